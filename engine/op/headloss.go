@@ -1,0 +1,127 @@
+package op
+
+import (
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+
+	"github.com/chewxy/hm"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// HeadLossOp is the output head and the cross-entropy of its logits in one
+// operation, so that the N×V logits need never exist at once. Its parts are
+// the loss (scalar), dx[N,C] and dw[V,C].
+type HeadLossOp struct{ place }
+
+// Unsupervised marks a token whose target does not count. Any negative target
+// does.
+const Unsupervised = -1
+
+// HeadLoss returns the scalar loss = scale·Σₙ −log softmax(x·wᵀ)[n, targets[n]]
+// over the supervised tokens, for x[N,C], w[V,C] and targets[N]; scale is
+// 1 over their number in the whole batch.
+func HeadLoss(at string, x, w, targets, scale *gorgonia.Node) (*gorgonia.Node, error) {
+	packed, err := apply(HeadLossOp{place(at)}, x, w, targets, scale)
+	if err != nil {
+		return nil, err
+	}
+	return Part(packed, 0)
+}
+
+func (o HeadLossOp) Kind() string          { return "headloss" }
+func (o HeadLossOp) Arity() int            { return 4 }
+func (o HeadLossOp) Type() hm.Type         { return fnType(vector, matrix, matrix, ids, scalar) }
+func (o HeadLossOp) WriteHash(h hash.Hash) { writeHash(h, o) }
+func (o HeadLossOp) Hashcode() uint32      { return hashcode(o) }
+func (o HeadLossOp) String() string        { return string(o.place) + ".headloss" }
+func (o HeadLossOp) DiffWRT(int) []bool    { return []bool{true, true, false, false} }
+func (o HeadLossOp) Parts(in []tensor.Shape) []tensor.Shape {
+	return []tensor.Shape{tensor.ScalarShape(), in[0].Clone(), in[1].Clone()}
+}
+
+func (o HeadLossOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
+	return inferShape(o, in)
+}
+
+func (o HeadLossOp) check(in []tensor.Shape) error {
+	if in[0][1] != in[1][1] || in[0][0] != in[2][0] {
+		return fmt.Errorf("x is %v, w %v, targets %v", in[0], in[1], in[2])
+	}
+	return nil
+}
+
+// Do is the plain version. A target beyond the vocabulary is an error.
+func (o HeadLossOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
+	vocab := v[1].Shape()[0]
+	for i, id := range v[2].Data().([]int32) {
+		if int(id) >= vocab {
+			return nil, fmt.Errorf("op: headloss %s: target %d is %d, vocabulary has %d", o.place, i, id, vocab)
+		}
+	}
+	return evaluate(o, v, headLoss[float32], headLoss[float64])
+}
+
+func headLoss[T Float](a operands[T]) {
+	n, c, vocab := a.shapes[0][0], a.shapes[0][1], a.shapes[1][0]
+	x, w, scale := a.in[0], a.in[1], a.in[3][0]
+	dx, dw := a.out[1:1+n*c], a.out[1+n*c:]
+	p := make([]T, vocab)
+	for t, target := range a.ids {
+		if target < 0 {
+			continue
+		}
+		largest := T(math.Inf(-1))
+		for i := range p {
+			p[i] = dot(x[t*c:], w[i*c:], c)
+			largest = max(largest, p[i])
+		}
+		var sum float64
+		for i := range p {
+			sum += math.Exp(float64(p[i] - largest))
+		}
+		lse := largest + T(math.Log(sum))
+		a.out[0] += scale * (lse - p[target])
+		for i := range p {
+			g := T(math.Exp(float64(p[i]-lse))) * scale
+			if i == int(target) {
+				g -= scale
+			}
+			for j := range c {
+				dx[t*c+j] += g * w[i*c+j]
+				dw[i*c+j] += g * x[t*c+j]
+			}
+		}
+	}
+}
+
+var errNotRoot = errors.New("op: the head's loss must be the value that is differentiated; weigh it by its scale input")
+
+// SymDiff returns the gradients that the forward pass made. They hold for an
+// upstream gradient of 1 only, which is what gorgonia.Grad gives its cost.
+func (o HeadLossOp) SymDiff(_ gorgonia.Nodes, out, grad *gorgonia.Node) (gorgonia.Nodes, error) {
+	if !isOne(grad) {
+		return nil, errNotRoot
+	}
+	dx, err := Part(out, 1)
+	if err != nil {
+		return nil, err
+	}
+	dw, err := Part(out, 2)
+	return gorgonia.Nodes{dx, dw, nil, nil}, err
+}
+
+func isOne(n *gorgonia.Node) bool {
+	if n.Value() == nil {
+		return false
+	}
+	switch v := n.Value().Data().(type) {
+	case float32:
+		return v == 1
+	case float64:
+		return v == 1
+	}
+	return false
+}
