@@ -1,0 +1,95 @@
+package optim
+
+import (
+	"fmt"
+	"math"
+)
+
+// The optimisers that Config.Name may hold.
+const (
+	NameAdamW = "adamw"
+	NameAdam  = "adam"
+	NameSGD   = "sgd"
+)
+
+// The schedules that Config.Schedule may hold.
+const (
+	ScheduleCosine   = "cosine"
+	ScheduleLinear   = "linear"
+	ScheduleConstant = "constant"
+	ScheduleWSD      = "wsd"
+)
+
+// Config is the section `optim:` of a run's configuration.
+type Config struct {
+	Name        string     `yaml:"name" help:"optimiser: adamw (decoupled weight decay), adam (coupled L2) or sgd (with momentum)"`
+	LR          float64    `yaml:"lr" help:"peak learning rate"`
+	Betas       [2]float64 `yaml:"betas" help:"decay rates of Adam's first and second moment"`
+	Eps         float64    `yaml:"eps" help:"added to the root of Adam's second moment"`
+	WeightDecay float64    `yaml:"weight_decay" help:"weight decay; norms are left out"`
+	Momentum    float64    `yaml:"momentum" help:"momentum of sgd"`
+	Clip        float64    `yaml:"clip" help:"largest global norm of the gradient; 0 turns clipping off"`
+
+	Schedule      string  `yaml:"schedule" help:"course of the learning rate after the warm-up: cosine, linear, constant or wsd (warm-up, stable, decay)"`
+	WarmupSteps   int     `yaml:"warmup_steps" help:"steps over which the learning rate rises linearly to its peak"`
+	MinLRRatio    float64 `yaml:"min_lr_ratio" help:"learning rate of the last step as a share of the peak (cosine, linear, wsd)"`
+	DecaySteps    int     `yaml:"decay_steps" help:"steps of wsd's final decay; 0 takes decay_fraction instead"`
+	DecayFraction float64 `yaml:"decay_fraction" help:"share of the run that wsd's final decay takes when decay_steps is 0"`
+}
+
+// Default is the paper's recipe: AdamW at 2e-3 with weight decay 0.1, clipping
+// at 1 and a cosine that ends at a tenth of the peak.
+func Default() Config {
+	return Config{
+		Name:          NameAdamW,
+		LR:            2e-3,
+		Betas:         [2]float64{0.9, 0.95},
+		Eps:           1e-8,
+		WeightDecay:   0.1,
+		Momentum:      0.9,
+		Clip:          1.0,
+		Schedule:      ScheduleCosine,
+		WarmupSteps:   1000,
+		MinLRRatio:    0.1,
+		DecayFraction: 0.1,
+	}
+}
+
+// Validate reports the first field that no run can use. Its message starts
+// with the field's dotted key.
+func (c Config) Validate() error {
+	switch c.Name {
+	case NameAdamW, NameAdam, NameSGD:
+	default:
+		return fmt.Errorf("optim.name (%q) must be adamw, adam or sgd", c.Name)
+	}
+	switch c.Schedule {
+	case ScheduleCosine, ScheduleLinear, ScheduleConstant, ScheduleWSD:
+	default:
+		return fmt.Errorf("optim.schedule (%q) must be cosine, linear, constant or wsd", c.Schedule)
+	}
+	// Each condition is written so that NaN fails it.
+	for _, f := range []struct {
+		key   string
+		value any
+		ok    bool
+		must  string
+	}{
+		{"lr", c.LR, c.LR > 0 && !math.IsInf(c.LR, 0), "be positive"},
+		{"betas[0]", c.Betas[0], c.Betas[0] >= 0 && c.Betas[0] < 1, "be at least 0 and less than 1"},
+		{"betas[1]", c.Betas[1], c.Betas[1] >= 0 && c.Betas[1] < 1, "be at least 0 and less than 1"},
+		{"eps", c.Eps, c.Eps > 0 && !math.IsInf(c.Eps, 0), "be positive"},
+		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0 && !math.IsInf(c.WeightDecay, 0), "not be negative"},
+		{"momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "be at least 0 and less than 1"},
+		{"clip", c.Clip, c.Clip >= 0 && !math.IsInf(c.Clip, 0), "not be negative (0 turns clipping off)"},
+		{"warmup_steps", c.WarmupSteps, c.WarmupSteps >= 0, "not be negative"},
+		{"min_lr_ratio", c.MinLRRatio, c.MinLRRatio >= 0 && c.MinLRRatio <= 1, "be between 0 and 1"},
+		{"decay_steps", c.DecaySteps, c.DecaySteps >= 0, "not be negative"},
+		{"decay_fraction", c.DecayFraction, c.DecayFraction >= 0 && c.DecayFraction <= 1, "be between 0 and 1"},
+	} {
+		if !f.ok {
+			return fmt.Errorf("optim.%s (%v) must %s", f.key, f.value, f.must)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package optim
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+)
+
+// goldenCase is one run of testdata/golden.py.
+type goldenCase struct {
+	LR     []float64            `json:"lr"`
+	Norm   []float64            `json:"norm"`
+	Values [][]float32          `json:"values"` // elements 0 and 16 of each parameter, each step
+	Final  map[string][]float32 `json:"final"`
+	State  map[string][]float32 `json:"state"`
+}
+
+// generator is the one of golden.py.
+type generator uint32
+
+func (g *generator) fill(x []float32, scale float64) {
+	for i := range x {
+		*g = *g*1664525 + 1013904223
+		x[i] = float32((float64(*g>>8)/(1<<24) - 0.5) * scale)
+	}
+}
+
+func TestPyTorch(t *testing.T) {
+	raw, err := os.ReadFile("testdata/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden map[string]goldenCase
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		t.Fatal(err)
+	}
+
+	adamw := Default()
+	adamw.WarmupSteps = 5
+	adam := adamw
+	adam.Name = NameAdam
+	sgd := adamw
+	sgd.Name, sgd.LR = NameSGD, 0.05
+	bare := sgd
+	bare.Momentum, bare.Schedule, bare.WarmupSteps = 0, ScheduleConstant, 0
+
+	for name, cfg := range map[string]Config{
+		"adamw": adamw, "adam": adam, "sgd": sgd, "sgd without momentum": bare,
+	} {
+		t.Run(name, func(t *testing.T) {
+			want, ok := golden[name]
+			if !ok {
+				t.Fatal("not in golden.json")
+			}
+			params := []Param{
+				{Name: "embed", Decay: true, Value: make([]float32, 131), Grad: make([]float32, 131)},
+				{Name: "proj", Decay: true, Value: make([]float32, 64), Grad: make([]float32, 64)},
+				{Name: "norm", Value: make([]float32, 17), Grad: make([]float32, 17)},
+			}
+			gen := generator(1)
+			for _, p := range params {
+				gen.fill(p.Value, 0.125)
+			}
+			opt, err := New(cfg, params, Serial())
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps := len(want.LR)
+			schedule, warning, err := NewSchedule(cfg, steps)
+			if err != nil || warning != "" {
+				t.Fatal(err, warning)
+			}
+
+			for step := range steps {
+				for _, p := range params {
+					gen.fill(p.Grad, 0.0625*float64(1+step%5))
+				}
+				norm, lr := GradNorm(params, Serial()), schedule.LR(step)
+				if !near(norm, want.Norm[step]) || !near(lr, want.LR[step]) {
+					t.Fatalf("step %d: norm %v, lr %v; want %v, %v", step, norm, lr, want.Norm[step], want.LR[step])
+				}
+				opt.Step(lr, ClipScale(norm, cfg.Clip))
+				for i, p := range params {
+					compare(t, p.Name, []float32{p.Value[0], p.Value[16]}, want.Values[step][2*i:2*i+2])
+				}
+			}
+			for _, p := range params {
+				compare(t, p.Name, p.Value, want.Final[p.Name])
+			}
+			state := opt.State()
+			if len(state) != len(want.State) {
+				t.Errorf("%d state tensors, want %d", len(state), len(want.State))
+			}
+			for _, s := range state {
+				compare(t, s.Name, s.Data, want.State[s.Name])
+			}
+		})
+	}
+}
+
+// near allows what float32 rounding in torch's own sums accounts for.
+func near(got, want float64) bool { return math.Abs(got-want) <= 1e-6*math.Abs(want) }
+
+func compare(t *testing.T, name string, got, want []float32) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d elements, want %d", name, len(got), len(want))
+	}
+	for i := range got {
+		if d := math.Abs(float64(got[i]) - float64(want[i])); !(d <= 1e-6) {
+			t.Fatalf("%s[%d] = %v, want %v", name, i, got[i], want[i])
+		}
+	}
+}
