@@ -1,0 +1,103 @@
+package arch
+
+// ParameterCount is the number of trained values. A shared layer or embedding
+// counts once.
+func (c Config) ParameterCount() int64 {
+	var n int64
+	for _, p := range c.Parameters() {
+		n += p.Size()
+	}
+	return n
+}
+
+// ForwardFLOPs is the number of floating-point operations that the forward pass
+// spends on one token of a sequence of seq tokens, a multiplication and an
+// addition counted apart:
+//
+//	2 · (weights in matrix products) + 2 · layers run · H·D · seq
+//
+// A shared layer's weights count each time it runs; the output head counts, the
+// look-up of an embedding does not. The second term is causal attention: 2·H·D
+// for the score and as much for the weighted sum of each of the seq/2 keys that a
+// query sees on average. Norms, activations and the softmax are left out, as in
+// Chowdhery et al. (PaLM, 2022), appendix B.
+func (c Config) ForwardFLOPs(seq int) int64 {
+	c = c.Resolved()
+	depth := int64(c.Schedule().Len())
+	attention := 2 * depth * int64(c.Heads*c.HeadDim) * int64(seq)
+	return 2*c.productWeights() + attention
+}
+
+// TrainingFLOPs is the number of floating-point operations per token of a
+// training step: three times [Config.ForwardFLOPs], as each product of the forward
+// pass has two in the backward pass. Recomputed activations are not counted, so
+// that MFU compares runs with and without them.
+func (c Config) TrainingFLOPs(seq int) int64 { return 3 * c.ForwardFLOPs(seq) }
+
+// productWeights is the number of weights that one token is multiplied with on
+// its way through the schedule and the head.
+func (c Config) productWeights() int64 {
+	perLayer := make([]int64, c.Layers)
+	for _, p := range c.Parameters() {
+		if p.Layer >= 0 && !p.Norm {
+			perLayer[p.Layer] += p.Size()
+		}
+	}
+	n := int64(c.VocabSize) * int64(c.Dim)
+	for _, layer := range c.Schedule().All() {
+		n += perLayer[layer]
+	}
+	return n
+}
+
+// Workload is what [Config.Bytes] counts for.
+type Workload struct {
+	// Batch sequences of Seq tokens are held at once.
+	Batch, Seq int
+	// ValueBytes is the size of a stored weight, activation or cache entry: 4 for
+	// float32, 2 for bf16. Gradients and optimizer state are float32 always.
+	ValueBytes int
+	// Moments is the number of tensors that the optimizer keeps for each weight: 2
+	// for Adam, 1 for SGD with momentum.
+	Moments int
+}
+
+// Bytes is a model's need of memory. Gradients, Optimizer and Activations are
+// those of training, KVCache that of generation.
+type Bytes struct {
+	Weights, Gradients, Optimizer, Activations, KVCache int64
+}
+
+// Bytes counts what the model needs for w, in bytes. Activations is what one
+// backward pass reads of the layers when each value is kept once and none is
+// recomputed; the plan of a compiled graph knows the exact size.
+func (c Config) Bytes(w Workload) Bytes {
+	c = c.Resolved()
+	weights := c.ParameterCount()
+	tokens := int64(w.Batch) * int64(w.Seq)
+	positions := int64(c.Schedule().Len())
+	value := int64(w.ValueBytes)
+	const float32Bytes = 4
+	return Bytes{
+		Weights:     weights * value,
+		Gradients:   weights * float32Bytes,
+		Optimizer:   weights * float32Bytes * int64(w.Moments),
+		Activations: positions * tokens * c.savedPerToken() * value,
+		// A key and a value for each position in the schedule: a layer that runs
+		// twice sees other inputs the second time.
+		KVCache: positions * tokens * 2 * int64(c.KVHeads*c.HeadDim) * value,
+	}
+}
+
+// savedPerToken is the number of values that a block keeps for its backward pass:
+// its input, the two norms' outputs and the residual between them (4·C), queries
+// and attention output (2·H·D), keys and values (2·K·D), the softmax's
+// log-sum-exp (H), and the FFN's gate, up and product (3·F) or, with ReLU, what
+// goes into it and what comes out (2·F).
+func (c Config) savedPerToken() int64 {
+	ffn := 3 * c.FFNDim
+	if c.FFN == ReLU {
+		ffn = 2 * c.FFNDim
+	}
+	return int64(4*c.Dim + 2*c.Heads*c.HeadDim + 2*c.KVHeads*c.HeadDim + c.Heads + ffn)
+}

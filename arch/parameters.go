@@ -1,0 +1,76 @@
+package arch
+
+import "fmt"
+
+// Parameter is one weight tensor of a model.
+type Parameter struct {
+	// Name is Hugging Face's name for it in a LLaMA checkpoint.
+	Name string
+	// Shape is (out, in) for a matrix, (V, C) for the embedding and the head, and
+	// (C) for a norm.
+	Shape []int
+	// Layer is the weight layer it belongs to, -1 outside the layers.
+	Layer int
+	// Norm marks the gains of RMSNorm: they start at 1 and are not decayed.
+	Norm bool
+}
+
+// Size is the number of values in p.
+func (p Parameter) Size() int64 {
+	n := int64(1)
+	for _, d := range p.Shape {
+		n *= int64(d)
+	}
+	return n
+}
+
+// Names of the parameters outside the layers.
+const (
+	EmbeddingName = "model.embed_tokens.weight"
+	NormName      = "model.norm.weight"
+	HeadName      = "lm_head.weight" // only where the embedding is not shared
+)
+
+// LayerParameterName is the name of a parameter of a weight layer, for instance
+// ("self_attn.q_proj", 3) → "model.layers.3.self_attn.q_proj.weight".
+func LayerParameterName(part string, layer int) string {
+	return fmt.Sprintf("model.layers.%d.%s.weight", layer, part)
+}
+
+// Parameters lists the model's weights in the order of its checkpoint. A shared
+// layer or embedding appears once.
+func (c Config) Parameters() []Parameter {
+	c = c.Resolved()
+	list := make([]Parameter, 0, 3+9*c.Layers)
+	list = append(list, Parameter{Name: EmbeddingName, Shape: []int{c.VocabSize, c.Dim}, Layer: -1})
+	for layer := range c.Layers {
+		list = c.appendLayer(list, layer)
+	}
+	list = append(list, Parameter{Name: NormName, Shape: []int{c.Dim}, Layer: -1, Norm: true})
+	if !c.ShareEmbedding {
+		list = append(list, Parameter{Name: HeadName, Shape: []int{c.VocabSize, c.Dim}, Layer: -1})
+	}
+	return list
+}
+
+func (c Config) appendLayer(list []Parameter, layer int) []Parameter {
+	query, keyValue := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	norm := func(part string) {
+		list = append(list, Parameter{Name: LayerParameterName(part, layer), Shape: []int{c.Dim}, Layer: layer, Norm: true})
+	}
+	matrix := func(part string, out, in int) {
+		list = append(list, Parameter{Name: LayerParameterName(part, layer), Shape: []int{out, in}, Layer: layer})
+	}
+	norm("input_layernorm")
+	matrix("self_attn.q_proj", query, c.Dim)
+	matrix("self_attn.k_proj", keyValue, c.Dim)
+	matrix("self_attn.v_proj", keyValue, c.Dim)
+	matrix("self_attn.o_proj", c.Dim, query)
+	norm("post_attention_layernorm")
+	if c.FFN == SwiGLU {
+		matrix("mlp.gate_proj", c.FFNDim, c.Dim)
+	}
+	matrix("mlp.up_proj", c.FFNDim, c.Dim)
+	matrix("mlp.down_proj", c.Dim, c.FFNDim)
+	return list
+}

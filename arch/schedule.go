@@ -1,0 +1,59 @@
+package arch
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+)
+
+// Schedule is the list of weight-layer numbers in execution order. A position in
+// it is a place in the depth of the model that runs; activations and KV-cache
+// entries belong to positions, weights to the layers named there.
+type Schedule struct {
+	layers []int
+}
+
+// Schedule returns the execution order of c's layers. c must be valid; an unknown
+// strategy panics.
+func (c Config) Schedule() Schedule {
+	n, times := c.Layers, c.LayerSharing.Times()
+	layers := make([]int, 0, n*times)
+	switch c.LayerSharing.Strategy {
+	case NoSharing, "", RepeatAllOver:
+		for range times {
+			layers = appendForward(layers, n)
+		}
+	case Immediate:
+		for layer := range n {
+			for range times {
+				layers = append(layers, layer)
+			}
+		}
+	case Reverse:
+		for pass := range times {
+			layers = appendForward(layers, n)
+			if pass%2 == 1 {
+				slices.Reverse(layers[len(layers)-n:])
+			}
+		}
+	default:
+		panic(fmt.Sprintf("arch: unknown layer sharing strategy %q", c.LayerSharing.Strategy))
+	}
+	return Schedule{layers: layers}
+}
+
+func appendForward(layers []int, n int) []int {
+	for layer := range n {
+		layers = append(layers, layer)
+	}
+	return layers
+}
+
+// Len is the number of layers that run, repetitions included.
+func (s Schedule) Len() int { return len(s.layers) }
+
+// Layer is the number of the weight layer that runs at position pos.
+func (s Schedule) Layer(pos int) int { return s.layers[pos] }
+
+// All yields (position, weight layer) in execution order.
+func (s Schedule) All() iter.Seq2[int, int] { return slices.All(s.layers) }
