@@ -1,0 +1,160 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// bufferBytes is how much is converted between one system call and the next.
+const bufferBytes = 1 << 20
+
+// File is an open safetensors file. Its methods may be called from several
+// goroutines.
+type File struct {
+	name   string
+	r      io.ReaderAt
+	close  func() error
+	offset int64 // of the data in the file
+	header *header
+	index  map[string]int
+}
+
+// Open opens a file and checks its header. Errors name the path; one cut short
+// is reported with the size that it has and the size that it should have.
+func Open(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	stat, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if !stat.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	s, err := NewFile(f, stat.Size(), path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	s.close = f.Close
+	return s, nil
+}
+
+// NewFile reads a file of the given size through r; name is what errors call
+// it. Closing the File leaves r alone.
+func NewFile(r io.ReaderAt, size int64, name string) (*File, error) {
+	var prefix [8]byte
+	if size < int64(len(prefix)) {
+		return nil, fmt.Errorf("%s: truncated: %d bytes, expected at least %d", name, size, len(prefix))
+	}
+	if err := readFull(r, prefix[:], 0); err != nil {
+		return nil, fmt.Errorf("%s: reading the header's length: %w", name, err)
+	}
+	length := binary.LittleEndian.Uint64(prefix[:])
+	if length > maxHeader {
+		return nil, fmt.Errorf("%s: a header of %d bytes is more than %d; is it a safetensors file?", name, length, maxHeader)
+	}
+	offset := int64(len(prefix)) + int64(length)
+	if offset > size {
+		return nil, fmt.Errorf("%s: truncated within its header: %d bytes, expected at least %d", name, size, offset)
+	}
+	raw := make([]byte, length)
+	if err := readFull(r, raw, int64(len(prefix))); err != nil {
+		return nil, fmt.Errorf("%s: reading the header: %w", name, err)
+	}
+	h, err := parseHeader(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	// Subtracting cannot overflow; the sum of two hostile sizes could.
+	switch have := size - offset; {
+	case have < h.dataLen:
+		return nil, fmt.Errorf("%s: truncated: %d bytes of tensors, expected %d (the file has %d bytes)", name, have, h.dataLen, size)
+	case have > h.dataLen:
+		return nil, fmt.Errorf("%s: %d bytes of tensors, expected %d: %d too many (the file has %d bytes)", name, have, h.dataLen, have-h.dataLen, size)
+	}
+
+	f := &File{name: name, r: r, offset: offset, header: h, index: make(map[string]int, len(h.tensors))}
+	for i, t := range h.tensors {
+		f.index[t.Name] = i
+	}
+	return f, nil
+}
+
+// Name is the path that the file was opened by.
+func (f *File) Name() string { return f.name }
+
+// Metadata is the header's __metadata__, empty where it has none. The caller
+// must not change it.
+func (f *File) Metadata() map[string]string { return f.header.metadata }
+
+// Tensors lists the tensors in the order of their data. The caller must not
+// change the list.
+func (f *File) Tensors() []Info { return f.header.tensors }
+
+// Lookup finds a tensor by name.
+func (f *File) Lookup(name string) (Info, bool) {
+	i, ok := f.index[name]
+	if !ok {
+		return Info{}, false
+	}
+	return f.header.tensors[i], true
+}
+
+// ReadFloat32 reads a tensor into dst, which has one element for each of the
+// tensor's, row-major, converting F32, BF16 and F16. Errors name the file and
+// the tensor.
+func (f *File) ReadFloat32(name string, dst []float32) error {
+	t, ok := f.Lookup(name)
+	if !ok {
+		return fmt.Errorf("%s: no tensor %s", f.name, name)
+	}
+	if !t.DType.Float() {
+		return fmt.Errorf("%s: tensor %s is %s; only F32, BF16 and F16 can be read as floats", f.name, name, t.DType)
+	}
+	if int64(len(dst)) != t.Elements() {
+		return fmt.Errorf("%s: tensor %s has %d elements (shape %d), not %d", f.name, name, t.Elements(), t.Shape, len(dst))
+	}
+	buffer := make([]byte, min(bufferBytes, t.Bytes()))
+	perBuffer := len(buffer) / int(t.DType.Size())
+	at := f.offset + t.begin
+	for len(dst) > 0 {
+		n := min(perBuffer, len(dst))
+		part := buffer[:n*int(t.DType.Size())]
+		if err := readFull(f.r, part, at); err != nil {
+			return fmt.Errorf("%s: reading tensor %s: %w", f.name, name, err)
+		}
+		t.DType.decode(dst[:n], part)
+		dst = dst[n:]
+		at += int64(len(part))
+	}
+	return nil
+}
+
+// Close closes the file.
+func (f *File) Close() error {
+	if f.close == nil {
+		return nil
+	}
+	return f.close()
+}
+
+// readFull fills p. A ReaderAt may report the end of the file with its last
+// bytes; an end before them means that the file shrank since it was opened.
+func readFull(r io.ReaderAt, p []byte, at int64) error {
+	n, err := r.ReadAt(p, at)
+	if n == len(p) {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,134 @@
+package safetensors
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// Tensor is a tensor to be written.
+type Tensor struct {
+	Name  string
+	DType DType     // F32, BF16 or F16
+	Shape []int     // its product is len(Data)
+	Data  []float32 // row-major
+}
+
+// Write writes a file with the tensors in the order given. The header's
+// metadata holds "format": "pt", which readers ask for, and what metadata adds.
+//
+// Everything is checked before the first byte is written. Writes to w are large
+// (1 MiB but for the last), so w needs no buffer of its own.
+func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
+	header, err := encodeHeader(tensors, metadata)
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, 0, bufferBytes)
+	buffer = binary.LittleEndian.AppendUint64(buffer, uint64(len(header)))
+	if _, err := w.Write(append(buffer, header...)); err != nil {
+		return err
+	}
+
+	// Small tensors share a buffer: a model has many norms of 2 KB.
+	buffer = buffer[:0]
+	for _, t := range tensors {
+		size := int(t.DType.Size())
+		for data := t.Data; len(data) > 0; {
+			n := min((cap(buffer)-len(buffer))/size, len(data))
+			if n == 0 {
+				if _, err := w.Write(buffer); err != nil {
+					return fmt.Errorf("tensor %s: %w", t.Name, err)
+				}
+				buffer = buffer[:0]
+				continue
+			}
+			used := len(buffer)
+			buffer = buffer[:used+n*size]
+			t.DType.encode(buffer[used:], data[:n])
+			data = data[n:]
+		}
+	}
+	_, err = w.Write(buffer)
+	return err
+}
+
+// encodeHeader returns the header's JSON, padded with spaces to a multiple of 8
+// bytes so that the data is aligned.
+func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) {
+	// Keys in order: encoding/json would sort a map's.
+	var b bytes.Buffer
+	all := map[string]string{"format": "pt"}
+	for key, value := range metadata {
+		all[key] = value
+	}
+	b.WriteString(`{"` + metadataKey + `":`)
+	if err := appendJSON(&b, all); err != nil {
+		return nil, err
+	}
+	seen := make(map[string]bool, len(tensors))
+	at := int64(0)
+	for _, t := range tensors {
+		if err := t.check(); err != nil {
+			return nil, err
+		}
+		if seen[t.Name] {
+			return nil, fmt.Errorf("tensor %s is given twice", t.Name)
+		}
+		seen[t.Name] = true
+		end := at + int64(len(t.Data))*t.DType.Size()
+		b.WriteByte(',')
+		if err := appendJSON(&b, t.Name); err != nil {
+			return nil, err
+		}
+		b.WriteByte(':')
+		shape := t.Shape
+		if shape == nil {
+			shape = []int{} // a scalar's is [], not null
+		}
+		if err := appendJSON(&b, struct {
+			DType   DType    `json:"dtype"`
+			Shape   []int    `json:"shape"`
+			Offsets [2]int64 `json:"data_offsets"`
+		}{t.DType, shape, [2]int64{at, end}}); err != nil {
+			return nil, err
+		}
+		at = end
+	}
+	b.WriteByte('}')
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	if b.Len() > maxHeader {
+		return nil, fmt.Errorf("a header of %d bytes for %d tensors is more than %d", b.Len(), len(tensors), maxHeader)
+	}
+	return b.Bytes(), nil
+}
+
+func appendJSON(b *bytes.Buffer, value any) error {
+	raw, err := json.Marshal(value)
+	b.Write(raw)
+	return err
+}
+
+func (t Tensor) check() error {
+	switch {
+	case t.Name == metadataKey:
+		return fmt.Errorf("a tensor cannot be named %s", metadataKey)
+	case !t.DType.Float():
+		return fmt.Errorf("tensor %s: dtype %q is not F32, BF16 or F16", t.Name, t.DType)
+	}
+	elements := 1
+	for _, d := range t.Shape {
+		if d < 0 || d > 0 && elements > len(t.Data)/d && elements > 0 {
+			return fmt.Errorf("tensor %s: shape %d does not have %d elements", t.Name, t.Shape, len(t.Data))
+		}
+		elements *= d
+	}
+	if elements != len(t.Data) {
+		return fmt.Errorf("tensor %s: shape %d does not have %d elements", t.Name, t.Shape, len(t.Data))
+	}
+	return nil
+}
