@@ -1,0 +1,344 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint/safetensors"
+)
+
+// The files of a model folder.
+const (
+	ConfigFile  = "config.json"
+	WeightsFile = "model.safetensors"
+	IndexFile   = "model.safetensors.index.json" // where the weights are in shards
+)
+
+// The values of model_type that are read and written.
+const (
+	typeLlama     = "llama"
+	typeMobileLLM = "mobilellm"
+)
+
+// hiddenAct is what config.json calls the activation of each FFN.
+var hiddenAct = map[arch.FFN]string{arch.SwiGLU: "silu", arch.ReLU: "relu"}
+
+// torchDType is what config.json calls each type of weights.
+var torchDType = map[safetensors.DType]string{
+	safetensors.F32: "float32", safetensors.BF16: "bfloat16", safetensors.F16: "float16",
+}
+
+// Meta is what config.json says of a model besides its shape.
+type Meta struct {
+	BOS, EOS int               // token ids; −1 where the model has none
+	DType    safetensors.DType // of the weights; empty where the file does not say
+}
+
+// configFile is config.json as it is written.
+type configFile struct {
+	Architectures []string `json:"architectures"`
+	ModelType     string   `json:"model_type"`
+	VocabSize     int      `json:"vocab_size"`
+	Layers        int      `json:"num_hidden_layers"`
+	Dim           int      `json:"hidden_size"`
+	Heads         int      `json:"num_attention_heads"`
+	KVHeads       int      `json:"num_key_value_heads"`
+	HeadDim       int      `json:"head_dim"`
+	FFN           arch.FFN `json:"ffn,omitempty"`
+	HiddenAct     string   `json:"hidden_act"`
+	FFNDim        int      `json:"intermediate_size"`
+	NormEps       float64  `json:"rms_norm_eps"`
+	RoPEBase      float64  `json:"rope_theta"`
+	Context       int      `json:"max_position_embeddings"`
+	Tie           bool     `json:"tie_word_embeddings"`
+	Share         *bool    `json:"share_embedding,omitempty"`
+	LayerSharing  *sharing `json:"layer_sharing,omitempty"`
+	InitStd       float64  `json:"initializer_range"`
+	AttentionBias bool     `json:"attention_bias"`
+	MLPBias       bool     `json:"mlp_bias"`
+	BOS           *int     `json:"bos_token_id"`
+	EOS           *int     `json:"eos_token_id"`
+	DType         string   `json:"torch_dtype,omitempty"`
+	UseCache      bool     `json:"use_cache"`
+}
+
+// sharing is the layer_sharing of a mobilellm folder.
+type sharing struct {
+	Strategy arch.Strategy `json:"strategy"`
+	Repeat   int           `json:"repeat"`
+}
+
+// MarshalConfig returns the config.json of a model. It says llama only where
+// LLaMA's code computes the same function.
+func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
+	c = c.Resolved()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	f := configFile{
+		Architectures: []string{"LlamaForCausalLM"},
+		ModelType:     typeLlama,
+		VocabSize:     c.VocabSize,
+		Layers:        c.Layers,
+		Dim:           c.Dim,
+		Heads:         c.Heads,
+		KVHeads:       c.KVHeads,
+		HeadDim:       c.HeadDim,
+		HiddenAct:     hiddenAct[c.FFN],
+		FFNDim:        c.FFNDim,
+		NormEps:       c.NormEps,
+		RoPEBase:      c.RoPEBase,
+		Context:       c.Context,
+		Tie:           c.ShareEmbedding,
+		InitStd:       c.InitStd,
+		BOS:           tokenID(m.BOS),
+		EOS:           tokenID(m.EOS),
+		DType:         torchDType[m.DType],
+		UseCache:      true,
+	}
+	if c.LayerSharing.Shared() || c.FFN != arch.SwiGLU {
+		f.Architectures = []string{"MobileLLMForCausalLM"}
+		f.ModelType = typeMobileLLM
+		f.FFN = c.FFN
+		f.Share = &c.ShareEmbedding
+		f.LayerSharing = &sharing{c.LayerSharing.Strategy, c.LayerSharing.Repeat}
+	}
+	raw, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	return append(raw, '\n'), nil
+}
+
+func tokenID(id int) *int {
+	if id < 0 {
+		return nil
+	}
+	return &id
+}
+
+// givenConfig is config.json as it is read: by others' hands, so fields may be
+// left out, and some have had several forms.
+type givenConfig struct {
+	ModelType     string          `json:"model_type"`
+	VocabSize     *int            `json:"vocab_size"`
+	Layers        *int            `json:"num_hidden_layers"`
+	Dim           *int            `json:"hidden_size"`
+	Heads         *int            `json:"num_attention_heads"`
+	KVHeads       *int            `json:"num_key_value_heads"`
+	HeadDim       *int            `json:"head_dim"`
+	FFN           *arch.FFN       `json:"ffn"`
+	HiddenAct     *string         `json:"hidden_act"`
+	FFNDim        *int            `json:"intermediate_size"`
+	NormEps       *float64        `json:"rms_norm_eps"`
+	RoPEBase      *float64        `json:"rope_theta"`
+	RoPE          *ropeParameters `json:"rope_parameters"` // transformers 5
+	RoPEScaling   *ropeParameters `json:"rope_scaling"`
+	Context       *int            `json:"max_position_embeddings"`
+	Tie           bool            `json:"tie_word_embeddings"`
+	Share         bool            `json:"share_embedding"` // the official MobileLLM code
+	LayerSharing  json.RawMessage `json:"layer_sharing"`   // its bool, or our strategy and repeat
+	InitStd       *float64        `json:"initializer_range"`
+	AttentionBias bool            `json:"attention_bias"`
+	MLPBias       bool            `json:"mlp_bias"`
+	Quantization  json.RawMessage `json:"quantization_config"`
+	BOS           json.RawMessage `json:"bos_token_id"`
+	EOS           json.RawMessage `json:"eos_token_id"`
+	TorchDType    string          `json:"torch_dtype"`
+	DType         string          `json:"dtype"` // transformers 5
+}
+
+type ropeParameters struct {
+	Base    *float64 `json:"rope_theta"`
+	Type    string   `json:"rope_type"`
+	OldType string   `json:"type"`
+}
+
+// ReadConfig reads a config.json. It takes llama folders, this program's
+// mobilellm ones, and those of the official MobileLLM code, whose
+// `"layer_sharing": true` means that each layer runs twice in a row. A model
+// that computes anything else is refused; errors name the file and the field.
+func ReadConfig(path string) (arch.Config, Meta, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return arch.Config{}, Meta{}, err
+	}
+	var g givenConfig
+	if err := json.Unmarshal(raw, &g); err != nil {
+		return arch.Config{}, Meta{}, fmt.Errorf("%s: %w", path, err)
+	}
+	c, m, err := g.parse()
+	if err != nil {
+		return arch.Config{}, Meta{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, m, nil
+}
+
+func (g *givenConfig) parse() (c arch.Config, m Meta, err error) {
+	if err := g.refuse(); err != nil {
+		return c, m, err
+	}
+	for _, f := range []struct {
+		key  string
+		from *int
+		to   *int
+	}{
+		{"vocab_size", g.VocabSize, &c.VocabSize},
+		{"num_hidden_layers", g.Layers, &c.Layers},
+		{"hidden_size", g.Dim, &c.Dim},
+		{"num_attention_heads", g.Heads, &c.Heads},
+		{"intermediate_size", g.FFNDim, &c.FFNDim},
+	} {
+		if f.from == nil {
+			return c, m, fmt.Errorf("%s is missing", f.key)
+		}
+		if *f.from <= 0 {
+			return c, m, fmt.Errorf("%s (%d) must be positive", f.key, *f.from)
+		}
+		*f.to = *f.from
+	}
+	// What LLaMA's own config takes where a field is left out.
+	c.KVHeads = or(g.KVHeads, c.Heads)
+	c.HeadDim = or(g.HeadDim, 0)
+	c.NormEps = or(g.NormEps, 1e-6)
+	c.Context = or(g.Context, 2048)
+	c.InitStd = or(g.InitStd, 0.02)
+	c.RoPEBase = or(g.RoPEBase, 10000)
+	if g.RoPE != nil {
+		c.RoPEBase = or(g.RoPE.Base, c.RoPEBase)
+	}
+	c.ShareEmbedding = g.Tie || g.Share
+
+	if c.FFN, err = g.ffn(); err != nil {
+		return c, m, err
+	}
+	if c.LayerSharing, err = g.layerSharing(); err != nil {
+		return c, m, err
+	}
+	if m, err = g.meta(); err != nil {
+		return c, m, err
+	}
+	if err := c.Validate(); err != nil {
+		return c, m, err
+	}
+	return c.Resolved(), m, nil
+}
+
+func or[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+	return *given
+}
+
+// refuse reports what the model has and this program does not compute.
+func (g *givenConfig) refuse() error {
+	for _, rope := range []*ropeParameters{g.RoPE, g.RoPEScaling} {
+		if rope == nil {
+			continue
+		}
+		for _, kind := range []string{rope.Type, rope.OldType} {
+			if kind != "" && kind != "default" {
+				return fmt.Errorf("rope scaling %q is not supported", kind)
+			}
+		}
+	}
+	switch {
+	case g.ModelType != typeLlama && g.ModelType != typeMobileLLM:
+		return fmt.Errorf("model_type %q is not supported: only %s and %s are", g.ModelType, typeLlama, typeMobileLLM)
+	case g.AttentionBias:
+		return errors.New("attention_bias (true) is not supported")
+	case g.MLPBias:
+		return errors.New("mlp_bias (true) is not supported")
+	case given(g.Quantization):
+		return errors.New("quantization_config: quantised weights are not supported")
+	}
+	return nil
+}
+
+// given reports whether a field is there and not null.
+func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+
+func (g *givenConfig) ffn() (arch.FFN, error) {
+	act := or(g.HiddenAct, hiddenAct[arch.SwiGLU])
+	switch {
+	case g.FFN != nil:
+		if g.HiddenAct != nil && act != hiddenAct[*g.FFN] {
+			return "", fmt.Errorf("hidden_act (%q) does not fit ffn (%q)", act, *g.FFN)
+		}
+		return *g.FFN, nil
+	case act == hiddenAct[arch.SwiGLU]:
+		return arch.SwiGLU, nil
+	case act == hiddenAct[arch.ReLU] && g.ModelType == typeMobileLLM:
+		return arch.ReLU, nil
+	}
+	// LLaMA's code with relu still has a gate, which no kind here is.
+	return "", fmt.Errorf("hidden_act (%q) is not supported for model_type %s", act, g.ModelType)
+}
+
+func (g *givenConfig) layerSharing() (arch.LayerSharing, error) {
+	none := arch.Default().LayerSharing
+	if !given(g.LayerSharing) {
+		return none, nil
+	}
+	var flag bool
+	if err := json.Unmarshal(g.LayerSharing, &flag); err == nil {
+		if flag {
+			return arch.LayerSharing{Strategy: arch.Immediate, Repeat: 2}, nil
+		}
+		return none, nil
+	}
+	var s sharing
+	dec := json.NewDecoder(bytes.NewReader(g.LayerSharing))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return none, fmt.Errorf("layer_sharing must be true, false or {\"strategy\": …, \"repeat\": …}: %w", err)
+	}
+	return arch.LayerSharing{Strategy: s.Strategy, Repeat: s.Repeat}, nil
+}
+
+func (g *givenConfig) meta() (m Meta, err error) {
+	if m.BOS, err = g.tokenID("bos_token_id", g.BOS); err != nil {
+		return m, err
+	}
+	if m.EOS, err = g.tokenID("eos_token_id", g.EOS); err != nil {
+		return m, err
+	}
+	name := g.TorchDType
+	if name == "" {
+		name = g.DType
+	}
+	for dtype, torch := range torchDType {
+		if torch == name {
+			m.DType = dtype
+		}
+	}
+	return m, nil
+}
+
+// tokenID reads an id, or the first of a list of them; −1 where there is none.
+func (g *givenConfig) tokenID(key string, raw json.RawMessage) (int, error) {
+	if !given(raw) {
+		return -1, nil
+	}
+	var id int
+	var list []int
+	switch {
+	case json.Unmarshal(raw, &id) == nil:
+	case json.Unmarshal(raw, &list) == nil && len(list) > 0:
+		id = list[0]
+	default:
+		return 0, fmt.Errorf("%s (%s) is no token id", key, raw)
+	}
+	if id < 0 { // some folders say −1 for none
+		return -1, nil
+	}
+	if g.VocabSize != nil && id >= *g.VocabSize {
+		return 0, fmt.Errorf("%s (%d) must be less than vocab_size (%d)", key, id, *g.VocabSize)
+	}
+	return id, nil
+}

@@ -1,0 +1,215 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint/safetensors"
+)
+
+func TestConfigRoundTrip(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*arch.Config)
+		want   string // model_type
+	}{
+		{"the default", func(*arch.Config) {}, "llama"},
+		{"untied", func(c *arch.Config) { c.ShareEmbedding = false }, "llama"},
+		{"a head size of its own", func(c *arch.Config) { c.HeadDim = 6 }, "llama"},
+		{"relu", func(c *arch.Config) { c.FFN = arch.ReLU; c.FFNDim = 0 }, "mobilellm"},
+		{"immediate", func(c *arch.Config) { c.LayerSharing.Strategy = arch.Immediate }, "mobilellm"},
+		{"reverse", func(c *arch.Config) { c.LayerSharing = arch.LayerSharing{Strategy: arch.Reverse, Repeat: 4} }, "mobilellm"},
+		{"shared and untied", func(c *arch.Config) { c.LayerSharing.Strategy, c.ShareEmbedding = arch.RepeatAllOver, false }, "mobilellm"},
+	} {
+		c := tiny()
+		tt.change(&c)
+		meta := Meta{BOS: -1, EOS: 2, DType: safetensors.BF16}
+		raw, err := MarshalConfig(c, meta)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fields map[string]any
+		if err := json.Unmarshal(raw, &fields); err != nil {
+			t.Fatal(err)
+		}
+		if fields["model_type"] != tt.want {
+			t.Errorf("%s: model_type %v, want %s", tt.name, fields["model_type"], tt.want)
+		}
+		_, sharing := fields["layer_sharing"]
+		if sharing != (tt.want == "mobilellm") {
+			t.Errorf("%s: layer_sharing in %s", tt.name, raw)
+		}
+		dir := t.TempDir()
+		put(t, dir, ConfigFile, string(raw))
+		got, gotMeta, err := ReadConfig(filepath.Join(dir, ConfigFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != c.Resolved() || gotMeta != meta {
+			t.Errorf("%s came back as\n%+v %+v, want\n%+v %+v", tt.name, got, gotMeta, c.Resolved(), meta)
+		}
+	}
+}
+
+func TestReadConfig(t *testing.T) {
+	const shape = `"vocab_size":16,"hidden_size":8,"num_hidden_layers":2,"num_attention_heads":2,"num_key_value_heads":1,"intermediate_size":12,"rms_norm_eps":1e-5,"rope_theta":50000.0,"max_position_embeddings":64`
+	for _, tt := range []struct {
+		name, json string
+		want       func(*arch.Config) // what differs from tiny
+		meta       Meta
+	}{
+		{
+			name: "official, shared", json: `"model_type":"mobilellm","share_embedding":true,"layer_sharing":true,"tie_word_embeddings":false,"hidden_act":"silu"`,
+			want: func(c *arch.Config) { c.LayerSharing = arch.LayerSharing{Strategy: arch.Immediate, Repeat: 2} },
+		},
+		{
+			name: "official, not shared", json: `"model_type":"mobilellm","share_embedding":false,"layer_sharing":false`,
+			want: func(c *arch.Config) { c.ShareEmbedding = false },
+		},
+		{
+			name: "official fields in a llama folder", json: `"model_type":"llama","share_embedding":true,"layer_sharing":true`,
+			want: func(c *arch.Config) { c.LayerSharing.Strategy = arch.Immediate },
+		},
+		{
+			name: "transformers 5", json: `"model_type":"llama","tie_word_embeddings":true,"rope_parameters":{"rope_theta":3000.0,"rope_type":"default"},"dtype":"float16","pad_token_id":null`,
+			want: func(c *arch.Config) { c.RoPEBase = 3000 },
+			meta: Meta{DType: safetensors.F16},
+		},
+		{
+			name: "relu without ffn", json: `"model_type":"mobilellm","tie_word_embeddings":true,"hidden_act":"relu"`,
+			want: func(c *arch.Config) { c.FFN = arch.ReLU },
+		},
+		{
+			name: "nulls and a list of ids", json: `"model_type":"llama","tie_word_embeddings":true,"rope_scaling":null,"head_dim":null,"layer_sharing":null,"quantization_config":null,"bos_token_id":null,"eos_token_id":[3,4],"torch_dtype":"bfloat16"`,
+			want: func(*arch.Config) {},
+			meta: Meta{EOS: 3, DType: safetensors.BF16},
+		},
+	} {
+		dir := t.TempDir()
+		put(t, dir, ConfigFile, "{"+shape+","+tt.json+"}")
+		got, meta, err := ReadConfig(filepath.Join(dir, ConfigFile))
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		want := tiny()
+		tt.want(&want)
+		if got != want {
+			t.Errorf("%s is\n%+v, want\n%+v", tt.name, got, want)
+		}
+		if tt.meta.EOS == 0 {
+			tt.meta.EOS = -1
+		}
+		tt.meta.BOS = -1
+		if meta != tt.meta {
+			t.Errorf("%s: %+v, want %+v", tt.name, meta, tt.meta)
+		}
+	}
+}
+
+// What a folder leaves out is what LLaMA's config takes.
+func TestReadConfigDefaults(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, ConfigFile, `{"model_type":"llama","vocab_size":16,"hidden_size":8,"num_hidden_layers":2,"num_attention_heads":2,"intermediate_size":12}`)
+	got, _, err := ReadConfig(filepath.Join(dir, ConfigFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := tiny()
+	want.KVHeads, want.NormEps, want.RoPEBase, want.Context, want.ShareEmbedding = 2, 1e-6, 10000, 2048, false
+	if got != want {
+		t.Errorf("got\n%+v, want\n%+v", got, want)
+	}
+}
+
+func TestReadConfigRejects(t *testing.T) {
+	good := map[string]any{
+		"model_type": "llama", "vocab_size": 16, "hidden_size": 8, "num_hidden_layers": 2,
+		"num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 12,
+	}
+	for _, tt := range []struct {
+		key   string
+		value any // nil leaves the field out
+		want  string
+	}{
+		{"model_type", "gpt2", `model_type "gpt2" is not supported: only llama and mobilellm are`},
+		{"model_type", nil, `model_type "" is not supported`},
+		{"vocab_size", nil, "vocab_size is missing"},
+		{"hidden_size", "8", "hidden_size"},
+		{"hidden_size", 9, "model.dim (9) must be divisible by model.heads (2)"},
+		{"num_hidden_layers", -1, "num_hidden_layers (-1) must be positive"},
+		{"num_key_value_heads", 3, "model.heads (2) must be divisible by model.kv_heads (3)"},
+		{"hidden_act", "gelu", `hidden_act ("gelu") is not supported for model_type llama`},
+		{"hidden_act", "relu", `hidden_act ("relu") is not supported for model_type llama`},
+		{"ffn", "relu6", "relu6"},
+		{"attention_bias", true, "attention_bias (true) is not supported"},
+		{"mlp_bias", true, "mlp_bias (true) is not supported"},
+		{"rope_scaling", map[string]any{"type": "linear", "factor": 2}, `rope scaling "linear" is not supported`},
+		{"rope_parameters", map[string]any{"rope_type": "llama3"}, `rope scaling "llama3" is not supported`},
+		{"quantization_config", map[string]any{"bits": 4}, "quantised weights are not supported"},
+		{"layer_sharing", map[string]any{"strategy": "twice"}, "twice"},
+		{"layer_sharing", map[string]any{"strategy": "immediate", "repeat": 1}, "model.layer_sharing.repeat (1) must be 2 or more"},
+		{"layer_sharing", map[string]any{"strategy": "immediate", "times": 2}, `unknown field "times"`},
+		{"bos_token_id", 16, "bos_token_id (16) must be less than vocab_size (16)"},
+		{"eos_token_id", "two", `eos_token_id ("two") is no token id`},
+	} {
+		fields := map[string]any{}
+		for key, value := range good {
+			fields[key] = value
+		}
+		fields[tt.key] = tt.value
+		if tt.value == nil {
+			delete(fields, tt.key)
+		}
+		raw, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		put(t, dir, ConfigFile, string(raw))
+		path := filepath.Join(dir, ConfigFile)
+		if _, _, err := ReadConfig(path); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), path) {
+			t.Errorf("%s %v: got %v, want %s", tt.key, tt.value, err, tt.want)
+		}
+	}
+	if _, err := MarshalConfig(arch.Config{}, Meta{}); err == nil {
+		t.Error("a config of nothing was written")
+	}
+}
+
+// The official code's configs, where they are at hand.
+func TestOfficialConfigs(t *testing.T) {
+	dir := filepath.Join("..", "..", "shared", "data", "tokenizer", "mobilellm_configs")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("needs MobileLLM's published configs in ../shared/data/tokenizer/mobilellm_configs")
+	}
+	for _, tt := range []struct {
+		name                               string
+		layers, dim, heads, kvHeads, width int
+	}{
+		{"125M", 30, 576, 9, 3, 1536},
+		{"350M", 32, 960, 15, 5, 2560},
+		{"600M", 40, 1152, 18, 6, 3072},
+		{"1B", 54, 1280, 20, 5, 3584},
+		{"1.5B", 54, 1600, 25, 5, 4352},
+	} {
+		got, meta, err := ReadConfig(filepath.Join(dir, tt.name+".config.json"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		want := arch.Default()
+		want.Layers, want.Dim, want.Heads, want.KVHeads, want.FFNDim = tt.layers, tt.dim, tt.heads, tt.kvHeads, tt.width
+		want.ShareEmbedding = false // their code ties by a flag of its own
+		if got != want.Resolved() {
+			t.Errorf("%s is\n%+v, want\n%+v", tt.name, got, want.Resolved())
+		}
+		if meta != (Meta{BOS: 1, EOS: 2, DType: safetensors.F16}) {
+			t.Errorf("%s: %+v", tt.name, meta)
+		}
+	}
+}

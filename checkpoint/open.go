@@ -1,0 +1,118 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"mobilellm/checkpoint/safetensors"
+)
+
+// Checkpoint is an open checkpoint of a run.
+type Checkpoint struct {
+	Path  string // symbolic links resolved
+	State State
+	Model *Model
+
+	moments tensorFiles
+}
+
+// Open opens a checkpoint of a run and compares every file that its state.json
+// lists with its size there: a file that is missing or was cut short is an error
+// with its path and both sizes. [Checkpoint.Verify] reads the contents too.
+func Open(path string) (*Checkpoint, error) {
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil, err
+	}
+	state, err := readState(filepath.Join(resolved, StateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no checkpoint of a run: %w", path, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if step, ok := parseStep(filepath.Base(resolved)); ok && step != state.Step {
+		return nil, fmt.Errorf("%s: %s is of step %d", resolved, StateFile, state.Step)
+	}
+	c := &Checkpoint{Path: resolved, State: state}
+	if err := c.checkSizes(); err != nil {
+		return nil, err
+	}
+	if c.Model, err = ReadModel(resolved); err != nil {
+		return nil, err
+	}
+	optimizer := filepath.Join(resolved, OptimizerFile)
+	if c.moments, err = openTensors(optimizer, optimizer); err != nil {
+		return nil, errors.Join(err, c.Model.Close())
+	}
+	return c, nil
+}
+
+// checkSizes compares the files with the list in state.json, which must have
+// those that every checkpoint needs.
+func (c *Checkpoint) checkSizes() error {
+	for _, name := range []string{ConfigFile, WeightsFile, OptimizerFile} {
+		if _, ok := c.State.Files[name]; !ok {
+			return fmt.Errorf("%s: files: %s is missing", filepath.Join(c.Path, StateFile), name)
+		}
+	}
+	for _, name := range c.fileNames() {
+		path, want := c.file(name), c.State.Files[name].Bytes
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%s is missing; %d bytes are expected", path, want)
+		case err != nil:
+			return err
+		case info.Size() < want:
+			return fmt.Errorf("%s is truncated: %d bytes, expected %d", path, info.Size(), want)
+		case info.Size() > want:
+			return fmt.Errorf("%s has %d bytes, expected %d", path, info.Size(), want)
+		}
+	}
+	return nil
+}
+
+// fileNames lists the files of state.json in a fixed order.
+func (c *Checkpoint) fileNames() []string {
+	return slices.Sorted(maps.Keys(c.State.Files))
+}
+
+func (c *Checkpoint) file(name string) string {
+	return filepath.Join(c.Path, filepath.FromSlash(name))
+}
+
+// Name is the checkpoint's name within its run, e.g. step-00001000.
+func (c *Checkpoint) Name() string { return filepath.Base(c.Path) }
+
+// Verify reads every file and compares it with its checksum.
+func (c *Checkpoint) Verify() error {
+	for _, name := range c.fileNames() {
+		got, err := sumFile(c.file(name))
+		if err != nil {
+			return err
+		}
+		if want := c.State.Files[name]; got != want {
+			return fmt.Errorf("%s is damaged: %d bytes with CRC-32C %s, expected %d with %s",
+				c.file(name), got.Bytes, got.CRC32C, want.Bytes, want.CRC32C)
+		}
+	}
+	return nil
+}
+
+// LoadOptimizer reads the optimiser's state: tensors must be exactly those that
+// were saved, each with memory for its values in Data. Their DType does not
+// matter.
+func (c *Checkpoint) LoadOptimizer(tensors []safetensors.Tensor) error {
+	return c.moments.loadAll(tensors, nil)
+}
+
+// Close closes the checkpoint's files.
+func (c *Checkpoint) Close() error {
+	return errors.Join(c.Model.Close(), c.moments.close())
+}

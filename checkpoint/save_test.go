@@ -1,0 +1,360 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"mobilellm/checkpoint/safetensors"
+)
+
+// contents makes a checkpoint's contents at a step.
+func contents(step int64) Contents {
+	weights := weightsOf(tiny(), safetensors.F32)
+	var moments []safetensors.Tensor
+	for _, w := range weights {
+		for _, kind := range []string{"exp_avg.", "exp_avg_sq."} {
+			m := w
+			m.Name, m.DType = kind+w.Name, safetensors.F32
+			m.Data = fill(m.Name, len(w.Data))
+			moments = append(moments, m)
+		}
+	}
+	loss := 3.25
+	return Contents{
+		Config:    tiny(),
+		Meta:      Meta{BOS: 1, EOS: 2},
+		Weights:   weights,
+		Optimizer: moments,
+		Tokenizer: func(dir string) error {
+			if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte("{}\n"), 0o644); err != nil {
+				return err
+			}
+			if err := os.Mkdir(filepath.Join(dir, "extra"), 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, "extra", "merges.txt"), []byte("a b\n"), 0o644)
+		},
+		State: State{
+			Step: step, Tokens: 4096 * step, OptimizerSteps: int(step), Seed: 1<<64 - 1,
+			Data:     DataPosition{Epoch: 1, Sample: 7, Samples: 1<<53 + 1, Ranks: 1, Fingerprint: "abc"},
+			Loss:     Losses{Train: &loss},
+			Schedule: ScheduleInfo{Name: "cosine", Steps: 1000, WarmupSteps: 10, PeakLR: 2e-3, LR: 1e-3},
+			Chosen:   Chosen{MicroBatch: 4, Precision: "f32", Recompute: "none", Workers: 2, Device: "cpu"},
+			Config:   "optim:\n  lr: 2e-3\n",
+			Versions: map[string]string{"mobilellm": "0.1"},
+		},
+	}
+}
+
+func save(t *testing.T, dir string, step int64) string {
+	t.Helper()
+	path, err := Save(dir, contents(step))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// names lists what lies in a folder.
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, entry := range entries {
+		list = append(list, entry.Name())
+	}
+	return list
+}
+
+func TestSaveAndOpen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "runs", "a", "checkpoints")
+	path := save(t, dir, 100)
+	if want := filepath.Join(dir, "step-00000100"); path != want {
+		t.Errorf("saved as %s, want %s", path, want)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"step-00000100"}) {
+		t.Errorf("the folder holds %v", got)
+	}
+	want := []string{"config.json", "extra", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"}
+	if got := names(t, path); !slices.Equal(got, want) {
+		t.Errorf("the checkpoint holds %v, want %v", got, want)
+	}
+
+	c, err := OpenLatest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Verify(); err != nil {
+		t.Error(err)
+	}
+	saved := contents(100)
+	sums := c.State.Files
+	if len(sums) != 5 || sums["extra/merges.txt"].Bytes != 4 {
+		t.Errorf("files %v", sums)
+	}
+	state := c.State
+	state.Version, state.Files = 0, nil
+	if !reflect.DeepEqual(state, saved.State) {
+		t.Errorf("state came back as\n%+v, want\n%+v", state, saved.State)
+	}
+	weights := emptied(saved.Weights)
+	if err := c.Model.Load(weights); err != nil {
+		t.Fatal(err)
+	}
+	equalTensors(t, weights, saved.Weights)
+	moments := emptied(saved.Optimizer)
+	if err := c.LoadOptimizer(moments); err != nil {
+		t.Fatal(err)
+	}
+	equalTensors(t, moments, saved.Optimizer)
+
+	// Another optimiser asks for other tensors.
+	other := emptied(saved.Optimizer[:1])
+	other[0].Name = "momentum_buffer.model.embed_tokens.weight"
+	err = c.LoadOptimizer(other)
+	if err == nil || !strings.Contains(err.Error(), "optimizer.safetensors: tensor momentum_buffer.model.embed_tokens.weight is missing; shape [16 8] is expected (and ") {
+		t.Errorf("another optimiser's state: %v", err)
+	}
+}
+
+func TestSaveSameStepAgain(t *testing.T) {
+	for _, way := range []struct {
+		name     string
+		exchange func(a, b string) error
+	}{{"at once", exchange}, {"in steps", exchangeInSteps}} {
+		dir := t.TempDir()
+		a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+		for _, path := range []string{a, b} {
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			put(t, path, "which", path)
+		}
+		if err := way.exchange(a, b); err != nil {
+			t.Fatal(way.name, err)
+		}
+		for path, was := range map[string]string{a: b, b: a} {
+			if raw, err := os.ReadFile(filepath.Join(path, "which")); err != nil || string(raw) != was {
+				t.Errorf("%s: %s holds %s, %v", way.name, path, raw, err)
+			}
+		}
+		if got := names(t, dir); len(got) != 2 {
+			t.Errorf("%s: the folder holds %v", way.name, got)
+		}
+	}
+
+	dir := t.TempDir()
+	save(t, dir, 5)
+	second := contents(5)
+	second.State.Tokens = 1
+	if _, err := Save(dir, second); err != nil {
+		t.Fatal(err)
+	}
+	c, err := OpenLatest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.State.Tokens != 1 {
+		t.Errorf("the first of two saves was kept")
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"step-00000005"}) {
+		t.Errorf("the folder holds %v", got)
+	}
+}
+
+// What a kill left behind is neither listed nor opened, and the next save
+// removes it.
+func TestTornSave(t *testing.T) {
+	dir := t.TempDir()
+	save(t, dir, 1)
+	torn := filepath.Join(dir, ".tmp-step-00000002")
+	if err := os.Mkdir(torn, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, torn, ConfigFile, "{")
+	if latest, err := Latest(dir); err != nil || latest.Step != 1 {
+		t.Errorf("latest is %+v, %v", latest, err)
+	}
+	save(t, dir, 2)
+	if got := names(t, dir); !slices.Equal(got, []string{"step-00000001", "step-00000002"}) {
+		t.Errorf("the folder holds %v", got)
+	}
+}
+
+func TestFailedSaveLeavesNothing(t *testing.T) {
+	boom := errors.New("boom")
+	for _, tt := range []struct {
+		name   string
+		change func(*Contents)
+		want   string
+	}{
+		{"the tokenizer fails", func(c *Contents) { c.Tokenizer = func(string) error { return boom } }, "saving checkpoint step-00000002: tokenizer: boom"},
+		{"the tokenizer leaves a link", func(c *Contents) {
+			c.Tokenizer = func(dir string) error { return os.Symlink("/", filepath.Join(dir, "link")) }
+		}, "link: not a regular file"},
+		{"a weight of another shape", func(c *Contents) { c.Weights[1].Shape = []int{4} }, "weight 1 is model.layers.0.input_layernorm.weight of shape [4]; the model's is model.layers.0.input_layernorm.weight of shape [8]"},
+		{"a weight too few", func(c *Contents) { c.Weights = c.Weights[1:] }, "19 weights are given; the model has 20"},
+		{"a moment without its values", func(c *Contents) { c.Optimizer[0].Data = nil }, "optimizer.safetensors: tensor exp_avg.model.embed_tokens.weight: shape [16 8] does not have 0 elements"},
+		{"a loss that is not a number", func(c *Contents) {
+			nan := *c.State.Loss.Train - *c.State.Loss.Train
+			nan /= nan
+			c.State.Loss.Best = &nan
+		}, "state.json: json: unsupported value: NaN"},
+		{"negative tokens", func(c *Contents) { c.State.Tokens = -1 }, "state.json: tokens (-1) must not be negative"},
+	} {
+		dir := t.TempDir()
+		save(t, dir, 1)
+		c := contents(2)
+		tt.change(&c)
+		if _, err := Save(dir, c); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
+		}
+		if got := names(t, dir); !slices.Equal(got, []string{"step-00000001"}) {
+			t.Errorf("%s: the folder holds %v", tt.name, got)
+		}
+		verify(t, filepath.Join(dir, "step-00000001"))
+	}
+	if _, err := Save(t.TempDir(), contents(-1)); err == nil {
+		t.Error("step -1 was saved")
+	}
+}
+
+func verify(t *testing.T, path string) {
+	t.Helper()
+	c, err := Open(path)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	if err := c.Verify(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenDamaged(t *testing.T) {
+	path := save(t, t.TempDir(), 3)
+	info, err := os.Stat(filepath.Join(path, WeightsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := info.Size()
+	for _, tt := range []struct {
+		name  string
+		spoil func(dir string)
+		want  string // %s stands for the checkpoint's path
+	}{
+		{"weights cut short", func(dir string) { cut(t, dir, WeightsFile, 10) }, fmt.Sprintf("%%s/model.safetensors is truncated: %d bytes, expected %d", size-10, size)},
+		{"weights too long", func(dir string) { cut(t, dir, WeightsFile, -10) }, fmt.Sprintf("%%s/model.safetensors has %d bytes, expected %d", size+10, size)},
+		{"moments cut short", func(dir string) { cut(t, dir, OptimizerFile, 1) }, "%s/optimizer.safetensors is truncated: "},
+		{"moments missing", func(dir string) { remove(t, dir, OptimizerFile) }, "%s/optimizer.safetensors is missing; "},
+		{"tokenizer missing", func(dir string) { remove(t, dir, "tokenizer.json") }, "%s/tokenizer.json is missing; 3 bytes are expected"},
+		{"no state", func(dir string) { remove(t, dir, StateFile) }, "%s is no checkpoint of a run: "},
+		{"state cut short", func(dir string) { cut(t, dir, StateFile, 20) }, "%s/state.json: unexpected end of JSON input"},
+		{"another step's state", func(dir string) {
+			put(t, dir, StateFile, strings.Replace(read(t, dir, StateFile), `"step": 3`, `"step": 4`, 1))
+		}, "%s: state.json is of step 4"},
+		{"no weights in the list", func(dir string) {
+			put(t, dir, StateFile, strings.Replace(read(t, dir, StateFile), `"model.safetensors"`, `"config.json"`, 1))
+		}, "%s/state.json: files: model.safetensors is missing"},
+	} {
+		dir := filepath.Join(t.TempDir(), "step-00000003")
+		if err := os.CopyFS(dir, os.DirFS(path)); err != nil {
+			t.Fatal(err)
+		}
+		tt.spoil(dir)
+		want := strings.ReplaceAll(tt.want, "%s", dir)
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", tt.name, err, want)
+		}
+	}
+}
+
+func read(t *testing.T, dir, name string) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// A flipped bit passes Open and fails Verify.
+func TestVerifyFindsAFlippedBit(t *testing.T) {
+	for _, name := range []string{WeightsFile, OptimizerFile, "tokenizer.json"} {
+		path := save(t, t.TempDir(), 3)
+		raw := []byte(read(t, path, name))
+		raw[len(raw)-1] ^= 1
+		put(t, path, name, string(raw))
+		c, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Verify()
+		if err == nil || !strings.Contains(err.Error(), filepath.Join(path, name)+" is damaged: ") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		c.Close()
+	}
+}
+
+// A run whose latest checkpoint is damaged does not go on from another one.
+func TestOpenLatestDoesNotFallBack(t *testing.T) {
+	dir := t.TempDir()
+	save(t, dir, 10)
+	cut(t, save(t, dir, 20), WeightsFile, 4)
+	_, err := OpenLatest(dir)
+	hint := "\nhint: the checkpoint before it is " + filepath.Join(dir, "step-00000010")
+	if err == nil || !strings.Contains(err.Error(), "is truncated") || !strings.HasSuffix(err.Error(), hint) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := OpenLatest(filepath.Join(dir, "none")); !errors.Is(err, ErrNone) {
+		t.Errorf("an absent folder: %v", err)
+	}
+	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an absent checkpoint: %v", err)
+	}
+}
+
+func TestStateIsStrict(t *testing.T) {
+	good, err := contents(1).State.marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseState(good); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ from, to, want string }{
+		{`"version": 1`, `"version": 2`, "version (2) is not supported: this program reads version 1"},
+		{`"version": 1,`, ``, "version is missing"},
+		{`"tokens"`, `"token"`, `unknown field "token"`},
+		{`"tokens": 4096`, `"tokens": "4096"`, "tokens"},
+		{`"tokens": 4096`, `"tokens": -4096`, "tokens (-4096) must not be negative"},
+		{`"tokens": 4096`, `"tokens": 1.5`, "tokens"},
+		{`"files": null`, `"files": {"../x": {"bytes": 1, "crc32c": ""}}`, `files: "../x" is not within the checkpoint`},
+		{`"files": null`, `"files": {"x": {"bytes": -1, "crc32c": ""}}`, "files: x: bytes (-1) must not be negative"},
+	} {
+		raw := strings.Replace(string(good), tt.from, tt.to, 1)
+		if raw == string(good) {
+			t.Fatalf("%s is not in %s", tt.from, good)
+		}
+		if _, err := parseState([]byte(raw)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, want %s", tt.to, err, tt.want)
+		}
+	}
+	if _, err := parseState(append(good, good...)); err == nil {
+		t.Error("two states in one file were taken")
+	}
+}

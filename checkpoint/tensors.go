@@ -1,0 +1,157 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"mobilellm/checkpoint/safetensors"
+)
+
+// tensorFiles is a set of tensors in one or several safetensors files.
+type tensorFiles struct {
+	name  string // what errors about the set call it
+	files []*safetensors.File
+	where map[string]*safetensors.File
+}
+
+// shaped is a tensor that a model or an optimiser asks for.
+type shaped struct {
+	name  string
+	shape []int
+}
+
+// openTensors opens files that together hold a set called name.
+func openTensors(name string, paths ...string) (tensorFiles, error) {
+	t := tensorFiles{name: name, where: map[string]*safetensors.File{}}
+	for _, path := range paths {
+		f, err := safetensors.Open(path)
+		if err != nil {
+			t.close()
+			return tensorFiles{}, err
+		}
+		t.files = append(t.files, f)
+		for _, info := range f.Tensors() {
+			if other := t.where[info.Name]; other != nil {
+				t.close()
+				return tensorFiles{}, fmt.Errorf("tensor %s is in both %s and %s", info.Name, other.Name(), path)
+			}
+			t.where[info.Name] = f
+		}
+	}
+	return t, nil
+}
+
+func (t tensorFiles) close() error {
+	var errs []error
+	for _, f := range t.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// path is the file that holds a tensor.
+func (t tensorFiles) path(name string) string { return t.where[name].Name() }
+
+// find returns the file of a tensor, once it has the shape that is asked for.
+func (t tensorFiles) find(name string, shape []int) (*safetensors.File, error) {
+	f := t.where[name]
+	if f == nil {
+		return nil, fmt.Errorf("%s: tensor %s is missing; shape %d is expected", t.name, name, shape)
+	}
+	info, _ := f.Lookup(name)
+	if !slices.Equal(info.Shape, shape) {
+		return nil, fmt.Errorf("%s: tensor %s has shape %d; %d is expected", f.Name(), name, info.Shape, shape)
+	}
+	if !info.DType.Float() {
+		return nil, fmt.Errorf("%s: tensor %s is %s; F32, BF16 or F16 is expected", f.Name(), name, info.DType)
+	}
+	return f, nil
+}
+
+// check compares the set with what is wanted. ignored, which may be nil, says
+// which extra tensors to let pass. The error is the first difference and the
+// count of the others: with a wrong config nearly every tensor differs.
+func (t tensorFiles) check(wanted []shaped, ignored func(name string) (bool, error)) error {
+	var first error
+	others := 0
+	report := func(err error) {
+		if first == nil {
+			first = err
+			return
+		}
+		others++
+	}
+	names := make(map[string]bool, len(wanted))
+	for _, w := range wanted {
+		names[w.name] = true
+		if _, err := t.find(w.name, w.shape); err != nil {
+			report(err)
+		}
+	}
+	for _, f := range t.files {
+		for _, info := range f.Tensors() {
+			if names[info.Name] {
+				continue
+			}
+			if ignored != nil {
+				ok, err := ignored(info.Name)
+				if err != nil {
+					report(err)
+				}
+				if ok {
+					continue
+				}
+			}
+			report(fmt.Errorf("%s: tensor %s of shape %d is not expected", f.Name(), info.Name, info.Shape))
+		}
+	}
+	if others > 0 {
+		return fmt.Errorf("%w (and %d more differences)", first, others)
+	}
+	return first
+}
+
+func (t tensorFiles) load(name string, dst []float32, shape []int) error {
+	f, err := t.find(name, shape)
+	if err != nil {
+		return err
+	}
+	return f.ReadFloat32(name, dst)
+}
+
+// loadAll checks the whole set before it changes the first value.
+func (t tensorFiles) loadAll(tensors []safetensors.Tensor, ignored func(string) (bool, error)) error {
+	wanted := make([]shaped, len(tensors))
+	for i, tensor := range tensors {
+		wanted[i] = shaped{tensor.Name, tensor.Shape}
+	}
+	if err := t.check(wanted, ignored); err != nil {
+		return err
+	}
+	for _, tensor := range tensors {
+		if err := t.load(tensor.Name, tensor.Data, tensor.Shape); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// equal reports whether two tensors have the same shape and values.
+func (t tensorFiles) equal(a, b string) (bool, error) {
+	var values [2][]float32
+	var shapes [2][]int
+	for i, name := range []string{a, b} {
+		f := t.where[name]
+		if f == nil {
+			return false, nil
+		}
+		info, _ := f.Lookup(name)
+		shapes[i] = info.Shape
+		values[i] = make([]float32, info.Elements())
+		if err := f.ReadFloat32(name, values[i]); err != nil {
+			return false, err
+		}
+	}
+	return slices.Equal(shapes[0], shapes[1]) && slices.Equal(values[0], values[1]), nil
+}
