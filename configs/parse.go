@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -85,55 +83,6 @@ func (f *file) parseYAML() (*yaml.Node, error) {
 		return nil, f.syntaxError(err)
 	}
 	return root, nil
-}
-
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?`)
-
-// syntaxError gives a parser's error the file's name and the line where the text
-// stops being YAML.
-func (f *file) syntaxError(err error) error {
-	message := err.Error()
-	match := yamlLine.FindStringSubmatch(message)
-	message = message[len(match[0]):]
-	line := f.firstBadLine()
-	if n, err := strconv.Atoi(match[1]); line == 0 && err == nil {
-		line = n
-	}
-	text := ""
-	if lines := bytes.Split(f.text, []byte("\n")); line > 0 && line <= len(lines) {
-		text = string(lines[line-1])
-	}
-	hint := ""
-	if strings.HasPrefix(strings.TrimLeft(text, " "), "\t") {
-		hint = "\nhint: indent with spaces, not tabs"
-	}
-	return fmt.Errorf("%s:%d: not valid YAML (%s): %s%s", f.label, max(line, 1), shorten(strings.TrimSpace(text)), message, hint)
-}
-
-// firstBadLine is the line after the longest beginning of the file that parses.
-// The parser's own line is often that of the enclosing block, one too small, or
-// missing. 0 for a file so large that the search would take long.
-func (f *file) firstBadLine() int {
-	const most = 16 << 10
-	if len(f.text) > most {
-		return 0
-	}
-	for end := len(f.text); end > 0; end = bytes.LastIndexByte(f.text[:end-1], '\n') + 1 {
-		if parses(f.text[:end]) {
-			return 1 + bytes.Count(f.text[:end], []byte("\n"))
-		}
-	}
-	return 1
-}
-
-func parses(text []byte) bool {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	for {
-		var doc yaml.Node
-		if err := decoder.Decode(&doc); err != nil {
-			return errors.Is(err, io.EOF)
-		}
-	}
 }
 
 // walker collects settings and mistakes from a file's nodes.
@@ -234,54 +183,4 @@ func target(node *yaml.Node) *yaml.Node {
 		return node.Alias
 	}
 	return node
-}
-
-// show renders a node for a message, shortened.
-func show(node *yaml.Node) string { return shorten(render(node, 3)) }
-
-func render(node *yaml.Node, depth int) string {
-	node = target(node)
-	const most = 4
-	var parts []string
-	switch node.Kind {
-	case yaml.SequenceNode:
-		for _, child := range node.Content {
-			parts = append(parts, renderChild(child, depth))
-			if len(parts) == most {
-				break
-			}
-		}
-		if len(node.Content) > len(parts) {
-			parts = append(parts, "…")
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(node.Content) && len(parts) < most; i += 2 {
-			parts = append(parts, renderChild(node.Content[i], depth)+": "+renderChild(node.Content[i+1], depth))
-		}
-		if len(node.Content) > 2*len(parts) {
-			parts = append(parts, "…")
-		}
-		return "{" + strings.Join(parts, ", ") + "}"
-	}
-	if node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 || node.Value == "" {
-		return strconv.Quote(node.Value)
-	}
-	return node.Value
-}
-
-func renderChild(node *yaml.Node, depth int) string {
-	if depth == 0 {
-		return "…"
-	}
-	return render(node, depth-1)
-}
-
-func shorten(text string) string {
-	const most = 60
-	text = strings.ReplaceAll(text, "\n", " ")
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return text
 }

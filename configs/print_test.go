@@ -61,7 +61,7 @@ func TestPrintLoadsAgain(t *testing.T) {
 			Tokenizer: "a very long name, a very long name, a very long name, a very long name, a very long name",
 			Mix:       []testPart{{"p", 0.1}, {}},
 		},
-		Optim:      testOptim{Betas: [2]float64{1.0 / 3, -0.0}},
+		Optim:      testOptim{Betas: [2]float64{1.0 / 3, -1e-300}},
 		Train:      testTrain{MicroBatch: 12, Seed: math.MaxUint64, Precision: "line\nline\r\n", Recompute: " spaces "},
 		Checkpoint: testCheckpoint{Timeout: 3*time.Hour + time.Nanosecond},
 		Distil:     &testDistil{Teacher: "t"},
