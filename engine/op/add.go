@@ -59,3 +59,7 @@ func add[T Float](a operands[T]) {
 func (o AddOp) SymDiff(_ gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	return gorgonia.Nodes{grad, grad}, nil
 }
+
+// Sum returns the operation that adds two values at a place, for executors
+// that replace gorgonia's own addition.
+func Sum(at string) AddOp { return AddOp{place(at)} }

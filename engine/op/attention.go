@@ -59,6 +59,12 @@ func (o AttentionOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 }
 
 func (o AttentionOp) check(in []tensor.Shape) error {
+	if o.KVHeads <= 0 || o.Heads.Heads%o.KVHeads != 0 {
+		return fmt.Errorf("%d heads do not divide into %d kv heads", o.Heads.Heads, o.KVHeads)
+	}
+	if o.HeadDim <= 0 || o.HeadDim%2 != 0 {
+		return fmt.Errorf("head size %d, want an even number", o.HeadDim)
+	}
 	if n := o.Batch * o.Seq; in[0][0] != n || in[0][1] != o.Width() {
 		return fmt.Errorf("qkv is %v, want (%d, %d)", in[0], n, o.Width())
 	}

@@ -37,7 +37,7 @@ func (l LinearOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { re
 func (l LinearOp) check(in []tensor.Shape) error {
 	for i, w := range in[1:] {
 		if w[1] != in[0][1] {
-			return fmt.Errorf("weight %d has %d columns, its input %d", i, w[1], in[0][1])
+			return fmt.Errorf("weight %d is %v, its input %v", i, w, in[0])
 		}
 	}
 	return nil

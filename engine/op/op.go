@@ -89,12 +89,32 @@ func inferShape(o Op, in []gorgonia.DimSizer) (tensor.Shape, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Place(), err)
 	}
+	if err := checkRanks(o.Type(), shapes); err != nil {
+		return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Place(), err)
+	}
 	if c, ok := o.(interface{ check([]tensor.Shape) error }); ok {
 		if err := c.check(shapes); err != nil {
 			return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Place(), err)
 		}
 	}
 	return PackedShape(o.Parts(shapes)), nil
+}
+
+// checkRanks compares the inputs with the operation's type: gorgonia's own
+// inference lets a vector pass for a matrix.
+func checkRanks(t hm.Type, in []tensor.Shape) error {
+	for i, s := range in {
+		f := t.(*hm.FunctionType)
+		want := 0
+		if a, ok := f.Arg().(gorgonia.TensorType); ok {
+			want = a.Dims
+		}
+		if s.Dims() != want {
+			return fmt.Errorf("input %d is %v, want %d dimensions", i, s, want)
+		}
+		t = f.Ret(false)
+	}
+	return nil
 }
 
 // PackedShape is the shape of a value that holds the given parts.

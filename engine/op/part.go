@@ -12,6 +12,7 @@ import (
 // part reads one result of a packed value.
 type part struct {
 	place
+	of     string // kind of the packed operation: several may be at one place
 	Index  int
 	offset int
 	shape  tensor.Shape
@@ -31,7 +32,7 @@ func Part(packed *gorgonia.Node, i int) (*gorgonia.Node, error) {
 	for _, p := range parts[:i] {
 		offset += p.TotalSize()
 	}
-	return apply(part{place: place(o.Place()), Index: i, offset: offset, shape: parts[i]}, packed)
+	return apply(part{place: place(o.Place()), of: o.Kind(), Index: i, offset: offset, shape: parts[i]}, packed)
 }
 
 // PartIndex reports which part of its child a node reads.
@@ -53,7 +54,7 @@ func (p part) Kind() string                        { return "part" }
 func (p part) Arity() int                          { return 1 }
 func (p part) Type() hm.Type                       { return fnType(rank(len(p.shape)), vector) }
 func (p part) Parts([]tensor.Shape) []tensor.Shape { return []tensor.Shape{p.shape} }
-func (p part) WriteHash(h hash.Hash)               { writeHash(h, p, p.Index, p.offset, p.shape) }
+func (p part) WriteHash(h hash.Hash)               { writeHash(h, p, p.of, p.Index, p.offset, p.shape) }
 func (p part) Hashcode() uint32                    { return hashcode(p) }
 func (p part) String() string                      { return fmt.Sprintf("%s.part%d", p.place, p.Index) }
 func (p part) DiffWRT(int) []bool                  { return []bool{true} }

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"hash"
 	"math"
 
@@ -40,6 +41,13 @@ func (r RMSNormOp) Parts(in []tensor.Shape) []tensor.Shape {
 
 func (r RMSNormOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return inferShape(r, in)
+}
+
+func (r RMSNormOp) check(in []tensor.Shape) error {
+	if in[0][1] != in[1][0] {
+		return fmt.Errorf("x is %v, its weight %v", in[0], in[1])
+	}
+	return nil
 }
 
 // Do is the plain version.

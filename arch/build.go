@@ -1,0 +1,196 @@
+package arch
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"mobilellm/engine/op"
+)
+
+// Graph is a model as a gorgonia graph for a fixed batch of B sequences of T
+// tokens. Inputs are laid out sequence after sequence, N = B·T.
+type Graph struct {
+	*gorgonia.ExprGraph
+	Tokens  *gorgonia.Node // [N] int32
+	Targets *gorgonia.Node // [N] int32, negative where a token is not supervised; nil without a loss
+	Scale   *gorgonia.Node // scalar that multiplies the summed loss: 1/(supervised tokens); nil without a loss
+	Loss    *gorgonia.Node // scalar, nil without a loss
+	Logits  *gorgonia.Node // [N,V], nil but for BuildLogits
+	Hidden  *gorgonia.Node // [N,C], what the head reads
+
+	Params    map[string]*gorgonia.Node // by Hugging Face name
+	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
+}
+
+// BuildTraining returns the graph of the loss and of every parameter's gradient.
+func (c Config) BuildTraining(batch, seq int) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss)
+	if err != nil {
+		return nil, err
+	}
+	return b.graph, b.differentiate()
+}
+
+// BuildScoring returns the graph of the loss alone.
+func (c Config) BuildScoring(batch, seq int) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss)
+	if err != nil {
+		return nil, err
+	}
+	return b.graph, nil
+}
+
+// BuildLogits returns the graph of the logits of every token.
+func (c Config) BuildLogits(batch, seq int) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, (*builder).logits)
+	if err != nil {
+		return nil, err
+	}
+	return b.graph, nil
+}
+
+// BuildHidden returns the graph of what the head reads, for a caller that wants
+// the logits of few tokens only.
+func (c Config) BuildHidden(batch, seq int) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, func(*builder, *gorgonia.Node) {})
+	if err != nil {
+		return nil, err
+	}
+	return b.graph, nil
+}
+
+// builder adds nodes to a graph and keeps the first error, so that the model
+// below reads like its equations.
+type builder struct {
+	Config
+	batch, seq int
+	dtype      tensor.Dtype
+	graph      *Graph
+	order      []string
+	err        error
+}
+
+func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *gorgonia.Node)) (*builder, error) {
+	c = c.Resolved()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if batch < 1 || seq < 1 {
+		return nil, fmt.Errorf("arch: cannot build a graph for %d sequences of %d tokens", batch, seq)
+	}
+	b := &builder{Config: c, batch: batch, seq: seq, dtype: dtype, graph: &Graph{
+		ExprGraph: gorgonia.NewGraph(),
+		Params:    map[string]*gorgonia.Node{},
+		Gradients: map[string]*gorgonia.Node{},
+	}}
+	for _, p := range c.Parameters() {
+		b.graph.Params[p.Name] = gorgonia.NewTensor(b.graph.ExprGraph, dtype, len(p.Shape), gorgonia.WithShape(p.Shape...), gorgonia.WithName(p.Name))
+		b.order = append(b.order, p.Name)
+	}
+	b.graph.Tokens = b.ids("tokens")
+	b.graph.Hidden = b.body()
+	head(b, b.graph.Hidden)
+	if b.err != nil {
+		return nil, fmt.Errorf("arch: %w", b.err)
+	}
+	return b, nil
+}
+
+// body is the model up to the final norm, [N,C].
+func (b *builder) body() *gorgonia.Node {
+	x := b.add(op.Embedding("embed", b.param(EmbeddingName), b.graph.Tokens)) // [N,C]
+	for position, layer := range b.Schedule().All() {
+		x = b.block(x, position, layer)
+	}
+	return b.norm("norm", x, NormName)
+}
+
+// block is one pre-norm transformer layer: h = x + attention(norm(x)), then
+// h + ffn(norm(h)). Its place in the graph is its position in the schedule, its
+// weights are those of the layer scheduled there.
+func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
+	at := func(part string) string { return fmt.Sprintf("%d.%s", position, part) }
+	weight := func(part string) *gorgonia.Node { return b.param(LayerParameterName(part, layer)) }
+
+	n := b.norm(at("attn.norm"), x, LayerParameterName("input_layernorm", layer))
+	qkv := b.add(op.Linear(at("attn.qkv"), n,
+		weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj"))) // [N,(H+2K)·D]
+	a := b.add(op.Attention(at("attn"), qkv, b.heads()))                 // [N,H·D]
+	o := b.add(op.Linear(at("attn.out"), a, weight("self_attn.o_proj"))) // [N,C]
+	h := b.add(op.Add(at("attn.add"), x, o))                             // [N,C]
+	n = b.norm(at("ffn.norm"), h, LayerParameterName("post_attention_layernorm", layer))
+	f := b.ffn(at, n, weight)                                         // [N,F]
+	d := b.add(op.Linear(at("ffn.down"), f, weight("mlp.down_proj"))) // [N,C]
+	return b.add(op.Add(at("ffn.add"), h, d))
+}
+
+func (b *builder) ffn(at func(string) string, n *gorgonia.Node, weight func(string) *gorgonia.Node) *gorgonia.Node {
+	if b.FFN == SwiGLU {
+		gu := b.add(op.Linear(at("ffn.gateup"), n, weight("mlp.gate_proj"), weight("mlp.up_proj"))) // [N,2F]
+		return b.add(op.SwiGLU(at("ffn.act"), gu))
+	}
+	return b.add(op.ReLU(at("ffn.act"), b.add(op.Linear(at("ffn.up"), n, weight("mlp.up_proj")))))
+}
+
+func (b *builder) heads() op.Heads {
+	return op.Heads{
+		Batch: b.batch, Seq: b.seq, Heads: b.Heads, KVHeads: b.KVHeads, HeadDim: b.HeadDim,
+		RoPE: op.RoPE{Base: b.RoPEBase},
+	}
+}
+
+func (b *builder) loss(x *gorgonia.Node) {
+	b.graph.Targets = b.ids("targets")
+	b.graph.Scale = gorgonia.NewScalar(b.graph.ExprGraph, b.dtype, gorgonia.WithName("scale"))
+	b.graph.Loss = b.add(op.HeadLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale))
+}
+
+func (b *builder) logits(x *gorgonia.Node) {
+	b.graph.Logits = b.add(op.Linear("head", x, b.head()))
+}
+
+// head is the output matrix [V,C]: the embedding itself where it is shared
+// (paper, section 2.2.3).
+func (b *builder) head() *gorgonia.Node {
+	if b.ShareEmbedding {
+		return b.param(EmbeddingName)
+	}
+	return b.param(HeadName)
+}
+
+func (b *builder) norm(at string, x *gorgonia.Node, name string) *gorgonia.Node {
+	if b.err != nil {
+		return nil
+	}
+	return b.add(op.RMSNorm(at, x, b.param(name), b.NormEps))
+}
+
+func (b *builder) param(name string) *gorgonia.Node { return b.graph.Params[name] }
+
+func (b *builder) ids(name string) *gorgonia.Node {
+	return gorgonia.NewVector(b.graph.ExprGraph, tensor.Int32, gorgonia.WithShape(b.batch*b.seq), gorgonia.WithName(name))
+}
+
+func (b *builder) add(n *gorgonia.Node, err error) *gorgonia.Node {
+	if b.err == nil {
+		b.err = err
+	}
+	return n
+}
+
+func (b *builder) differentiate() error {
+	wrt := make([]*gorgonia.Node, len(b.order))
+	for i, name := range b.order {
+		wrt[i] = b.param(name)
+	}
+	grads, err := gorgonia.Grad(b.graph.Loss, wrt...)
+	if err != nil {
+		return fmt.Errorf("arch: gradients: %w", err)
+	}
+	for i, name := range b.order {
+		b.graph.Gradients[name] = grads[i]
+	}
+	return nil
+}

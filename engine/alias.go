@@ -1,0 +1,53 @@
+package engine
+
+import (
+	"slices"
+
+	"mobilellm/engine/op"
+)
+
+// alias lets the last term of a sum accumulate into the other term's memory
+// and drops the addition: a product adds to the residual stream, a norm's
+// gradient to the stream's gradient. It holds where the other term was made
+// before, and is not read from then on.
+func (pl *plan) alias() {
+	order, uses := pl.order(), pl.uses()
+	dropped := map[*step]bool{}
+	for at, s := range pl.steps {
+		if _, ok := s.op.(op.AddOp); !ok {
+			continue
+		}
+		for i, term := range s.in {
+			base := s.in[1-i]
+			if !canAccumulate(term) || len(uses[term]) != 1 || base.def == nil || base.keep || base.dtype != F32 ||
+				base.root().home != nil || order[base.def] >= order[term.def] {
+				continue
+			}
+			readLater := slices.ContainsFunc(uses[base], func(u int) bool { return u != at && u >= order[term.def] })
+			if readLater {
+				continue
+			}
+			term.into, s.out[0].into = base, base
+			term.def.store[term.part] = Accumulate
+			if s.out[0].keep {
+				base.root().keep = true
+			}
+			dropped[s] = true
+			break
+		}
+	}
+	pl.steps = slices.DeleteFunc(pl.steps, func(s *step) bool { return dropped[s] })
+}
+
+// canAccumulate reports whether the operation that makes v can add it to what
+// is there.
+func canAccumulate(v *value) bool {
+	if v.def == nil || v.home != nil || v.into != nil || v.keep || v.dtype != F32 {
+		return false
+	}
+	switch v.def.op.(type) {
+	case op.LinearOp, op.LinearGradInputOp, op.RMSNormGradOp:
+		return true
+	}
+	return false
+}

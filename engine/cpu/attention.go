@@ -1,0 +1,198 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cpu/onednn"
+	"mobilellm/engine/op"
+)
+
+type angleKey struct {
+	rope   op.RoPE
+	t, dim int
+}
+
+// angles are RoPE's cosines and sines, [T, D/2] each.
+type angles struct{ cos, sin, minusSin []float32 }
+
+func (d *Device) anglesOf(h op.Heads) *angles {
+	key := angleKey{h.RoPE, h.Seq, h.HeadDim}
+	if a := d.angles[key]; a != nil {
+		return a
+	}
+	cos, sin := h.RoPE.Table(h.Seq, h.HeadDim)
+	a := &angles{make([]float32, len(cos)), make([]float32, len(cos)), make([]float32, len(cos))}
+	for i := range cos {
+		a.cos[i], a.sin[i], a.minusSin[i] = float32(cos[i]), float32(sin[i]), float32(-sin[i])
+	}
+	d.angles[key] = a
+	return a
+}
+
+// blocks splits the queries of a sequence in blocks of rows. A block's scores
+// reach from the first key to its own last one; the keys beyond are skipped.
+// Blocks are so sized that their scores stay in the second-level cache.
+type blocks struct {
+	op.Heads
+	typ  engine.DType // of operands of products
+	rows int          // Bq
+}
+
+func newBlocks(h op.Heads, typ engine.DType) blocks {
+	rows := 128
+	for rows > 32 && rows*h.Seq > 128*1024 {
+		rows /= 2
+	}
+	return blocks{h, typ, min(rows, h.Seq)}
+}
+
+func (b *blocks) count() int { return ceil(b.Seq, b.rows) }
+
+// bounds are block i's first query and the first key it does not see.
+func (b *blocks) bounds(i int) (first, end int) {
+	return i * b.rows, min((i+1)*b.rows, b.Seq)
+}
+
+// scoreScale is 1/√D.
+func (b *blocks) scoreScale() float32 { return float32(1 / math.Sqrt(float64(b.HeadDim))) }
+
+// keyColumn and valueColumn locate head i's key and value in a row of qkv.
+func (b *blocks) keyColumn(i int) int {
+	return (b.Heads.Heads + i/(b.Heads.Heads/b.KVHeads)) * b.HeadDim
+}
+
+func (b *blocks) valueColumn(i int) int { return b.keyColumn(i) + b.KVHeads*b.HeadDim }
+
+// tensorAt views scratch memory as a matrix of a product's operand.
+func tensorAt(p unsafe.Pointer, rows, cols int, t engine.DType) *engine.Tensor {
+	return engine.View(p, t, rows, cols)
+}
+
+// rotated fills dst[n,D] with rows of a head of qkv, turned by their positions.
+func (b *blocks) rotated(dst *engine.Tensor, qkv *engine.Tensor, row, column, position, n int, a *angles, buf [][]float32) {
+	d, h := b.HeadDim, b.HeadDim/2
+	for i := range n {
+		x := span(qkv, row+i, column, d, buf[0])
+		p := (position + i) * h
+		t := target(dst, i, buf[1])
+		rotate(t, x, a.cos[p:p+h], a.sin[p:p+h])
+		store(dst, i, t)
+	}
+}
+
+// layout hands out consecutive pieces of a worker's scratch memory.
+type layout struct{ size int64 }
+
+func (l *layout) take(bytes int64) int64 {
+	at := l.size
+	l.size += aligned(bytes)
+	return at
+}
+
+// attention computes out and the log-sum-exp, one task for each head of each
+// sequence: scores of a block of queries against all keys they see, softmax,
+// product with the values.
+type attention struct {
+	d  *Device
+	in *engine.Instr
+	blocks
+	angles *angles
+	bufs   [][][]float32
+	scores []product // of each block: S = Q·Kᵀ
+	values []product // O = P·V
+
+	worker              layout
+	k, q, s, p, o, temp int64
+}
+
+func newAttention(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
+	qkv := in.In[0]
+	k := &attention{d: d, in: in, blocks: newBlocks(h, qkv.DType), angles: d.anglesOf(h), bufs: d.buffers(2, max(h.HeadDim, h.Seq))}
+	t, e := elementType(k.typ), k.typ.Size()
+	var temp int64
+	for i := range k.count() {
+		first, end := k.bounds(i)
+		s, err := d.product(onednn.Desc{
+			M: end - first, N: end, K: h.HeadDim, A: t, B: t, C: onednn.F32, TransB: true,
+			LDA: h.HeadDim, LDB: h.HeadDim, LDC: h.Seq,
+		})
+		if err != nil {
+			return nil, err
+		}
+		v, err := d.product(onednn.Desc{
+			M: end - first, N: h.HeadDim, K: end, A: t, B: t, C: onednn.F32,
+			LDA: h.Seq, LDB: h.Width(), LDC: h.HeadDim,
+		})
+		if err != nil {
+			return nil, err
+		}
+		k.scores, k.values = append(k.scores, s), append(k.values, v)
+		temp = max(temp, s.Scratch(), v.Scratch())
+	}
+	w := &k.worker
+	k.k = w.take(int64(h.Seq*h.HeadDim) * e)
+	k.q = w.take(int64(k.rows*h.HeadDim) * e)
+	k.s = w.take(int64(k.rows*h.Seq) * 4)
+	k.p = k.s
+	if k.typ == engine.BF16 {
+		k.p = w.take(int64(k.rows*h.Seq) * e)
+	}
+	k.o = w.take(int64(k.rows*h.HeadDim) * 4)
+	k.temp = w.take(temp)
+	return k, nil
+}
+
+func (k *attention) Scratch() int64 { return k.worker.size * int64(k.d.Workers()) }
+
+func (k *attention) Run(scratch unsafe.Pointer, _ bool) {
+	k.d.run(k.Batch*k.Heads.Heads, func(worker, i int) {
+		k.head(worker, i/k.Heads.Heads, i%k.Heads.Heads, unsafe.Add(scratch, int64(worker)*k.worker.size))
+	})
+}
+
+func (k *attention) head(worker, batch, head int, scratch unsafe.Pointer) {
+	qkv, out, lse := k.in.In[0], k.in.Out[0], k.in.Out[1]
+	dim, row, buf := k.HeadDim, batch*k.Seq, k.bufs[worker]
+	keys := tensorAt(unsafe.Add(scratch, k.k), k.Seq, dim, k.typ)
+	queries := tensorAt(unsafe.Add(scratch, k.q), k.rows, dim, k.typ)
+	s := tensorAt(unsafe.Add(scratch, k.s), k.rows, k.Seq, engine.F32)
+	p := tensorAt(unsafe.Add(scratch, k.p), k.rows, k.Seq, k.typ)
+	o := tensorAt(unsafe.Add(scratch, k.o), k.rows, dim, engine.F32)
+	temp := unsafe.Add(scratch, k.temp)
+	v := offset(qkv.Pointer(), row*qkv.Cols()+k.valueColumn(head), k.typ)
+	a := k.scoreScale()
+	k.rotated(keys, qkv, row, k.keyColumn(head), 0, k.Seq, k.angles, buf)
+	for i := range k.count() {
+		first, end := k.bounds(i)
+		k.rotated(queries, qkv, row+first, head*dim, first, end-first, k.angles, buf)
+		k.scores[i].Run(worker, queries.Pointer(), keys.Pointer(), s.Pointer(), temp)
+		var sums [128]float32
+		for r := range end - first {
+			seen := first + r + 1
+			x := s.Float32s()[r*k.Seq : r*k.Seq+end]
+			top := a * largest(x[:seen])
+			e := target(p, r, buf[0])[:end]
+			sums[r] = expSum(e[:seen], x[:seen], a, top)
+			clear(e[seen:])
+			putSpanOf(p, r, e)
+			if lse != nil {
+				lse.Float32s()[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))
+			}
+		}
+		k.values[i].Run(worker, p.Pointer(), v, o.Pointer(), temp)
+		for r := range end - first {
+			y := o.Float32s()[r*dim : (r+1)*dim]
+			scale(y, 1/sums[r], y)
+			putSpan(out, row+first+r, head*dim, y)
+		}
+	}
+}
+
+// putSpanOf rounds the first columns of a row computed in a buffer.
+func putSpanOf(t *engine.Tensor, r int, row []float32) {
+	if t.DType == engine.BF16 {
+		narrow(t.BFloat16s()[r*t.Cols():r*t.Cols()+len(row)], row)
+	}
+}

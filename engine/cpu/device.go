@@ -1,0 +1,123 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cpu/onednn"
+	"mobilellm/engine/op"
+)
+
+// Device runs instructions on this machine's processor. It implements
+// engine.Device.
+type Device struct {
+	*Pool
+	products   bool // oneDNN is there
+	rowBuffers map[[2]int][][][]float32
+	angles     map[angleKey]*angles
+}
+
+// Options are a device's choices.
+type Options struct {
+	Workers int  // 0: as many as the process may use processors
+	Plain   bool // no oneDNN
+}
+
+// New starts the workers.
+func New(o Options) *Device {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	o.Workers = min(o.Workers, onednn.MaxWorkers)
+	return &Device{
+		Pool:       NewPool(o.Workers),
+		products:   !o.Plain && onednn.Open() == nil,
+		rowBuffers: map[[2]int][][][]float32{},
+		angles:     map[angleKey]*angles{},
+	}
+}
+
+// Name says what the device computes with.
+func (d *Device) Name() string {
+	products, rows := "plain Go products", "plain Go kernels"
+	if d.products {
+		products = "oneDNN " + onednn.Version()
+	}
+	if avx512 {
+		rows = "AVX-512 kernels"
+	}
+	return fmt.Sprintf("cpu, %d workers, %s, %s", d.Workers(), products, rows)
+}
+
+// Missing lists what would make the device faster, for one notice at start.
+func (d *Device) Missing() []string {
+	var m []string
+	if !d.products {
+		m = append(m, fmt.Sprintf("oneDNN (%v)", onednn.Open()))
+	}
+	if !avx512 {
+		m = append(m, "AVX-512 kernels (needs GOEXPERIMENT=simd when building, and a processor that has it)")
+	}
+	return m
+}
+
+// Alloc implements engine.Device.
+func (d *Device) Alloc(bytes int64) (engine.Memory, error) { return alloc(bytes) }
+
+// Compile implements engine.Device.
+func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
+	switch o := in.Op.(type) {
+	case op.EmbeddingOp:
+		return newEmbedding(d, in), nil
+	case op.EmbeddingGradOp:
+		return newEmbeddingGrad(d, in), nil
+	case op.LinearOp:
+		return newLinear(d, in)
+	case op.LinearGradInputOp:
+		return newLinearGradInput(d, in)
+	case op.LinearGradWeightOp:
+		return newLinearGradWeight(d, in)
+	case op.RMSNormOp:
+		return newRMSNorm(d, in, o.Eps), nil
+	case op.RMSNormGradOp:
+		return newRMSNormGrad(d, in), nil
+	case op.ScaleOp:
+		return newScale(d, in), nil
+	case op.AttentionOp:
+		return newAttention(d, in, o.Heads)
+	case op.AttentionGradOp:
+		return newAttentionGrad(d, in, o.Heads)
+	case op.SwiGLUOp:
+		return newSwiGLU(d, in), nil
+	case op.SwiGLUGradOp:
+		return newSwiGLUGrad(d, in), nil
+	case op.ReLUOp:
+		return newReLU(d, in), nil
+	case op.ReLUGradOp:
+		return newReLUGrad(d, in), nil
+	case op.AddOp:
+		return newAdd(d, in), nil
+	case op.HeadLossOp:
+		return newHeadLoss(d, in)
+	}
+	return nil, fmt.Errorf("the cpu has no kernel for %T", in.Op)
+}
+
+// Round implements engine.Device.
+func (d *Device) Round(dst, src *engine.Tensor) {
+	d.Do(func() { d.narrow(dst.BFloat16s(), src.Float32s()) })
+}
+
+// noScratch is for kernels that need none.
+type noScratch struct{}
+
+func (noScratch) Scratch() int64 { return 0 }
+
+// offset moves a pointer by a number of elements.
+func offset(p unsafe.Pointer, elements int, t engine.DType) unsafe.Pointer {
+	return unsafe.Add(p, int64(elements)*t.Size())
+}
+
+func aligned(n int64) int64 { return (n + 63) &^ 63 }

@@ -1,0 +1,166 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cpu/onednn"
+)
+
+// headLoss takes the tokens in chunks, so that only a chunk's logits exist at a
+// time: logits, then loss and the gradient of the logits in their place, then
+// the chunk's dx and its part of dw.
+type headLoss struct {
+	d      *Device
+	in     *engine.Instr
+	typ    engine.DType
+	chunks []headChunk
+	losses []float64 // of each row of a chunk
+	bufs   [][][]float32
+
+	layout                  layout
+	logits, gradients, rest int64
+}
+
+// headChunk are the products of one chunk of tokens.
+type headChunk struct {
+	first, n     int
+	logits, dx   *tiled
+	setDW, addDW *tiled
+}
+
+// headTokens is the number of tokens in a chunk: enough for full speed of the
+// three products, 64 MB of logits for a vocabulary of 32,000.
+const headTokens = 512
+
+func newHeadLoss(d *Device, in *engine.Instr) (engine.Kernel, error) {
+	x, w := in.In[0], in.In[1]
+	n, vocab := x.Rows(), w.Rows()
+	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens)), bufs: d.buffers(1, vocab)}
+	if k.typ == engine.BF16 && w.Half() == nil {
+		_, _, err := weight(in.In[1:2], k.typ)
+		return nil, err
+	}
+	var rest int64
+	for first := 0; first < n; first += headTokens {
+		c, err := k.chunk(first, min(headTokens, n-first))
+		if err != nil {
+			return nil, err
+		}
+		k.chunks = append(k.chunks, c)
+		rest = max(rest, scratchOf(d, c.logits, c.dx, c.setDW, c.addDW))
+	}
+	rows := int64(min(n, headTokens))
+	k.logits = k.layout.take(rows * int64(vocab) * 4)
+	k.gradients = k.logits
+	if k.typ == engine.BF16 && k.trains() {
+		k.gradients = k.layout.take(rows * int64(vocab) * 2)
+	}
+	k.rest = k.layout.take(rest)
+	return k, nil
+}
+
+func (k *headLoss) trains() bool { return k.in.Out[1] != nil || k.in.Out[2] != nil }
+
+func (k *headLoss) chunk(first, n int) (c headChunk, err error) {
+	x, w := k.in.In[0], k.in.In[1]
+	vocab, dim, t := w.Rows(), w.Cols(), elementType(k.typ)
+	c.first, c.n = first, n
+	columns := ceil(ceil(vocab, 4*k.d.Workers()), tileCols) * tileCols
+	logits := onednn.Desc{M: n, N: vocab, K: dim, A: t, B: t, C: onednn.F32, TransB: true, LDA: dim, LDB: dim, LDC: vocab}
+	if c.logits, err = k.d.newTiles(logits, n, min(columns, vocab)); err != nil || !k.trains() {
+		return c, err
+	}
+	dx := onednn.Desc{M: n, N: dim, K: vocab, A: t, B: t, C: elementType(x.DType), LDA: vocab, LDB: dim, LDC: dim}
+	if c.dx, err = k.d.newTiles(dx, ceil(n, k.d.Workers()), dim); err != nil || k.in.Out[2] == nil {
+		return c, err
+	}
+	dw := onednn.Desc{M: vocab, N: dim, K: n, A: t, B: t, C: onednn.F32, TransA: true, LDA: vocab, LDB: dim, LDC: dim}
+	mode := k.in.Store[2]
+	if first > 0 {
+		mode = engine.Accumulate
+	}
+	c.setDW, c.addDW, err = k.d.both(dw, mode, func(desc onednn.Desc) (*tiled, error) {
+		return k.d.newTiles(desc, min(columns, vocab), dim)
+	})
+	return c, err
+}
+
+func (k *headLoss) Scratch() int64 { return k.layout.size }
+
+func (k *headLoss) Run(scratch unsafe.Pointer, accumulating bool) {
+	x, w := k.in.In[0], k.in.In[1]
+	if k.typ == engine.BF16 {
+		w = w.Half()
+	}
+	logits := unsafe.Add(scratch, k.logits)
+	gradients := unsafe.Add(scratch, k.gradients)
+	rest := unsafe.Add(scratch, k.rest)
+	var loss float64
+	for i := range k.chunks {
+		c := &k.chunks[i]
+		rows := offset(x.Pointer(), c.first*x.Cols(), x.DType)
+		c.logits.run(k.d, rows, w.Pointer(), logits, rest)
+		loss += k.crossEntropy(c, logits, gradients)
+		if k.in.Out[1] != nil {
+			dx := k.in.Out[1]
+			c.dx.run(k.d, gradients, w.Pointer(), offset(dx.Pointer(), c.first*dx.Cols(), dx.DType), rest)
+		}
+		if k.in.Out[2] != nil {
+			p := c.addDW
+			if i == 0 {
+				p = choose(c.setDW, c.addDW, k.in.Store[2], accumulating)
+			}
+			p.run(k.d, gradients, rows, k.in.Out[2].Pointer(), rest)
+		}
+	}
+	if k.in.Out[0] != nil {
+		k.in.Out[0].Float32s()[0] = float32(loss * float64(k.in.In[3].Float32s()[0]))
+	}
+}
+
+// crossEntropy returns the chunk's summed loss and, for training, replaces the
+// logits by their gradient.
+func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) float64 {
+	vocab, trains := k.in.In[1].Rows(), k.trains()
+	targets, weight := k.in.In[2].Ids()[c.first:c.first+c.n], k.in.In[3].Float32s()[0]
+	l := engine.View(logits, engine.F32, c.n, vocab)
+	g := engine.View(gradients, k.typ, c.n, vocab)
+	k.d.run(ceil(c.n, 8), func(worker, i int) {
+		for r := i * 8; r < min(i*8+8, c.n); r++ {
+			x, target := l.Float32s()[r*vocab:(r+1)*vocab], targets[r]
+			k.losses[r] = 0
+			if target < 0 {
+				if trains {
+					k.put(g, r, clearRow(x))
+				}
+				continue
+			}
+			logit, top := x[target], largest(x)
+			sum := expSum(x, x, 1, top)
+			k.losses[r] = math.Log(float64(sum)) + float64(top-logit)
+			if trains {
+				scale(x, weight/sum, x)
+				x[target] -= weight
+				k.put(g, r, x)
+			}
+		}
+	})
+	var loss float64
+	for _, e := range k.losses[:c.n] {
+		loss += e
+	}
+	return loss
+}
+
+func (k *headLoss) put(g *engine.Tensor, r int, row []float32) {
+	if g.DType == engine.BF16 {
+		store(g, r, row)
+	}
+}
+
+func clearRow(x []float32) []float32 {
+	clear(x)
+	return x
+}

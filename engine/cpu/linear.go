@@ -1,0 +1,211 @@
+package cpu
+
+import (
+	"fmt"
+	"unsafe"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cpu/onednn"
+)
+
+// linear is y[N,O] = x[N,C]·wᵀ.
+type linear struct {
+	d        *Device
+	in       *engine.Instr
+	set, add *tiled
+}
+
+// weight is the matrix of all weights of a product, in the precision of its
+// other operand: they must lie end to end.
+func weight(ts []*engine.Tensor, t engine.DType) (*engine.Tensor, int, error) {
+	rows := 0
+	var end unsafe.Pointer
+	for _, w := range ts {
+		if t == engine.BF16 && w.Half() == nil {
+			return nil, 0, fmt.Errorf("weight %s has no bf16 copy", w.Name)
+		}
+		if end != nil && w.Pointer() != end {
+			return nil, 0, fmt.Errorf("weight %s does not follow %s in memory", w.Name, ts[0].Name)
+		}
+		end = unsafe.Add(w.Pointer(), w.Bytes())
+		rows += w.Rows()
+	}
+	if t == engine.BF16 {
+		return ts[0].Half(), rows, nil
+	}
+	return ts[0], rows, nil
+}
+
+// both makes a product that replaces its result, and one that adds to it where
+// a store mode can ask for it.
+func (d *Device) both(desc onednn.Desc, store engine.Store, tile func(onednn.Desc) (*tiled, error)) (set, add *tiled, err error) {
+	if store != engine.Accumulate {
+		if set, err = tile(desc); err != nil {
+			return nil, nil, err
+		}
+	}
+	if store != engine.Overwrite {
+		desc.Accumulate = true
+		if add, err = tile(desc); err != nil {
+			return nil, nil, err
+		}
+	}
+	return set, add, nil
+}
+
+// choose returns the product for a run.
+func choose(set, add *tiled, store engine.Store, accumulating bool) *tiled {
+	if store.Adds(accumulating) {
+		return add
+	}
+	return set
+}
+
+// scratchOf is the memory that either product needs.
+func scratchOf(d *Device, products ...*tiled) int64 {
+	var n int64
+	for _, p := range products {
+		if p != nil {
+			n = max(n, p.scratch(d))
+		}
+	}
+	return n
+}
+
+func newLinear(d *Device, in *engine.Instr) (engine.Kernel, error) {
+	x, y := in.In[0], in.Out[0]
+	_, o, err := weight(in.In[1:], x.DType)
+	if err != nil {
+		return nil, err
+	}
+	desc := onednn.Desc{
+		M: x.Rows(), N: o, K: x.Cols(), TransB: true,
+		A: elementType(x.DType), B: elementType(x.DType), C: elementType(y.DType),
+		LDA: x.Cols(), LDB: x.Cols(), LDC: o,
+	}
+	k := &linear{d: d, in: in}
+	k.set, k.add, err = d.both(desc, in.Store[0], d.newTiled)
+	return k, err
+}
+
+func (k *linear) Scratch() int64 { return scratchOf(k.d, k.set, k.add) }
+
+func (k *linear) Run(scratch unsafe.Pointer, accumulating bool) {
+	x := k.in.In[0]
+	w, _, _ := weight(k.in.In[1:], x.DType)
+	p := choose(k.set, k.add, k.in.Store[0], accumulating)
+	p.run(k.d, x.Pointer(), w.Pointer(), k.in.Out[0].Pointer(), scratch)
+}
+
+// linearGradInput is dx[N,C] = dy[N,O]·w. A float32 dy (the gradient of the
+// residual stream) is rounded first when the result is bf16.
+type linearGradInput struct {
+	d        *Device
+	in       *engine.Instr
+	round    rounding
+	set, add *tiled
+}
+
+func newLinearGradInput(d *Device, in *engine.Instr) (engine.Kernel, error) {
+	dy, dx := in.In[0], in.Out[0]
+	t := dx.DType
+	if dy.DType == engine.BF16 {
+		t = engine.BF16
+	}
+	_, o, err := weight(in.In[1:], t)
+	if err != nil {
+		return nil, err
+	}
+	desc := onednn.Desc{
+		M: dy.Rows(), N: dx.Cols(), K: o,
+		A: elementType(t), B: elementType(t), C: elementType(dx.DType),
+		LDA: o, LDB: dx.Cols(), LDC: dx.Cols(),
+	}
+	k := &linearGradInput{d: d, in: in, round: newRounding(d, dy, t)}
+	k.set, k.add, err = d.both(desc, in.Store[0], d.newTiled)
+	return k, err
+}
+
+func (k *linearGradInput) Scratch() int64 { return k.round.bytes + scratchOf(k.d, k.set, k.add) }
+
+func (k *linearGradInput) Run(scratch unsafe.Pointer, accumulating bool) {
+	dy, scratch := k.round.run(scratch)
+	w, _, _ := weight(k.in.In[1:], k.round.to)
+	p := choose(k.set, k.add, k.in.Store[0], accumulating)
+	p.run(k.d, dy, w.Pointer(), k.in.Out[0].Pointer(), scratch)
+}
+
+// linearGradWeight is dw[O,C] = dyᵀ·x, in float32, for all weights of the
+// product at once. Workers share its rows, never the sum over tokens.
+type linearGradWeight struct {
+	d        *Device
+	in       *engine.Instr
+	round    rounding
+	set, add *tiled
+}
+
+func newLinearGradWeight(d *Device, in *engine.Instr) (engine.Kernel, error) {
+	dy, x := in.In[0], in.In[1]
+	if _, _, err := weight(in.Out, engine.F32); err != nil {
+		return nil, fmt.Errorf("gradient of %w", err)
+	}
+	desc := onednn.Desc{
+		M: dy.Cols(), N: x.Cols(), K: x.Rows(), TransA: true,
+		A: elementType(x.DType), B: elementType(x.DType), C: onednn.F32,
+		LDA: dy.Cols(), LDB: x.Cols(), LDC: x.Cols(),
+	}
+	k := &linearGradWeight{d: d, in: in, round: newRounding(d, dy, x.DType)}
+	var err error
+	k.set, k.add, err = d.both(desc, in.Store[0], d.newWeightTiles)
+	return k, err
+}
+
+// newWeightTiles gives each worker the same number of tiles of rows.
+func (d *Device) newWeightTiles(desc onednn.Desc) (*tiled, error) {
+	pieces := d.Workers() * ceil(desc.M, d.Workers()*1024)
+	tm := min(desc.M, ceil(ceil(desc.M, pieces), 16)*16)
+	return d.newTiles(desc, tm, desc.N)
+}
+
+func (k *linearGradWeight) Scratch() int64 { return k.round.bytes + scratchOf(k.d, k.set, k.add) }
+
+func (k *linearGradWeight) Run(scratch unsafe.Pointer, accumulating bool) {
+	dy, scratch := k.round.run(scratch)
+	p := choose(k.set, k.add, k.in.Store[0], accumulating)
+	p.run(k.d, dy, k.in.In[1].Pointer(), k.in.Out[0].Pointer(), scratch)
+}
+
+// rounding makes a bf16 copy of a float32 operand in scratch memory; it does
+// nothing where the type is right.
+type rounding struct {
+	d     *Device
+	t     *engine.Tensor
+	to    engine.DType
+	bytes int64
+}
+
+func newRounding(d *Device, t *engine.Tensor, to engine.DType) rounding {
+	r := rounding{d: d, t: t, to: to}
+	if t.DType == engine.F32 && to == engine.BF16 {
+		r.bytes = aligned(2 * int64(t.Len()))
+	}
+	return r
+}
+
+// run returns the operand and the rest of the scratch memory.
+func (r rounding) run(scratch unsafe.Pointer) (operand, rest unsafe.Pointer) {
+	if r.bytes == 0 {
+		return r.t.Pointer(), scratch
+	}
+	r.d.narrow(unsafe.Slice((*uint16)(scratch), r.t.Len()), r.t.Float32s())
+	return scratch, unsafe.Add(scratch, r.bytes)
+}
+
+// narrow rounds a large array, split over the workers.
+func (d *Device) narrow(dst []uint16, src []float32) {
+	const piece = 1 << 15
+	d.run(ceil(len(src), piece), func(_, i int) {
+		first, last := i*piece, min((i+1)*piece, len(src))
+		narrow(dst[first:last], src[first:last])
+	})
+}

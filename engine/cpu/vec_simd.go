@@ -1,0 +1,269 @@
+//go:build goexperiment.simd && amd64
+
+package cpu
+
+import (
+	"simd/archsimd"
+	"unsafe"
+)
+
+// avx512 says whether the vector kernels run on this processor.
+var avx512 = archsimd.X86.AVX512()
+
+type f32x16 = archsimd.Float32x16
+
+// at loads 16 floats from element i on; the caller keeps i+16 within the slice.
+func at(x []float32, i int) f32x16 {
+	return archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 4*i)))
+}
+
+func put(x []float32, i int, v f32x16) {
+	v.Store((*[16]float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 4*i)))
+}
+
+func all(x float32) f32x16 { return archsimd.BroadcastFloat32x16(x) }
+
+// body is the part of a row of n elements that vectors cover; the rest is left
+// to the plain kernels.
+func body(n int) int {
+	if !avx512 {
+		return 0
+	}
+	return n &^ 15
+}
+
+func total(v f32x16) float32 {
+	var x [16]float32
+	v.Store(&x)
+	for w := 8; w > 0; w /= 2 {
+		for i := range w {
+			x[i] += x[i+w]
+		}
+	}
+	return x[0]
+}
+
+// exp is eˣ to 2 units in the last place: x = n·ln2 + r, |r| ≤ ln2/2, and a
+// polynomial of degree 6 for eʳ (Cody and Waite's reduction). Below −104 it is
+// 0, above 88.7 infinity.
+func exp(x f32x16) f32x16 {
+	n := x.Mul(all(1.44269504)).RoundToEvenScaled(0)
+	r := n.MulAdd(all(-0.693359375), x)
+	r = n.MulAdd(all(2.12194440e-4), r)
+	p := all(1.3981999507e-3).MulAdd(r, all(8.3334519073e-3))
+	p = p.MulAdd(r, all(4.1665795894e-2))
+	p = p.MulAdd(r, all(1.6666665459e-1))
+	p = p.MulAdd(r, all(5.0000001201e-1))
+	p = p.MulAdd(r.Mul(r), r).Add(all(1))
+	return p.Scale(n)
+}
+
+func sigmoid(x f32x16) f32x16 {
+	return all(1).Div(all(1).Add(exp(all(0).Sub(x))))
+}
+
+func widen(dst []float32, src []uint16) {
+	n := body(len(dst))
+	for i := 0; i < n; i += 16 {
+		put(dst, i, atBF16(src, i))
+	}
+	archsimd.ClearAVXUpperBits()
+	widenPlain(dst[n:], src[n:])
+}
+
+func narrow(dst []uint16, src []float32) {
+	n := body(len(src))
+	for i := 0; i < n; i += 16 {
+		putBF16(dst, i, at(src, i))
+	}
+	archsimd.ClearAVXUpperBits()
+	narrowPlain(dst[n:], src[n:])
+}
+
+func atBF16(x []uint16, i int) f32x16 {
+	h := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 2*i)))
+	return h.ExtendToUint32().ShiftAllLeft(16).AsFloat32x16()
+}
+
+// putBF16 rounds to nearest, ties to even. A NaN stays one: its quiet bit is
+// in the upper half.
+func putBF16(x []uint16, i int, v f32x16) {
+	u := v.AsUint32x16()
+	odd := u.ShiftAllRight(16).And(archsimd.BroadcastUint32x16(1))
+	u = u.Add(odd.Add(archsimd.BroadcastUint32x16(0x7fff))).ShiftAllRight(16)
+	u.TruncateToUint16().Store((*[16]uint16)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 2*i)))
+}
+
+func dot(x, y []float32) float32 {
+	n := body(len(x))
+	a, b := all(0), all(0)
+	i := 0
+	for ; i+32 <= n; i += 32 {
+		a = at(x, i).MulAdd(at(y, i), a)
+		b = at(x, i+16).MulAdd(at(y, i+16), b)
+	}
+	for ; i < n; i += 16 {
+		a = at(x, i).MulAdd(at(y, i), a)
+	}
+	s := total(a.Add(b))
+	archsimd.ClearAVXUpperBits()
+	return s + dotPlain(x[n:], y[n:])
+}
+
+// dot3 is Σ x·y·z.
+func dot3(x, y, z []float32) float32 {
+	n := body(len(x))
+	a := all(0)
+	for i := 0; i < n; i += 16 {
+		a = at(x, i).Mul(at(y, i)).MulAdd(at(z, i), a)
+	}
+	s := total(a)
+	archsimd.ClearAVXUpperBits()
+	return s + dot3Plain(x[n:], y[n:], z[n:])
+}
+
+// axpy is dst += a·x.
+func axpy(dst []float32, a float32, x []float32) {
+	n := body(len(dst))
+	va := all(a)
+	for i := 0; i < n; i += 16 {
+		put(dst, i, va.MulAdd(at(x, i), at(dst, i)))
+	}
+	archsimd.ClearAVXUpperBits()
+	axpyPlain(dst[n:], a, x[n:])
+}
+
+// scale is dst = a·x.
+func scale(dst []float32, a float32, x []float32) {
+	n := body(len(dst))
+	va := all(a)
+	for i := 0; i < n; i += 16 {
+		put(dst, i, va.Mul(at(x, i)))
+	}
+	archsimd.ClearAVXUpperBits()
+	scalePlain(dst[n:], a, x[n:])
+}
+
+// add is dst = x+y.
+func add(dst, x, y []float32) {
+	n := body(len(dst))
+	for i := 0; i < n; i += 16 {
+		put(dst, i, at(x, i).Add(at(y, i)))
+	}
+	archsimd.ClearAVXUpperBits()
+	addPlain(dst[n:], x[n:], y[n:])
+}
+
+// mul is dst = x·y.
+func mul(dst, x, y []float32) {
+	n := body(len(dst))
+	for i := 0; i < n; i += 16 {
+		put(dst, i, at(x, i).Mul(at(y, i)))
+	}
+	archsimd.ClearAVXUpperBits()
+	mulPlain(dst[n:], x[n:], y[n:])
+}
+
+// normalize is xhat = r·x, y = xhat·w.
+func normalize(y, xhat, x, w []float32, r float32) {
+	n := body(len(x))
+	vr := all(r)
+	for i := 0; i < n; i += 16 {
+		h := vr.Mul(at(x, i))
+		put(xhat, i, h)
+		put(y, i, h.Mul(at(w, i)))
+	}
+	archsimd.ClearAVXUpperBits()
+	normalizePlain(y[n:], xhat[n:], x[n:], w[n:], r)
+}
+
+// normalizeGrad is dx = base + r·(dy·w − m·xhat), dw += dy·xhat.
+func normalizeGrad(dx, base, dw, dy, xhat, w []float32, r, m float32) {
+	n := body(len(dx))
+	vr, vm := all(r), all(-m)
+	for i := 0; i < n; i += 16 {
+		g, h := at(dy, i), at(xhat, i)
+		put(dw, i, g.MulAdd(h, at(dw, i)))
+		put(dx, i, vr.MulAdd(vm.MulAdd(h, g.Mul(at(w, i))), at(base, i)))
+	}
+	archsimd.ClearAVXUpperBits()
+	normalizeGradPlain(dx[n:], base[n:], dw[n:], dy[n:], xhat[n:], w[n:], r, m)
+}
+
+// swiglu is h = silu(g)·u.
+func swiglu(h, g, u []float32) {
+	n := body(len(h))
+	for i := 0; i < n; i += 16 {
+		v := at(g, i)
+		put(h, i, v.Mul(at(u, i)).Mul(sigmoid(v)))
+	}
+	archsimd.ClearAVXUpperBits()
+	swigluPlain(h[n:], g[n:], u[n:])
+}
+
+func swigluGrad(dg, du, g, u, dh []float32) {
+	n := body(len(dh))
+	for i := 0; i < n; i += 16 {
+		v, d := at(g, i), at(dh, i)
+		s := sigmoid(v)
+		t := d.Mul(s)
+		put(du, i, t.Mul(v))
+		put(dg, i, t.Mul(at(u, i)).Mul(v.MulAdd(all(1).Sub(s), all(1))))
+	}
+	archsimd.ClearAVXUpperBits()
+	swigluGradPlain(dg[n:], du[n:], g[n:], u[n:], dh[n:])
+}
+
+func largest(x []float32) float32 {
+	n := body(len(x))
+	m := negInf
+	if n > 0 {
+		v := at(x, 0)
+		for i := 16; i < n; i += 16 {
+			v = v.Max(at(x, i))
+		}
+		var lanes [16]float32
+		v.Store(&lanes)
+		archsimd.ClearAVXUpperBits()
+		m = largestPlain(lanes[:])
+	}
+	return max(m, largestPlain(x[n:]))
+}
+
+// expSum is dst = exp(a·x − b), and returns the sum.
+func expSum(dst, x []float32, a, b float32) float32 {
+	n := body(len(dst))
+	va, vb, sum := all(a), all(-b), all(0)
+	for i := 0; i < n; i += 16 {
+		e := exp(va.MulAdd(at(x, i), vb))
+		put(dst, i, e)
+		sum = sum.Add(e)
+	}
+	s := total(sum)
+	archsimd.ClearAVXUpperBits()
+	return s + expSumPlain(dst[n:], x[n:], a, b)
+}
+
+// softmaxGrad is ds = a·p·(dp − delta).
+func softmaxGrad(ds, p, dp []float32, a, delta float32) {
+	n := body(len(ds))
+	va, vd := all(a), all(delta)
+	for i := 0; i < n; i += 16 {
+		put(ds, i, va.Mul(at(p, i)).Mul(at(dp, i).Sub(vd)))
+	}
+	archsimd.ClearAVXUpperBits()
+	softmaxGradPlain(ds[n:], p[n:], dp[n:], a, delta)
+}
+
+// rotate is RoPE on one head: dst and x have 2·len(cos) elements.
+func rotate(dst, x, cos, sin []float32) {
+	h := len(cos)
+	n := body(h)
+	for i := 0; i < n; i += 16 {
+		a, b, c, s := at(x, i), at(x, h+i), at(cos, i), at(sin, i)
+		put(dst, i, a.Mul(c).Sub(b.Mul(s)))
+		put(dst, h+i, b.Mul(c).Add(a.Mul(s)))
+	}
+	archsimd.ClearAVXUpperBits()
+	rotatePlain(dst, x, cos, sin, n)
+}

@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"mobilellm/engine/op"
+)
+
+// Program is a graph's nodes that are to be computed.
+type Program struct {
+	Outputs   []*gorgonia.Node          // values to read after a run; a training program's first is the loss
+	Gradients map[string]*gorgonia.Node // each parameter's gradient, by name; empty for scoring
+	Weights   *Weights                  // input nodes of these names are parameters
+}
+
+// value is a result of a step, or an input, in single assignment.
+type value struct {
+	name  string
+	shape tensor.Shape
+	dtype DType
+	home  *Tensor // memory outside the arena: parameter, gradient or input
+	into  *value  // lives in this value's memory
+	keep  bool    // read after the run
+	def   *step   // nil for parameters and inputs
+	part  int
+	t     *Tensor // final, once placed
+}
+
+// root is the value whose memory v lives in.
+func (v *value) root() *value {
+	for v.into != nil {
+		v = v.into
+	}
+	return v
+}
+
+// step is an instruction before its operands are placed.
+type step struct {
+	op       op.Op
+	in       []*value
+	out      []*value // nil where nobody reads the part
+	store    []Store
+	backward bool
+	repeated bool
+}
+
+// plan is a program in the making.
+type plan struct {
+	program   Program
+	precision Precision
+	steps     []*step
+	values    map[*gorgonia.Node]*value // of nodes with one result
+	packed    map[*gorgonia.Node]*step
+	inputs    map[*gorgonia.Node]*Tensor
+}
+
+// lower turns the program's nodes into steps. A node is created after its
+// children, and gradients are created from the loss backwards, so that the
+// order of creation is a good order of execution.
+func lower(p Program, precision Precision) (*plan, error) {
+	pl := &plan{
+		program: p, precision: precision,
+		values: map[*gorgonia.Node]*value{}, packed: map[*gorgonia.Node]*step{}, inputs: map[*gorgonia.Node]*Tensor{},
+	}
+	if len(p.Outputs) == 0 {
+		return nil, errors.New("engine: program has no outputs")
+	}
+	nodes := reachable(p)
+	loss := p.Outputs[0].ID()
+	for _, n := range nodes {
+		if err := pl.lowerNode(n, n.ID() > loss); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range p.Outputs {
+		v := pl.values[n]
+		if v == nil {
+			return nil, fmt.Errorf("engine: output %s is not a single value", n.Name())
+		}
+		v.keep = true
+	}
+	if err := pl.gradients(); err != nil {
+		return nil, err
+	}
+	pl.residualsInFloat32()
+	return pl, nil
+}
+
+// reachable returns what the program needs in the order of creation.
+func reachable(p Program) []*gorgonia.Node {
+	seen := map[*gorgonia.Node]bool{}
+	todo := slices.Clone(p.Outputs)
+	for _, name := range slices.Sorted(maps.Keys(p.Gradients)) {
+		todo = append(todo, p.Gradients[name])
+	}
+	var nodes []*gorgonia.Node
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		nodes = append(nodes, n)
+		todo = append(todo, op.Children(n)...)
+	}
+	slices.SortFunc(nodes, func(a, b *gorgonia.Node) int { return cmp.Compare(a.ID(), b.ID()) })
+	return nodes
+}
+
+func (pl *plan) lowerNode(n *gorgonia.Node, backward bool) error {
+	children := op.Children(n)
+	if len(children) == 0 {
+		return pl.lowerInput(n)
+	}
+	if i, ok := op.PartIndex(n); ok {
+		s := pl.packed[children[0]]
+		if s.out[i] == nil {
+			s.out[i] = pl.result(s, i, s.op.Parts(op.Shapes(op.Children(children[0])))[i])
+		}
+		pl.values[n] = s.out[i]
+		return nil
+	}
+	o, ok := n.Op().(op.Op)
+	if op.IsAdd(n) {
+		o, ok = op.Sum(fmt.Sprintf("sum%d", n.ID())), true
+		if a, own := n.Op().(op.AddOp); own {
+			o = a
+		}
+	}
+	if !ok {
+		return fmt.Errorf("engine: node %s: operation %v is not one of package op's", n.Name(), n.Op())
+	}
+	s := &step{op: o, backward: backward}
+	for _, c := range children {
+		v := pl.values[c]
+		if v == nil {
+			return fmt.Errorf("engine: %s %s: input %s is a packed value", o.Place(), o.Kind(), c.Name())
+		}
+		s.in = append(s.in, v)
+	}
+	parts := o.Parts(op.Shapes(children))
+	s.out = make([]*value, len(parts))
+	s.store = make([]Store, len(parts))
+	if len(parts) == 1 {
+		s.out[0] = pl.result(s, 0, parts[0])
+		pl.values[n] = s.out[0]
+	}
+	pl.packed[n] = s
+	pl.steps = append(pl.steps, s)
+	return nil
+}
+
+func (pl *plan) result(s *step, part int, shape tensor.Shape) *value {
+	return &value{
+		name:  fmt.Sprintf("%s.%s.%d", s.op.Place(), s.op.Kind(), part),
+		shape: shape, dtype: pl.precision.storage(s.op, part), def: s, part: part,
+	}
+}
+
+func (pl *plan) lowerInput(n *gorgonia.Node) error {
+	t := pl.program.Weights.Value(n.Name())
+	switch {
+	case t != nil && !t.Shape.Eq(n.Shape()):
+		return fmt.Errorf("engine: parameter %s is %v in the graph, %v in memory", n.Name(), n.Shape(), t.Shape)
+	case t == nil && n.Value() != nil && !n.IsVar():
+		return nil // a constant, such as the gradient of the loss: no operation of package op reads one
+	case t == nil:
+		t = &Tensor{Name: n.Name(), Shape: n.Shape().Clone()}
+		if n.Dtype() == tensor.Int32 {
+			t.DType = I32
+		}
+		pl.inputs[n] = t
+	}
+	pl.values[n] = &value{name: t.Name, shape: t.Shape, dtype: t.DType, home: t}
+	return nil
+}
+
+// gradients sends every term of a parameter's gradient to the parameter's
+// gradient memory, the first as it is, the others added, and drops gorgonia's
+// sums.
+func (pl *plan) gradients() error {
+	dropped := map[*step]bool{}
+	order := pl.order()
+	for _, name := range slices.Sorted(maps.Keys(pl.program.Gradients)) {
+		home := pl.program.Weights.Gradient(name)
+		if home == nil {
+			return fmt.Errorf("engine: parameter %s has no gradient memory", name)
+		}
+		var terms []*value
+		todo := []*value{pl.values[pl.program.Gradients[name]]}
+		for len(todo) > 0 {
+			v := todo[0]
+			todo = todo[1:]
+			if v == nil || v.def == nil {
+				return fmt.Errorf("engine: gradient of %s is no operation's result", name)
+			}
+			if _, ok := v.def.op.(op.AddOp); ok {
+				dropped[v.def] = true
+				todo = append(todo, v.def.in...)
+				continue
+			}
+			terms = append(terms, v)
+		}
+		slices.SortFunc(terms, func(a, b *value) int { return cmp.Compare(order[a.def], order[b.def]) })
+		for i, v := range terms {
+			v.home = home
+			v.def.store[v.part] = Accumulate
+			if i == 0 {
+				v.def.store[v.part] = AccumulateAfterFirst
+			}
+		}
+	}
+	pl.steps = slices.DeleteFunc(pl.steps, func(s *step) bool { return dropped[s] })
+	return nil
+}
+
+// residualsInFloat32 keeps what is added to the residual stream in float32:
+// the product then accumulates into the stream without rounding.
+func (pl *plan) residualsInFloat32() {
+	for _, s := range pl.steps {
+		if _, ok := s.op.(op.AddOp); !ok {
+			continue
+		}
+		for _, v := range s.in {
+			v.dtype = F32
+		}
+	}
+	for _, n := range pl.program.Outputs {
+		pl.values[n].dtype = F32
+	}
+}
+
+// order numbers the steps.
+func (pl *plan) order() map[*step]int {
+	o := make(map[*step]int, len(pl.steps))
+	for i, s := range pl.steps {
+		o[s] = i
+	}
+	return o
+}
+
+// uses lists the steps that read each value, in order.
+func (pl *plan) uses() map[*value][]int {
+	u := map[*value][]int{}
+	for i, s := range pl.steps {
+		for _, v := range s.in {
+			u[v] = append(u[v], i)
+		}
+	}
+	return u
+}

@@ -1,0 +1,91 @@
+package op
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+func buildHeadLoss(in gorgonia.Nodes) (*gorgonia.Node, error) {
+	return HeadLoss("head", in[0], in[1], in[2], in[3])
+}
+
+func headArguments(scale, width float64, targets ...int32) []argument {
+	r := random(13)
+	const c, v = 5, 9
+	return []argument{
+		normal(r, "x", width, len(targets), c), normal(r, "w", 1, v, c),
+		tokens("targets", targets...), constant("scale", scale),
+	}
+}
+
+func TestHeadLossGradient(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		scale   float64
+		targets []int32
+	}{
+		{"all supervised", 1.0 / 4, []int32{3, 0, 8, 3}},
+		{"some unsupervised", 1.0 / 3, []int32{Unsupervised, 8, 2, Unsupervised, 0, Unsupervised}},
+		{"any negative target is unsupervised", 1, []int32{-100, 5}},
+		{"one token", 0.5, []int32{7}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			checkGradients(t, function{args: headArguments(c.scale, 1, c.targets...), build: buildHeadLoss})
+		})
+	}
+}
+
+func TestHeadLossNothingSupervised(t *testing.T) {
+	r := evaluateTape(t, function{args: headArguments(1, 1, -1, -1), build: buildHeadLoss}, tensor.Float64)
+	if r.loss != 0 {
+		t.Errorf("loss is %v, want 0", r.loss)
+	}
+	for name, grad := range r.grads {
+		for i, g := range grad {
+			if g != 0 {
+				t.Errorf("gradient of %s[%d] is %v, want 0", name, i, g)
+			}
+		}
+	}
+}
+
+// Logits far beyond exp's range: the loss is the distance to the largest.
+func TestHeadLossLargeLogits(t *testing.T) {
+	args := headArguments(1, 1, 0)
+	args[0].data = []float64{1000, 0, 0, 0, 0}
+	for i := range args[1].data {
+		args[1].data[i] = 0
+	}
+	args[1].data[4*5] = 2 // logit 4 is 2000, all others 0
+	for _, dtype := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+		r := evaluateTape(t, function{args: args, build: buildHeadLoss}, dtype)
+		if r.loss != 2000 {
+			t.Errorf("%v: loss is %v, want 2000", dtype, r.loss)
+		}
+		if g := r.grads["x"][0]; math.Abs(g-2) > 1e-6 {
+			t.Errorf("%v: gradient is %v, want 2", dtype, g)
+		}
+	}
+}
+
+// The packed gradients hold for the root only: anything else is refused.
+func TestHeadLossMustBeRoot(t *testing.T) {
+	f := function{
+		args: headArguments(1, 1, 1, 2),
+		build: func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+			loss, err := buildHeadLoss(in)
+			if err != nil {
+				return nil, err
+			}
+			return gorgonia.Mul(loss, gorgonia.NewConstant(2.0))
+		},
+	}
+	_, err := record(f, tensor.Float64, true)
+	if err == nil || !strings.Contains(err.Error(), errNotRoot.Error()) {
+		t.Errorf("error is %v, want %v", err, errNotRoot)
+	}
+}

@@ -1,0 +1,163 @@
+"""Writes golden.json: inputs, outputs and gradients of each operation by PyTorch.
+
+Run: python golden.py   (torch 2.x, transformers 5.x, CPU)
+
+All is computed in float64 from inputs that float32 holds exactly, so that both
+precisions can be tested against it. The gradients are those of sum(output *
+upstream); of a scalar output, those of the output itself. Each operation is
+also run in float32, by transformers' own module where it has one, and must
+agree: that ties the float64 formulas to the model they are taken from.
+"""
+
+import json
+import pathlib
+
+import torch
+import torch.nn.functional as F
+from transformers import LlamaConfig
+from transformers.models.llama.modeling_llama import LlamaRMSNorm, LlamaRotaryEmbedding, apply_rotary_pos_emb
+
+generator = torch.Generator().manual_seed(1)
+
+
+def random(*shape, scale=1.0):
+    """Normal numbers in steps of 1/256: exact in float32 and short in JSON."""
+    return (torch.randn(shape, generator=generator, dtype=torch.float64) * scale * 256).round() / 256
+
+
+def case(kind, name, function, inputs, attrs=None, reference=None, no_grad=()):
+    """One record; reference is the operation in float32, function if not given."""
+    leaves = [
+        x.clone().requires_grad_(x.is_floating_point() and key not in no_grad) for key, x in inputs.items()
+    ]
+    output = function(*leaves)
+    upstream = random(*output.shape) if output.ndim else torch.tensor(1.0, dtype=torch.float64)
+    output.backward(upstream)
+
+    with torch.no_grad():
+        single = (reference or function)(*[x.float() if x.is_floating_point() else x for x in inputs.values()])
+    torch.testing.assert_close(single.double(), output, rtol=1e-5, atol=1e-5)
+
+    arrays = []
+    for key, x in zip(inputs, leaves):
+        array = {"name": key, "shape": list(x.shape)}
+        array["data" if x.is_floating_point() else "ids"] = x.detach().flatten().tolist()
+        if x.requires_grad:
+            array["grad"] = x.grad.flatten().tolist()
+        arrays.append(array)
+    return {
+        "kind": kind,
+        "name": name,
+        "attrs": attrs or {},
+        "inputs": arrays,
+        "output": {"name": "output", "shape": list(output.shape), "data": output.detach().flatten().tolist()},
+        "upstream": upstream.flatten().tolist(),
+    }
+
+
+def embedding():
+    ids = torch.tensor([3, 0, 6, 3, 3, 5])  # repeated rows, the first and the last
+    yield case("embedding", "repeated", lambda w, i: F.embedding(i, w), {"w": random(7, 5), "ids": ids})
+
+
+def linear():
+    def product(x, *w):
+        return F.linear(x, torch.cat(w))
+
+    for name, n, c, outputs in [("one", 5, 7, [3]), ("three", 6, 5, [4, 2, 3])]:
+        inputs = {"x": random(n, c)} | {f"w{i}": random(o, c) for i, o in enumerate(outputs)}
+        yield case("linear", name, product, inputs)
+
+
+def rmsnorm():
+    for name, n, c, eps, scale in [("odd", 5, 7, 1e-5, 1.0), ("one_row", 1, 12, 1e-6, 4.0), ("large_eps", 4, 6, 0.5, 1.0)]:
+
+        def norm(x, w):
+            return F.rms_norm(x, (c,), w, eps)
+
+        def llama(x, w):
+            module = LlamaRMSNorm(c, eps)
+            module.weight.data = w
+            return module(x)
+
+        inputs = {"x": random(n, c, scale=scale), "w": 1 + random(c, scale=0.3)}
+        yield case("rmsnorm", name, norm, inputs, {"eps": eps}, llama)
+
+
+def attention():
+    for name, b, t, h, k, d, base in [
+        ("mha", 2, 5, 2, 2, 4, 10000.0),
+        ("gqa", 2, 7, 6, 2, 6, 10000.0),
+        ("mqa", 1, 9, 3, 1, 10, 500.0),
+        ("one_token", 3, 1, 2, 1, 2, 10000.0),
+    ]:
+
+        def tables64():
+            frequencies = base ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+            angles = torch.outer(torch.arange(t, dtype=torch.float64), frequencies).repeat(1, 2)[None]
+            return angles.cos(), angles.sin()
+
+        def tables_llama():
+            config = LlamaConfig(
+                hidden_size=h * d,
+                num_attention_heads=h,
+                head_dim=d,
+                rope_parameters={"rope_type": "default", "rope_theta": base},
+            )
+            return LlamaRotaryEmbedding(config)(torch.zeros(1), torch.arange(t)[None])
+
+        def attend(qkv, tables):
+            q, key, v = (
+                x.unflatten(-1, (-1, d)).transpose(1, 2) for x in qkv.unflatten(0, (b, t)).split([h * d, k * d, k * d], -1)
+            )
+            q, key = apply_rotary_pos_emb(q, key, *tables)
+            out = F.scaled_dot_product_attention(q, key, v, is_causal=True, enable_gqa=True)
+            return out.transpose(1, 2).reshape(b * t, h * d)
+
+        yield case(
+            "attention",
+            name,
+            lambda qkv: attend(qkv, tables64()),
+            {"qkv": random(b * t, (h + 2 * k) * d)},
+            {"batch": b, "seq": t, "heads": h, "kv_heads": k, "head_dim": d, "rope_base": base},
+            lambda qkv: attend(qkv, tables_llama()),
+        )
+
+
+def elementwise():
+    def swiglu(x):
+        gate, up = x.chunk(2, -1)
+        return F.silu(gate) * up
+
+    yield case("swiglu", "odd", swiglu, {"x": random(5, 14)})
+    yield case("swiglu", "saturated", swiglu, {"x": random(3, 10, scale=20)})
+    # The gradient at zero is zero, as in PyTorch.
+    x = random(5, 7)
+    x[0, :3] = 0
+    yield case("relu", "with_zeros", F.relu, {"x": x})
+    yield case("add", "odd", torch.add, {"a": random(3, 5), "b": random(3, 5)})
+
+
+def head_loss():
+    def loss(x, w, targets, scale):
+        return F.cross_entropy(F.linear(x, w), targets, ignore_index=-1, reduction="sum") * scale
+
+    for name, n, c, v, targets, scale in [
+        ("all", 5, 6, 11, [0, 10, 4, 4, 7], 0.25),
+        ("some", 7, 5, 9, [3, -1, 8, 0, -1, 3, -1], 0.25),
+    ]:
+        inputs = {
+            "x": random(n, c, scale=2),
+            "w": random(v, c),
+            "targets": torch.tensor(targets),
+            "scale": torch.tensor(scale, dtype=torch.float64),
+        }
+        yield case("headloss", name, loss, inputs, no_grad=("scale",))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    records = [r for cases in (embedding, linear, rmsnorm, attention, elementwise, head_loss) for r in cases()]
+    path = pathlib.Path(__file__).with_name("golden.json")
+    path.write_text("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in records) + "\n]\n")
+    print(f"{len(records)} cases, {path.stat().st_size} bytes")

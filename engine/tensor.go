@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"fmt"
+	"unsafe"
+
+	"gorgonia.org/tensor"
+)
+
+// DType is the type in which a device stores a value's elements.
+type DType uint8
+
+// The element types.
+const (
+	F32  DType = iota // IEEE 754 single precision
+	BF16              // its upper half: 8 bits of exponent, 8 of significand
+	I32               // token ids
+)
+
+// Size is the size of an element in bytes.
+func (d DType) Size() int64 {
+	if d == BF16 {
+		return 2
+	}
+	return 4
+}
+
+func (d DType) String() string { return [...]string{"float32", "bf16", "int32"}[d] }
+
+// Tensor is a value in device memory, row major without gaps. Its address is
+// known once the program that uses it is placed.
+type Tensor struct {
+	Name  string
+	Shape tensor.Shape
+	DType DType
+	ptr   unsafe.Pointer
+	half  *Tensor
+}
+
+// Len is the number of elements.
+func (t *Tensor) Len() int { return t.Shape.TotalSize() }
+
+// Bytes is the size in memory.
+func (t *Tensor) Bytes() int64 { return int64(t.Len()) * t.DType.Size() }
+
+// Rows is the first dimension; a scalar has one row.
+func (t *Tensor) Rows() int {
+	if len(t.Shape) == 0 {
+		return 1
+	}
+	return t.Shape[0]
+}
+
+// Cols is the number of elements in a row.
+func (t *Tensor) Cols() int { return t.Len() / t.Rows() }
+
+// Pointer is the device address of the first element.
+func (t *Tensor) Pointer() unsafe.Pointer { return t.ptr }
+
+// Float32s views a float32 tensor in host memory.
+func (t *Tensor) Float32s() []float32 {
+	t.want(F32)
+	return unsafe.Slice((*float32)(t.ptr), t.Len())
+}
+
+// BFloat16s views a bf16 tensor in host memory.
+func (t *Tensor) BFloat16s() []uint16 {
+	t.want(BF16)
+	return unsafe.Slice((*uint16)(t.ptr), t.Len())
+}
+
+// Ids views a tensor of token ids in host memory.
+func (t *Tensor) Ids() []int32 {
+	t.want(I32)
+	return unsafe.Slice((*int32)(t.ptr), t.Len())
+}
+
+func (t *Tensor) want(d DType) {
+	if t.DType != d {
+		panic(fmt.Sprintf("engine: %s holds %v, not %v", t.Name, t.DType, d))
+	}
+	if t.ptr == nil {
+		panic(fmt.Sprintf("engine: %s has no memory", t.Name))
+	}
+}
+
+func (t *Tensor) String() string { return fmt.Sprintf("%s%v %v", t.Name, t.Shape, t.DType) }
+
+// View is a matrix in memory that the caller keeps.
+func View(p unsafe.Pointer, d DType, rows, cols int) *Tensor {
+	return &Tensor{Name: "view", Shape: tensor.Shape{rows, cols}, DType: d, ptr: p}
+}
+
+// Half is a parameter's bf16 copy, nil where the weights keep none.
+func (t *Tensor) Half() *Tensor { return t.half }

@@ -1,0 +1,304 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"gorgonia.org/gorgonia"
+)
+
+// Options are the choices of a compilation.
+type Options struct {
+	Precision Precision
+	Recompute Recompute
+	// CheckNaN makes every run look at each result and name the first operation
+	// that made a value that is not finite. It costs a pass over memory.
+	CheckNaN bool
+	// Profile measures the time of every instruction.
+	Profile bool
+	// PlanOnly lays the program out without taking memory; it cannot run.
+	PlanOnly bool
+}
+
+// VM runs a compiled program. It implements gorgonia.VM. It is not safe for
+// concurrent use.
+type VM struct {
+	program    Program
+	instrs     []*Instr
+	kernels    []Kernel
+	scratch    []unsafe.Pointer
+	values     map[*gorgonia.Node]*Tensor
+	inputs     map[*gorgonia.Node]*Tensor
+	arena      Memory
+	input      Memory
+	bytes      int64
+	flops      []int64
+	profile    *Profile
+	checkNaN   bool
+	accumulate bool
+	do         func(func())
+	loop       func()
+	err        error
+}
+
+var _ gorgonia.VM = (*VM)(nil)
+
+// Compile plans the program and binds it to the device's kernels.
+func Compile(p Program, dev Device, opt Options) (*VM, error) {
+	pl, err := lower(p, opt.Precision)
+	if err != nil {
+		return nil, err
+	}
+	pl.recompute(opt.Recompute)
+	pl.alias()
+	vm := &VM{program: p, values: map[*gorgonia.Node]*Tensor{}, inputs: pl.inputs, checkNaN: opt.CheckNaN, do: dev.Do}
+	vm.loop = vm.run
+	if err := vm.bind(pl, dev, opt.PlanOnly); err != nil {
+		vm.Close()
+		return nil, err
+	}
+	if opt.Profile {
+		vm.profile = newProfile(vm.instrs, vm.flops)
+	}
+	return vm, nil
+}
+
+// bind makes the final instructions, compiles them and places their operands.
+func (vm *VM) bind(pl *plan, dev Device, planOnly bool) error {
+	lives := map[*value]*interval{}
+	for _, s := range pl.steps {
+		vm.instrs = append(vm.instrs, s.instr())
+	}
+	var all []*interval
+	scratch := make([]*interval, len(vm.instrs))
+	for i, in := range vm.instrs {
+		k, err := dev.Compile(in)
+		if err != nil {
+			return fmt.Errorf("engine: %s: %w", in.Name(), err)
+		}
+		vm.kernels = append(vm.kernels, k)
+		vm.flops = append(vm.flops, FLOPs(in))
+		if n := k.Scratch(); n > 0 {
+			scratch[i] = &interval{bytes: aligned(n), first: i, last: i}
+			all = append(all, scratch[i])
+		}
+		for _, v := range pl.steps[i].operands() {
+			r := v.root()
+			if r.home != nil {
+				continue
+			}
+			if lives[r] == nil {
+				lives[r] = &interval{bytes: aligned(r.tensor().Bytes()), first: i}
+				all = append(all, lives[r])
+			}
+			lives[r].last = i
+			if r.keep {
+				lives[r].last = len(vm.instrs)
+			}
+		}
+	}
+	vm.bytes = layOut(all)
+	for n, v := range pl.values {
+		vm.values[n] = v.tensor()
+	}
+	if planOnly {
+		return nil
+	}
+	var err error
+	if vm.arena, err = dev.Alloc(vm.bytes); err != nil {
+		return fmt.Errorf("engine: %d MB for activations: %w", vm.bytes>>20, err)
+	}
+	for v, iv := range lives {
+		v.tensor().ptr = unsafe.Add(vm.arena.Pointer(), iv.offset)
+	}
+	for _, s := range pl.steps {
+		for _, v := range s.operands() {
+			v.tensor().ptr = v.root().tensor().ptr
+		}
+	}
+	vm.scratch = make([]unsafe.Pointer, len(vm.instrs))
+	for i, iv := range scratch {
+		if iv != nil {
+			vm.scratch[i] = unsafe.Add(vm.arena.Pointer(), iv.offset)
+		}
+	}
+	return vm.placeInputs(dev)
+}
+
+func (vm *VM) placeInputs(dev Device) error {
+	var total int64
+	for _, t := range vm.inputs {
+		total += aligned(t.Bytes())
+	}
+	var err error
+	if vm.input, err = dev.Alloc(max(total, alignment)); err != nil {
+		return fmt.Errorf("engine: inputs: %w", err)
+	}
+	at := vm.input.Pointer()
+	for _, t := range vm.inputs {
+		t.ptr = at
+		at = unsafe.Add(at, aligned(t.Bytes()))
+	}
+	return nil
+}
+
+// tensor is the value's final form.
+func (v *value) tensor() *Tensor {
+	if v.home != nil {
+		return v.home
+	}
+	if v.t == nil {
+		v.t = &Tensor{Name: v.name, Shape: v.shape, DType: v.dtype}
+	}
+	return v.t
+}
+
+func (s *step) operands() []*value {
+	var vs []*value
+	for _, v := range append(append([]*value{}, s.in...), s.out...) {
+		if v != nil {
+			vs = append(vs, v)
+		}
+	}
+	return vs
+}
+
+func (s *step) instr() *Instr {
+	in := &Instr{Op: s.op, Store: s.store, Repeated: s.repeated}
+	for _, v := range s.in {
+		in.In = append(in.In, v.tensor())
+	}
+	for _, v := range s.out {
+		if v == nil {
+			in.Out = append(in.Out, nil)
+			continue
+		}
+		in.Out = append(in.Out, v.tensor())
+	}
+	return in
+}
+
+// Accumulate says whether the next runs add to the gradients that are there
+// (the later micro-batches of a step) or replace them (the first).
+func (vm *VM) Accumulate(on bool) { vm.accumulate = on }
+
+// RunAll runs the program once.
+func (vm *VM) RunAll() error {
+	if vm.arena == nil {
+		return errors.New("engine: the program was only planned, or is closed")
+	}
+	vm.err = nil
+	vm.do(vm.loop)
+	return vm.err
+}
+
+func (vm *VM) run() {
+	for i, k := range vm.kernels {
+		start := vm.profile.start()
+		k.Run(vm.scratch[i], vm.accumulate)
+		vm.profile.stop(i, start)
+		if vm.checkNaN {
+			if vm.err = finite(vm.instrs[i]); vm.err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Reset implements gorgonia.VM; a program may run again without it.
+func (vm *VM) Reset() {}
+
+// Close frees the program's memory; the weights stay.
+func (vm *VM) Close() error {
+	var errs []error
+	for _, m := range []Memory{vm.arena, vm.input} {
+		if m != nil {
+			errs = append(errs, m.Free())
+		}
+	}
+	vm.arena, vm.input = nil, nil
+	return errors.Join(errs...)
+}
+
+// Input is the memory of an input node: ids or the loss's scale.
+func (vm *VM) Input(n *gorgonia.Node) *Tensor {
+	t := vm.inputs[n]
+	if t == nil {
+		panic(fmt.Sprintf("engine: node %s is no input of the program", n.Name()))
+	}
+	return t
+}
+
+// Output is the memory of one of the program's outputs.
+func (vm *VM) Output(n *gorgonia.Node) *Tensor {
+	for _, o := range vm.program.Outputs {
+		if o == n {
+			return vm.values[n]
+		}
+	}
+	panic(fmt.Sprintf("engine: node %s is no output of the program", n.Name()))
+}
+
+// Bytes is the memory of activations and scratch.
+func (vm *VM) Bytes() int64 { return vm.bytes }
+
+// FLOPs are the floating-point operations of one run, recomputation included.
+func (vm *VM) FLOPs() int64 {
+	var n int64
+	for _, f := range vm.flops {
+		n += f
+	}
+	return n
+}
+
+// Instrs are the program's instructions in order.
+func (vm *VM) Instrs() []*Instr { return vm.instrs }
+
+// Profile is the time spent in each operation, nil unless it was asked for.
+func (vm *VM) Profile() *Profile { return vm.profile }
+
+// finite names the instruction if one of its results holds a NaN or infinity.
+func finite(in *Instr) error {
+	for _, t := range in.Out {
+		if t == nil {
+			continue
+		}
+		if at, v, bad := firstNonFinite(t); bad {
+			return &NonFiniteError{Op: in.Name(), Tensor: t.Name, Row: at / t.Cols(), Col: at % t.Cols(), Value: v}
+		}
+	}
+	return nil
+}
+
+func firstNonFinite(t *Tensor) (int, float32, bool) {
+	switch t.DType {
+	case F32:
+		for i, x := range t.Float32s() {
+			if x-x != 0 {
+				return i, x, true
+			}
+		}
+	case BF16:
+		for i, h := range t.BFloat16s() {
+			if x := math.Float32frombits(uint32(h) << 16); x-x != 0 {
+				return i, x, true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+// NonFiniteError names the first operation of a run that made a NaN or an
+// infinity.
+type NonFiniteError struct {
+	Op       string // place and kind
+	Tensor   string
+	Row, Col int
+	Value    float32
+}
+
+func (e *NonFiniteError) Error() string {
+	return fmt.Sprintf("%s: %s[%d,%d] is %v", e.Op, e.Tensor, e.Row, e.Col, e.Value)
+}

@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"fmt"
+	"unsafe"
+
+	"gorgonia.org/tensor"
+)
+
+// Parameter names a weight and its shape.
+type Parameter struct {
+	Name  string
+	Shape []int
+}
+
+// Weights are the parameters of a model on a device, and their gradients.
+// Programs of different batch sizes (training, scoring) share them. Parameters
+// lie end to end in the order given, so that neighbours (q, k, v; gate, up) can
+// be used as one matrix.
+type Weights struct {
+	device Device
+	names  []string
+	values map[string]*Tensor
+	grads  map[string]*Tensor
+	mem    []Memory
+}
+
+// WeightOptions say what is kept beside the parameters.
+type WeightOptions struct {
+	Gradients bool // float32, for training
+	BF16      bool // a bf16 copy for products
+}
+
+// NewWeights allocates zeroed parameters.
+func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, error) {
+	w := &Weights{device: dev}
+	for _, p := range params {
+		w.names = append(w.names, p.Name)
+	}
+	var err error
+	if w.values, err = w.place(params, "", F32); err != nil {
+		return nil, err
+	}
+	if keep.Gradients {
+		if w.grads, err = w.place(params, "grad.", F32); err != nil {
+			w.Close()
+			return nil, err
+		}
+	}
+	if keep.BF16 {
+		halves, err := w.place(params, "bf16.", BF16)
+		if err != nil {
+			w.Close()
+			return nil, err
+		}
+		for name, t := range w.values {
+			t.half = halves[name]
+		}
+	}
+	return w, nil
+}
+
+func (w *Weights) place(params []Parameter, prefix string, d DType) (map[string]*Tensor, error) {
+	tensors := make(map[string]*Tensor, len(params))
+	var total int64
+	for _, p := range params {
+		if tensors[p.Name] != nil {
+			return nil, fmt.Errorf("engine: parameter %s appears twice", p.Name)
+		}
+		t := &Tensor{Name: prefix + p.Name, Shape: tensor.Shape(p.Shape), DType: d}
+		tensors[p.Name] = t
+		total += t.Bytes()
+	}
+	mem, err := w.device.Alloc(total)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %d MB for parameters: %w", total>>20, err)
+	}
+	w.mem = append(w.mem, mem)
+	at := mem.Pointer()
+	for _, p := range params {
+		t := tensors[p.Name]
+		t.ptr = at
+		at = unsafe.Add(at, t.Bytes())
+	}
+	return tensors, nil
+}
+
+// Names are the parameters' names in order.
+func (w *Weights) Names() []string { return w.names }
+
+// Value is a parameter, nil if there is none of that name.
+func (w *Weights) Value(name string) *Tensor { return w.values[name] }
+
+// Gradient is a parameter's gradient, nil without one.
+func (w *Weights) Gradient(name string) *Tensor { return w.grads[name] }
+
+// Changed must be called after values were written: it brings the bf16 copy up
+// to date.
+func (w *Weights) Changed() {
+	for _, name := range w.names {
+		if v := w.values[name]; v.half != nil {
+			w.device.Round(v.half, v)
+		}
+	}
+}
+
+// Bytes is the memory held.
+func (w *Weights) Bytes() int64 {
+	var n int64
+	for name, v := range w.values {
+		n += v.Bytes()
+		if v.half != nil {
+			n += v.half.Bytes()
+		}
+		if g := w.grads[name]; g != nil {
+			n += g.Bytes()
+		}
+	}
+	return n
+}
+
+// Close frees the memory.
+func (w *Weights) Close() error {
+	for _, m := range w.mem {
+		if err := m.Free(); err != nil {
+			return err
+		}
+	}
+	w.mem = nil
+	return nil
+}
