@@ -1,0 +1,22 @@
+package data
+
+import "sync/atomic"
+
+const (
+	cacheSlots    = 1 << 16
+	longestCached = 32 // bytes; longer words are too rare to be worth keeping
+)
+
+// wordCache remembers the ids of words seen before. A word has one slot, by
+// its hash; the newcomer displaces whom it finds. Entries never change once
+// stored, so readers and writers need no lock and memory is bounded.
+type wordCache [cacheSlots]atomic.Pointer[cachedWord]
+
+type cachedWord struct {
+	word string
+	ids  []int32
+}
+
+func (c *wordCache) slot(hash uint64) *atomic.Pointer[cachedWord] {
+	return &c[hash%cacheSlots]
+}
