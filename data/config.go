@@ -1,0 +1,60 @@
+package data
+
+import "fmt"
+
+// Kinds of tokenizer that are not paths.
+const (
+	TokenizerBytes = "bytes"
+	TokenizerTrain = "train"
+)
+
+// Config is the `data:` section of a run.
+type Config struct {
+	Train           Sources `yaml:"train" help:"Text to train on: files, folders (read recursively), globs, .gz, .jsonl with a text field, or go-source; a path, or a list of paths or {path, weight}."`
+	Heldout         Paths   `yaml:"heldout" help:"Text to evaluate on; when left out, whole documents of the training text are set aside."`
+	HeldoutFraction float64 `yaml:"heldout_fraction" help:"Share of the training text's bytes, at most 16 MB, that is set aside where heldout names none."`
+	HeldoutTokens   int64   `yaml:"heldout_tokens" help:"Tokens of held-out text scored in one evaluation, in windows spread evenly over it; 0 scores all."`
+	Tokenizer       string  `yaml:"tokenizer" help:"A checkpoint folder or tokenizer.json, bytes for one id a byte, or train to learn a BPE of model.vocab_size from the training text."`
+	Seq             int     `yaml:"seq" help:"Tokens in a training sample."`
+}
+
+// DefaultConfig trains a tokenizer and a model on the Go source tree.
+func DefaultConfig() Config {
+	return Config{
+		Train:           Sources{{Path: GoSourceName, Weight: 1}},
+		HeldoutFraction: 0.05,
+		HeldoutTokens:   1 << 18,
+		Tokenizer:       TokenizerTrain,
+		Seq:             2048,
+	}
+}
+
+// Validate reports the first field that no run can use.
+func (c Config) Validate() error {
+	switch {
+	case len(c.Train) == 0:
+		return fmt.Errorf("data.train is empty\nhint: name text with --data PATH, or use %s", GoSourceName)
+	case c.Seq < 1:
+		return fmt.Errorf("data.seq (%d) must be at least 1", c.Seq)
+	case c.Tokenizer == "":
+		return fmt.Errorf("data.tokenizer is empty: want a path, %q or %q", TokenizerBytes, TokenizerTrain)
+	case !(c.HeldoutFraction > 0 && c.HeldoutFraction < 1):
+		return fmt.Errorf("data.heldout_fraction (%g) must lie between 0 and 1", c.HeldoutFraction)
+	case c.HeldoutTokens < 0:
+		return fmt.Errorf("data.heldout_tokens (%d) must not be negative", c.HeldoutTokens)
+	}
+	for i, s := range c.Train {
+		if s.Path == "" {
+			return fmt.Errorf("data.train[%d] has no path", i)
+		}
+		if s.Weight != 0 && s.Weight != 1 {
+			return fmt.Errorf("data.train[%d] (%s): weight %g is not supported, only 1: every byte of the text counts the same", i, s.Path, s.Weight)
+		}
+	}
+	for i, path := range c.Heldout {
+		if path == "" {
+			return fmt.Errorf("data.heldout[%d] is empty", i)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package data
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+)
+
+func TestConfigYAML(t *testing.T) {
+	for _, c := range []struct {
+		text    string
+		train   Sources
+		heldout Paths
+	}{
+		{"train: a.txt", Sources{{"a.txt", 1}}, nil},
+		{"train: [a.txt, {path: b, weight: 2.5}, {path: c}]", Sources{{"a.txt", 1}, {"b", 2.5}, {"c", 1}}, nil},
+		{"train: {path: a.txt}", Sources{{"a.txt", 1}}, nil},
+		{"train: 2024", Sources{{"2024", 1}}, nil},
+		{"train: a\nheldout: b", Sources{{"a", 1}}, Paths{"b"}},
+		{"train: a\nheldout: [b, c]", Sources{{"a", 1}}, Paths{"b", "c"}},
+		{"seq: 5", DefaultConfig().Train, nil},
+	} {
+		config := DefaultConfig()
+		if err := yaml.Unmarshal([]byte(c.text), &config); err != nil {
+			t.Errorf("%q: %v", c.text, err)
+			continue
+		}
+		if !reflect.DeepEqual(config.Train, c.train) || !reflect.DeepEqual(config.Heldout, c.heldout) {
+			t.Errorf("%q: train %v, heldout %v", c.text, config.Train, config.Heldout)
+		}
+		text, err := yaml.Marshal(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Config
+		if err := yaml.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(back.Train, config.Train) {
+			t.Errorf("written as %q, read back as %v", text, back.Train)
+		}
+	}
+	for text, want := range map[string]string{
+		"train:\n  - path: a\n    wieght: 2": `line 3: data source: unknown key "wieght"`,
+		"train: [[a]]":                       "line 1: data source: want a path",
+		"train: [{path: a, weight: much}]":   "weight",
+		"train: [~]":                         "", // yaml.v3 passes nulls over
+	} {
+		config := DefaultConfig()
+		err := yaml.Unmarshal([]byte(text), &config)
+		if want == "" {
+			err = config.Validate()
+			want = "data.train is empty"
+		}
+		wantError(t, text, err, want)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	if err := DefaultConfig().Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.Train = nil }, "data.train is empty"},
+		{func(c *Config) { c.Train = Sources{{"", 1}} }, "data.train[0] has no path"},
+		{func(c *Config) { c.Train = Sources{{"a", 1}, {"b", 3}} }, "data.train[1] (b): weight 3 is not supported"},
+		{func(c *Config) { c.Seq = 0 }, "data.seq (0) must be at least 1"},
+		{func(c *Config) { c.Tokenizer = "" }, "data.tokenizer is empty"},
+		{func(c *Config) { c.HeldoutFraction = 1 }, "data.heldout_fraction (1) must lie between 0 and 1"},
+		{func(c *Config) { c.HeldoutTokens = -1 }, "data.heldout_tokens (-1) must not be negative"},
+		{func(c *Config) { c.Heldout = Paths{""} }, "data.heldout[0] is empty"},
+	} {
+		config := DefaultConfig()
+		c.change(&config)
+		wantError(t, c.want, config.Validate(), c.want)
+	}
+}
+
+// --print-config shows a sentence for each field.
+func TestConfigHelp(t *testing.T) {
+	for _, kind := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Source]()} {
+		for i := range kind.NumField() {
+			field := kind.Field(i)
+			if field.Tag.Get("yaml") == "" || !strings.HasSuffix(field.Tag.Get("help"), ".") {
+				t.Errorf("%s.%s: yaml %q, help %q", kind.Name(), field.Name, field.Tag.Get("yaml"), field.Tag.Get("help"))
+			}
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package data
+
+import (
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+)
+
+// GoSourceName is the source that stands for the Go toolchain's own source
+// tree, see [GoSource].
+const GoSourceName = "go-source"
+
+// Source names text to train on: a file, a folder, a glob or [GoSourceName].
+type Source struct {
+	Path   string  `yaml:"path" help:"A file, a folder, a glob, or go-source for the Go toolchain's source tree."`
+	Weight float64 `yaml:"weight" help:"The source's share in a mixture; only 1 so far, every byte counts the same."`
+}
+
+// UnmarshalYAML accepts a path alone or a mapping with path and weight.
+func (s *Source) UnmarshalYAML(node *yaml.Node) error {
+	*s = Source{Weight: 1}
+	switch node.Kind {
+	case yaml.ScalarNode:
+		if node.Tag == "!!null" {
+			return fmt.Errorf("line %d: data source: want a path or {path, weight}, got nothing", node.Line)
+		}
+		s.Path = node.Value
+		return nil
+	case yaml.MappingNode:
+		for i := 0; i < len(node.Content); i += 2 {
+			key, value := node.Content[i], node.Content[i+1]
+			var err error
+			switch key.Value {
+			case "path":
+				err = value.Decode(&s.Path)
+			case "weight":
+				err = value.Decode(&s.Weight)
+			default:
+				return fmt.Errorf("line %d: data source: unknown key %q, want path or weight", key.Line, key.Value)
+			}
+			if err != nil {
+				return fmt.Errorf("data source: %s: %w", key.Value, err)
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("line %d: data source: want a path or {path, weight}", node.Line)
+}
+
+// MarshalYAML writes a source of weight 1 as its path.
+func (s Source) MarshalYAML() (any, error) {
+	if s.Weight == 1 || s.Weight == 0 {
+		return s.Path, nil
+	}
+	type plain Source
+	return plain(s), nil
+}
+
+// Sources is a list of sources; in YAML one path alone, or one mapping, is a
+// list of one.
+type Sources []Source
+
+// UnmarshalYAML accepts a list, or a single source.
+func (s *Sources) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.SequenceNode {
+		*s = make(Sources, 1)
+		return (*s)[0].UnmarshalYAML(node)
+	}
+	return node.Decode((*[]Source)(s))
+}
+
+// Paths is a list of files, folders and globs; in YAML one path alone is a
+// list of one.
+type Paths []string
+
+// UnmarshalYAML accepts a list, or a single path.
+func (p *Paths) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
+		*p = Paths{node.Value}
+		return nil
+	}
+	return node.Decode((*[]string)(p))
+}
