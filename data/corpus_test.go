@@ -1,0 +1,208 @@
+package data
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func buildCorpus(t testing.TB, docs []Document, tok Tokenizer) *Memory {
+	t.Helper()
+	corpus, err := BuildCorpus(context.Background(), docs, tok, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return corpus
+}
+
+func readAll(c Corpus) []int32 {
+	all := make([]int32, c.Len())
+	c.Read(all, 0)
+	return all
+}
+
+// wide is a tokenizer that needs four bytes for an id.
+type wide struct{ Tokenizer }
+
+func (w wide) VocabSize() int { return 1 << 17 }
+
+func TestCorpus(t *testing.T) {
+	docs := makeDocs(300, 1, 400_000, 50)
+	for name, tok := range map[string]Tokenizer{"bytes": Bytes(), "bpe": sampleBPE(), "wide": wide{Bytes()}} {
+		var progress []int64
+		corpus, err := BuildCorpus(context.Background(), docs, tok, func(done, _ int64) { progress = append(progress, done) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		eos, _ := tok.EOS()
+		want := []int32{eos}
+		var starts []int64
+		for _, d := range docs {
+			starts = append(starts, int64(len(want)))
+			want = append(append(want, tok.Encode(d.Text)...), eos)
+		}
+		if got := readAll(corpus); !slices.Equal(got, want) {
+			t.Errorf("%s: the corpus differs from its documents' ids", name)
+		}
+		if !slices.Equal(corpus.Documents(), starts) {
+			t.Errorf("%s: documents at %v, want %v", name, corpus.Documents(), starts)
+		}
+		if corpus.Bytes() != TextBytes(docs) || corpus.TextBytes(0, corpus.Len()) != TextBytes(docs) {
+			t.Errorf("%s: %d and %d bytes, want %d", name, corpus.Bytes(), corpus.TextBytes(0, corpus.Len()), TextBytes(docs))
+		}
+		if !slices.Equal(progress, []int64{300, 301, 400_301, 400_351}) {
+			t.Errorf("%s: progress %v", name, progress)
+		}
+	}
+	a, b := buildCorpus(t, docs, Bytes()), buildCorpus(t, docs[:3], Bytes())
+	if a.Fingerprint() == b.Fingerprint() || a.Fingerprint() != buildCorpus(t, docs, Bytes()).Fingerprint() {
+		t.Errorf("fingerprints %s and %s", a.Fingerprint(), b.Fingerprint())
+	}
+}
+
+func TestCorpusErrors(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	_, err := BuildCorpus(context.Background(), []Document{{}, {}}, Bytes(), nil)
+	wantError(t, "empty", err, "no text in 2 documents")
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err = BuildCorpus(ctx, makeDocs(300_000, 300_000, 300_000), Bytes(), func(int64, int64) { cancel() })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	stop := errors.New("stop")
+	err = EncodeAll(context.Background(), Bytes(), makeDocs(slices.Repeat([]int{50_000}, 50)...),
+		func(doc int, _ []int32, _ bool) error { return stop })
+	if !errors.Is(err, stop) {
+		t.Errorf("error of emit came back as %v", err)
+	}
+}
+
+// With a model that gives every id the same probability, bits per byte is
+// known: every token but the first costs log2(vocabulary).
+func TestHeldoutBatches(t *testing.T) {
+	docs := makeDocs(700, 300, 1000)
+	tok := sampleBPE()
+	corpus := buildCorpus(t, docs, tok)
+	all := readAll(corpus)
+	for _, c := range []struct{ rows, seq int }{{1, 7}, {3, 16}, {4, 1}, {2, 100_000}, {5, int(corpus.Len()) - 1}} {
+		h, err := HeldoutBatches(corpus, c.rows, c.seq, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var targets []int32
+		batches, nll := 0, 0.0
+		for b := range h.All() {
+			if b.Step != int64(batches) || len(b.Inputs) != c.rows*c.seq || len(b.Targets) != c.rows*c.seq {
+				t.Fatalf("batch %d: step %d, %d inputs", batches, b.Step, len(b.Inputs))
+			}
+			supervised := 0
+			for i, target := range b.Targets {
+				if b.Inputs[i] < 0 || int(b.Inputs[i]) >= tok.VocabSize() {
+					t.Fatalf("input %d", b.Inputs[i])
+				}
+				if target == Ignored {
+					continue
+				}
+				if b.Inputs[i] != all[len(targets)] {
+					t.Fatalf("input %d before target %d, want %d", b.Inputs[i], target, all[len(targets)])
+				}
+				targets = append(targets, target)
+				nll += math.Log(float64(tok.VocabSize()))
+				supervised++
+			}
+			if supervised != b.Tokens {
+				t.Errorf("batch %d supervises %d, says %d", batches, supervised, b.Tokens)
+			}
+			batches++
+		}
+		if !slices.Equal(targets, all[1:]) {
+			t.Errorf("%d × %d: %d targets are not the corpus's %d tokens but the first", c.rows, c.seq, len(targets), len(all))
+		}
+		want := math.Log2(float64(tok.VocabSize())) * float64(len(all)-1) / 2000
+		if got := nll / math.Ln2 / float64(h.Bytes); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%d × %d: %g bits per byte, want %g", c.rows, c.seq, got, want)
+		}
+		if h.Batches != batches || h.Tokens != int64(len(targets)) || h.Bytes != 2000 {
+			t.Errorf("%d × %d: %d batches, %d tokens, %d bytes", c.rows, c.seq, h.Batches, h.Tokens, h.Bytes)
+		}
+	}
+}
+
+func TestHeldoutLimit(t *testing.T) {
+	corpus := buildCorpus(t, makeDocs(10_000), Bytes())
+	h, err := HeldoutBatches(corpus, 2, 10, 105)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Tokens != 100 || h.Bytes != 100 || h.Batches != 5 {
+		t.Errorf("%d tokens, %d bytes, %d batches; want 100, 100, 5", h.Tokens, h.Bytes, h.Batches)
+	}
+	var got []byte
+	for b := range h.All() {
+		got = append(got, Bytes().Decode(b.Targets)...)
+	}
+	text := makeDocs(10_000)[0].Text
+	for i := range 10 {
+		at := i * 1001 / 10 * 10 // 10,002 tokens make 1,001 windows
+		if !bytes.Equal(got[i*10:i*10+10], text[at:at+10]) {
+			t.Errorf("window %d scores %q, want %q", i, got[i*10:i*10+10], text[at:at+10])
+		}
+	}
+	for b := range h.All() {
+		if b.Step > 0 {
+			t.Error("All went on after its reader had stopped")
+		}
+		break
+	}
+	_, err = HeldoutBatches(corpus, 0, 10, 0)
+	wantError(t, "rows", err, "0 × 10")
+	_, err = HeldoutBatches(&Memory{short: []uint16{1}}, 1, 1, 0)
+	wantError(t, "short", err, "holds 1 tokens, scoring needs 2")
+}
+
+func TestCorpusOfWikiText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads 10 MB")
+	}
+	docs, _, err := ReadSources(context.Background(), []Source{{Path: sharedData(t, "text/wikitext-2/train.txt.gz")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bpe, report, err := TrainBPE(context.Background(), docs, 4096, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	corpus := buildCorpus(t, docs, bpe)
+	if corpus.Bytes() != 10_797_148 || report.Vocab != 4096 || corpus.Len() > corpus.Bytes()/3 {
+		t.Errorf("%d tokens for %d bytes with %d ids", corpus.Len(), corpus.Bytes(), report.Vocab)
+	}
+	ids := readAll(corpus)
+	if text := bpe.Decode(ids[1 : len(ids)-1]); !bytes.Equal(text, docs[0].Text) {
+		t.Error("the corpus does not decode to its text")
+	}
+}
+
+func ExampleBytes() {
+	tok := Bytes()
+	ids := tok.Encode([]byte("deep, thin"))
+	fmt.Println(ids[:4], string(tok.Decode(ids)))
+	// Output: [100 101 101 112] deep, thin
+}
+
+func ExampleTrainBPE() {
+	docs := []Document{{Name: "chant", Text: []byte(strings.Repeat("row, row, row your boat\n", 10))}}
+	tok, report, err := TrainBPE(context.Background(), docs, 300, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(len(tok.Encode(docs[0].Text)), "tokens,", report.Vocab, "ids")
+	// Output: 80 tokens, 268 ids
+}

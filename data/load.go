@@ -1,0 +1,160 @@
+package data
+
+import (
+	"context"
+	"fmt"
+)
+
+// Set is everything a run needs of the data: a tokenizer and two corpora.
+type Set struct {
+	Tokenizer Tokenizer
+	Train     *Memory
+	Heldout   *Memory
+	Read      ReadReport
+	Trained   *TrainReport // nil where no tokenizer was trained
+	Notes     []string     // sentences for the user
+}
+
+// LoadOptions are what Load needs beside the `data:` section.
+type LoadOptions struct {
+	// Tokenizer, when not nil, is used whatever the section says: a resumed
+	// run brings the one of its checkpoint.
+	Tokenizer Tokenizer
+	// Vocab is how many ids a trained tokenizer shall have (model.vocab_size).
+	Vocab int
+	// Progress, when not nil, hears of the stages "tokenizer" (done and total
+	// in ids) and "encode" (in bytes of training text).
+	Progress func(stage string, done, total int64)
+}
+
+// Load reads the text of a configuration, splits it, finds or trains the
+// tokenizer and encodes both sides. Equal text and configuration give equal
+// corpora.
+func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error) {
+	if err := config.Validate(); err != nil {
+		return nil, err
+	}
+	set := new(Set)
+	if options.Progress == nil {
+		options.Progress = func(string, int64, int64) {}
+	}
+	tok, err := chosenTokenizer(config, options) // a wrong path is told before any text is read
+	if err != nil {
+		return nil, err
+	}
+	train, heldout, err := set.readText(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if tok == nil {
+		bpe, report, err := TrainBPE(ctx, train, options.Vocab, func(done, total int) {
+			options.Progress("tokenizer", int64(done), int64(total))
+		})
+		if err != nil {
+			return nil, err
+		}
+		tok, set.Trained = bpe, &report
+		set.Notes = append(set.Notes, report.Notes...)
+	}
+	set.Tokenizer = tok
+	set.Train, err = BuildCorpus(ctx, train, tok, func(done, total int64) { options.Progress("encode", done, total) })
+	if err != nil {
+		return nil, err
+	}
+	set.Heldout, err = BuildCorpus(ctx, heldout, tok, nil)
+	if err != nil {
+		return nil, fmt.Errorf("held-out text: %w", err)
+	}
+	if _, err := NewSampler(set.Train.Len(), config.Seq, 0); err != nil {
+		return nil, err
+	}
+	return set, nil
+}
+
+// chosenTokenizer is nil where one is to be trained.
+func chosenTokenizer(config Config, options LoadOptions) (Tokenizer, error) {
+	switch {
+	case options.Tokenizer != nil:
+		return options.Tokenizer, nil
+	case config.Tokenizer == TokenizerBytes:
+		return Bytes(), nil
+	case config.Tokenizer == TokenizerTrain:
+		return nil, nil
+	}
+	return LoadTokenizer(config.Tokenizer)
+}
+
+// readText reads both sides of the text.
+func (set *Set) readText(ctx context.Context, config Config) (train, heldout []Document, err error) {
+	var whole []Document // of the Go tree, which brings its own held-out side
+	var others []Source
+	for _, s := range config.Train {
+		if s.Path != GoSourceName {
+			others = append(others, s)
+			continue
+		}
+		goTrain, goHeldout, err := GoSource(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		train, whole = append(train, goTrain...), append(whole, goHeldout...)
+		set.Read.Files += len(goTrain) + len(goHeldout)
+	}
+	docs, report, err := ReadSources(ctx, others)
+	if err != nil {
+		return nil, nil, err
+	}
+	report.Files += set.Read.Files
+	set.Read = report
+
+	switch {
+	case len(config.Heldout) > 0:
+		train = append(append(train, whole...), docs...)
+		train, heldout, err = set.readHeldout(ctx, train, config.Heldout)
+	case len(docs) == 0:
+		heldout = whole
+	default:
+		var rest []Document
+		rest, heldout, err = SplitHeldout(docs, config.HeldoutFraction)
+		train, heldout = append(train, rest...), append(whole, heldout...)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(train) == 0 {
+		return nil, nil, fmt.Errorf("data: no training text is left beside the held-out text\nhint: data.heldout names all of data.train")
+	}
+	set.Read.Documents = len(train) + len(heldout)
+	set.Read.Bytes = TextBytes(train) + TextBytes(heldout)
+	set.Notes = append(set.Notes, set.Read.Notes()...)
+	return train, heldout, nil
+}
+
+// readHeldout reads the held-out paths and takes from train what they share.
+func (set *Set) readHeldout(ctx context.Context, train []Document, paths Paths) (rest, heldout []Document, err error) {
+	var sources []Source
+	for _, path := range paths {
+		if path == GoSourceName {
+			_, goHeldout, err := GoSource(ctx)
+			if err != nil {
+				return nil, nil, err
+			}
+			heldout = append(heldout, goHeldout...)
+			continue
+		}
+		sources = append(sources, Source{Path: path})
+	}
+	docs, report, err := ReadSources(ctx, sources)
+	if err != nil {
+		return nil, nil, fmt.Errorf("held-out text: %w", err)
+	}
+	set.Read.Files += report.Files
+	set.Read.Binary = append(set.Read.Binary, report.Binary...)
+	set.Read.Empty = append(set.Read.Empty, report.Empty...)
+	heldout = append(heldout, docs...)
+	rest, shared := WithoutHeldout(train, heldout)
+	if shared > 0 {
+		set.Notes = append(set.Notes, fmt.Sprintf("data: %d documents of data.train are also in data.heldout and are not trained on", shared))
+	}
+	return rest, heldout, nil
+}

@@ -1,0 +1,79 @@
+package data
+
+import "fmt"
+
+// Sampler says which window of a corpus is which sample of a run: a pure
+// function of the seed and the sample's number.
+//
+// A window is seq+1 tokens, seq inputs and as many targets one to the right;
+// windows lie seq tokens apart. An epoch visits each window once, in an order
+// of its own, and starts the windows at a phase of its own (0 in the first),
+// so that a later epoch meets the text in other frames. A window over the
+// corpus's end goes on at its start.
+type Sampler struct {
+	tokens  int64
+	seq     int
+	seed    uint64
+	windows int64
+}
+
+// NewSampler returns the sampler of a corpus of so many tokens. Fewer than
+// seq+1 are an error that gives both numbers.
+func NewSampler(tokens int64, seq int, seed uint64) (Sampler, error) {
+	if seq < 1 {
+		return Sampler{}, fmt.Errorf("data.seq (%d) must be at least 1", seq)
+	}
+	if tokens < int64(seq)+1 {
+		return Sampler{}, fmt.Errorf("data: the corpus holds %d tokens, one sample of data.seq %d needs %d\nhint: train on more text or lower data.seq", tokens, seq, seq+1)
+	}
+	return Sampler{tokens, seq, seed, (tokens - 1) / int64(seq)}, nil
+}
+
+// Windows is the number of samples in an epoch.
+func (s Sampler) Windows() int64 { return s.windows }
+
+// Phase is where an epoch's first window starts, 0 to seq-1.
+func (s Sampler) Phase(epoch int64) int64 {
+	if epoch == 0 {
+		return 0
+	}
+	return int64(s.key(epoch, 1) % uint64(s.seq))
+}
+
+// Start is the position of the first token of sample index (0 to Windows-1)
+// of an epoch.
+func (s Sampler) Start(epoch, index int64) int64 {
+	order := newPermutation(uint64(s.windows), s.key(epoch, 0))
+	return (s.Phase(epoch) + int64(order.at(uint64(index)))*int64(s.seq)) % s.tokens
+}
+
+// Shard names a process's part of the rows of a step: of ranks processes,
+// which take batch rows each, the one numbered rank.
+type Shard struct {
+	Batch       int // rows of one process in a step
+	Rank, Ranks int
+}
+
+// Sample is the epoch and the start of row (0 to Batch-1) of a step (from 0)
+// in one process. All rows of all processes of a step follow each other in
+// the epoch's order, and steps do; so no two processes share a sample, and
+// the global batch does not depend on how many processes it is split among.
+func (s Sampler) Sample(step int64, row int, shard Shard) (epoch, start int64) {
+	sample := (step*int64(shard.Ranks)+int64(shard.Rank))*int64(shard.Batch) + int64(row)
+	epoch = sample / s.windows
+	return epoch, s.Start(epoch, sample%s.windows)
+}
+
+// key derives the key of a purpose in an epoch from the seed.
+func (s Sampler) key(epoch int64, purpose uint64) uint64 {
+	return mix(mix(mix(s.seed+0x9e3779b97f4a7c15)+uint64(epoch)) + purpose)
+}
+
+// read fills dst with the tokens from start on, around the end if need be.
+func (s Sampler) read(c Corpus, dst []int32, start int64) {
+	for len(dst) > 0 {
+		n := min(int64(len(dst)), s.tokens-start)
+		c.Read(dst[:n], start)
+		dst, start = dst[n:], 0
+	}
+}
