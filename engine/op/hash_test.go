@@ -30,6 +30,7 @@ func every() []Op {
 		ReLUGradOp{at},
 		RMSNormOp{at, 1e-5},
 		RMSNormGradOp{at},
+		ScaleOp{at},
 		SwiGLUOp{at},
 		SwiGLUGradOp{at},
 	}

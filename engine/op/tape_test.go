@@ -258,7 +258,7 @@ func checkGradients(t *testing.T, f function) {
 // by the five-point formula, whose error is of order h⁴.
 func centralDifference(t *testing.T, m *tape, i, j int) float64 {
 	t.Helper()
-	const h = 1e-3
+	const h = 2e-4
 	at := func(step float64) float64 {
 		args := append([]argument(nil), m.args...)
 		args[i].data = append([]float64(nil), args[i].data...)

@@ -133,3 +133,59 @@ func TestDifference(t *testing.T) {
 		}
 	}
 }
+
+func TestLoadOps(t *testing.T) {
+	ops, err := LoadOps("../../engine/op/testdata/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, o := range ops {
+		name := o.Kind + "/" + o.Name
+		if seen[name] {
+			t.Errorf("%s occurs twice", name)
+		}
+		seen[name] = true
+		if len(o.Upstream) != size(o.Output.Shape) {
+			t.Errorf("%s: %d elements upstream, output is %v", name, len(o.Upstream), o.Output.Shape)
+		}
+		grads := 0
+		for _, a := range o.Inputs {
+			if a.Grad != nil && len(a.Grad) != len(a.Data) {
+				t.Errorf("%s: gradient of %s has %d elements, want %d", name, a.Name, len(a.Grad), len(a.Data))
+			}
+			grads += len(a.Grad)
+		}
+		if grads == 0 {
+			t.Errorf("%s has no gradient", name)
+		}
+		if o.Kind == "attention" && o.Int("heads")%o.Int("kv_heads") != 0 {
+			t.Errorf("%s: %d heads, %d kv heads", name, o.Int("heads"), o.Int("kv_heads"))
+		}
+	}
+	if len(ops) == 0 {
+		t.Error("no operations")
+	}
+}
+
+func TestLoadOpsErrors(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct{ text, want string }{
+		"broken": {"[", "broken: unexpected end"},
+		"short": {
+			`[{"kind":"add","name":"odd","inputs":[{"name":"a","shape":[2,3],"data":[1]}],"output":{"shape":[]}}]`,
+			"add odd: a has 1 elements, its shape is [2 3]",
+		},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := LoadOps(path); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: error %v, want %q", name, err, c.want)
+		}
+	}
+	if _, err := LoadOps(filepath.Join(dir, "absent")); err == nil {
+		t.Error("no error for an absent file")
+	}
+}
