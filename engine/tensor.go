@@ -86,9 +86,15 @@ func (t *Tensor) want(d DType) {
 
 func (t *Tensor) String() string { return fmt.Sprintf("%s%v %v", t.Name, t.Shape, t.DType) }
 
-// View is a matrix in memory that the caller keeps.
-func View(p unsafe.Pointer, d DType, rows, cols int) *Tensor {
-	return &Tensor{Name: "view", Shape: tensor.Shape{rows, cols}, DType: d, ptr: p}
+// View is a value in device memory that the caller keeps.
+func View(p unsafe.Pointer, d DType, shape ...int) *Tensor {
+	return &Tensor{Name: "view", Shape: shape, DType: d, ptr: p}
+}
+
+// WithHalf sets a parameter's bf16 copy and returns the parameter.
+func (t *Tensor) WithHalf(half *Tensor) *Tensor {
+	t.half = half
+	return t
 }
 
 // Half is a parameter's bf16 copy, nil where the weights keep none.
