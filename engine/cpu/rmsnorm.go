@@ -13,13 +13,20 @@ type rmsnorm struct {
 	in   *engine.Instr
 	eps  float64
 	bufs [][][]float32
+	// rounds: x̂ is kept in bf16
+	rounds bool
 }
 
 func newRMSNorm(d *Device, in *engine.Instr, eps float64) engine.Kernel {
-	return &rmsnorm{d: d, in: in, eps: eps, bufs: d.buffers(2, in.In[0].Cols())}
+	k := &rmsnorm{d: d, in: in, eps: eps, bufs: d.buffers(2, in.In[0].Cols())}
+	for _, t := range in.Out[:2] {
+		k.rounds = k.rounds || t != nil && t.DType == engine.BF16
+	}
+	return k
 }
 
-// Run makes y and, for training, x̂ and r.
+// Run makes y and, for training, x̂ and r. In bf16, y is made from the rounded
+// x̂, as it is when it is made again in the backward pass.
 func (k *rmsnorm) Run(unsafe.Pointer, bool) {
 	x, w := k.in.In[0], k.in.In[1].Float32s()
 	y, xhat, rstd := k.in.Out[0], k.in.Out[1], k.in.Out[2]
@@ -36,7 +43,7 @@ func (k *rmsnorm) Run(unsafe.Pointer, bool) {
 			if xhat != nil {
 				th = target(xhat, n, bh)
 			}
-			normalize(ty, th, row, w, r)
+			normalize(ty, th, row, w, r, k.rounds)
 			if y != nil {
 				store(y, n, ty)
 			}

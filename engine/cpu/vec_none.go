@@ -14,7 +14,9 @@ func scale(dst []float32, a float32, x []float32) { scalePlain(dst, a, x) }
 func add(dst, x, y []float32)                     { addPlain(dst, x, y) }
 func mul(dst, x, y []float32)                     { mulPlain(dst, x, y) }
 
-func normalize(y, xhat, x, w []float32, r float32) { normalizePlain(y, xhat, x, w, r) }
+func normalize(y, xhat, x, w []float32, r float32, rounds bool) {
+	normalizePlain(y, xhat, x, w, r, rounds)
+}
 
 func normalizeGrad(dx, base, dw, dy, xhat, w []float32, r, m float32) {
 	normalizeGradPlain(dx, base, dw, dy, xhat, w, r, m)

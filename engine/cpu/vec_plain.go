@@ -14,9 +14,14 @@ func widenPlain(dst []float32, src []uint16) {
 
 func narrowPlain(dst []uint16, src []float32) {
 	for i, x := range src {
-		u := math.Float32bits(x)
-		dst[i] = uint16((u + 0x7fff + u>>16&1) >> 16)
+		dst[i] = bf16(x)
 	}
+}
+
+// bf16 is the upper half of x, rounded to nearest, ties to even.
+func bf16(x float32) uint16 {
+	u := math.Float32bits(x)
+	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }
 
 func dotPlain(x, y []float32) float32 {
@@ -59,9 +64,12 @@ func mulPlain(dst, x, y []float32) {
 	}
 }
 
-func normalizePlain(y, xhat, x, w []float32, r float32) {
+func normalizePlain(y, xhat, x, w []float32, r float32, rounds bool) {
 	for i := range x {
 		h := r * x[i]
+		if rounds {
+			h = math.Float32frombits(uint32(bf16(h)) << 16)
+		}
 		xhat[i], y[i] = h, h*w[i]
 	}
 }

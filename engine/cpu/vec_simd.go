@@ -85,13 +85,16 @@ func atBF16(x []uint16, i int) f32x16 {
 	return h.ExtendToUint32().ShiftAllLeft(16).AsFloat32x16()
 }
 
-// putBF16 rounds to nearest, ties to even. A NaN stays one: its quiet bit is
-// in the upper half.
-func putBF16(x []uint16, i int, v f32x16) {
+// rounded is the upper half of v, rounded to nearest, ties to even. A NaN with
+// its quiet bit set stays one.
+func rounded(v f32x16) archsimd.Uint32x16 {
 	u := v.AsUint32x16()
 	odd := u.ShiftAllRight(16).And(archsimd.BroadcastUint32x16(1))
-	u = u.Add(odd.Add(archsimd.BroadcastUint32x16(0x7fff))).ShiftAllRight(16)
-	u.TruncateToUint16().Store((*[16]uint16)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 2*i)))
+	return u.Add(odd.Add(archsimd.BroadcastUint32x16(0x7fff))).ShiftAllRight(16)
+}
+
+func putBF16(x []uint16, i int, v f32x16) {
+	rounded(v).TruncateToUint16().Store((*[16]uint16)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 2*i)))
 }
 
 func dot(x, y []float32) float32 {
@@ -164,17 +167,21 @@ func mul(dst, x, y []float32) {
 	mulPlain(dst[n:], x[n:], y[n:])
 }
 
-// normalize is xhat = r·x, y = xhat·w.
-func normalize(y, xhat, x, w []float32, r float32) {
+// normalize is xhat = r·x, y = xhat·w; xhat is first rounded to bf16 where that
+// is how it is kept.
+func normalize(y, xhat, x, w []float32, r float32, rounds bool) {
 	n := body(len(x))
 	vr := all(r)
 	for i := 0; i < n; i += 16 {
 		h := vr.Mul(at(x, i))
+		if rounds {
+			h = rounded(h).ShiftAllLeft(16).AsFloat32x16()
+		}
 		put(xhat, i, h)
 		put(y, i, h.Mul(at(w, i)))
 	}
 	archsimd.ClearAVXUpperBits()
-	normalizePlain(y[n:], xhat[n:], x[n:], w[n:], r)
+	normalizePlain(y[n:], xhat[n:], x[n:], w[n:], r, rounds)
 }
 
 // normalizeGrad is dx = base + r·(dy·w − m·xhat), dw += dy·xhat.
