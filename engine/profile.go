@@ -98,12 +98,15 @@ func (p *Profile) Rows() []Row {
 	return rows
 }
 
-// Write prints the table; peak, in GFLOP/s, adds a column with each kind's
+// Write prints the table of Rows; see WriteRows.
+func (p *Profile) Write(w io.Writer, peak float64) error { return WriteRows(w, p.Rows(), peak) }
+
+// WriteRows prints a table of operations; peak, in GFLOP/s, adds each one's
 // share of it when positive.
-func (p *Profile) Write(w io.Writer, peak float64) error {
+func WriteRows(w io.Writer, rows []Row, peak float64) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(t, "operation\tcalls\tms\tshare\tGFLOP/s\tof peak\t\n")
-	for _, r := range p.Rows() {
+	for _, r := range rows {
 		speed, of := "", ""
 		if r.FLOPs > 0 {
 			speed = fmt.Sprintf("%.0f", r.GFLOPPS)

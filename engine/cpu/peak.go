@@ -11,20 +11,25 @@ import (
 // BF16 reports whether the device multiplies bf16 matrices in hardware.
 func (d *Device) BF16() bool { return d.products && hardwareBF16() }
 
-// Peak measures the speed of a 2048×2048×2048 product for each worker, all
-// workers at once, in FLOP/s: the best of five runs of the given length.
+// Peak measures the speed of a 2048³ product on every worker at once, in
+// FLOP/s: the best of five runs of the given length.
 func (d *Device) Peak(p engine.Precision, run time.Duration) (float64, error) {
-	const n = 2048
+	return d.ProductPeak(p, 2048, 2048, 2048, run)
+}
+
+// ProductPeak is Peak for an m×n×k product.
+func (d *Device) ProductPeak(p engine.Precision, m, n, k int, run time.Duration) (float64, error) {
 	t := onednn.F32
 	if p == engine.PrecisionBF16 {
 		t = onednn.BF16
 	}
-	m, err := d.product(onednn.Desc{M: n, N: n, K: n, A: t, B: t, C: t, LDA: n, LDB: n, LDC: n})
+	g, err := d.product(onednn.Desc{M: m, N: n, K: k, A: t, B: t, C: t, LDA: k, LDB: n, LDC: n})
 	if err != nil {
 		return 0, err
 	}
-	matrix := int64(n * n * elementSize(t))
-	one := 3*matrix + aligned(m.Scratch())
+	size := func(elements int) int64 { return aligned(int64(elements * elementSize(t))) }
+	a, b, c := size(m*k), size(k*n), size(m*n)
+	one := a + b + c + aligned(g.Scratch())
 	mem, err := alloc(one * int64(d.Workers()))
 	if err != nil {
 		return 0, err
@@ -37,15 +42,28 @@ func (d *Device) Peak(p engine.Precision, run time.Duration) (float64, error) {
 		d.For(d.Workers(), func(w, i int) {
 			p := unsafe.Add(mem.Pointer(), one*int64(i))
 			for counts[i] == 0 || time.Since(start) < run {
-				m.Run(w, p, unsafe.Add(p, matrix), unsafe.Add(p, 2*matrix), unsafe.Add(p, 3*matrix))
+				g.Run(w, p, unsafe.Add(p, a), unsafe.Add(p, a+b), unsafe.Add(p, a+b+c))
 				counts[i]++
 			}
 		})
 		elapsed, total := time.Since(start).Seconds(), 0
-		for _, c := range counts {
-			total += c
+		for _, n := range counts {
+			total += n
 		}
-		best = max(best, float64(total)*2*n*n*n/elapsed)
+		best = max(best, float64(total)*2*float64(m)*float64(n)*float64(k)/elapsed)
 	}
 	return best, nil
+}
+
+// Sum adds up an array, split over the workers: the speed at which memory is
+// read.
+func (d *Device) Sum(x []float32) float64 {
+	const piece = 1 << 18
+	sums := make([]float64, ceil(len(x), piece))
+	d.For(len(sums), func(_, i int) { sums[i] = float64(total(x[i*piece : min((i+1)*piece, len(x))])) })
+	var s float64
+	for _, v := range sums {
+		s += v
+	}
+	return s
 }

@@ -7,6 +7,7 @@ const avx512 = false
 func widen(dst []float32, src []uint16)  { widenPlain(dst, src) }
 func narrow(dst []uint16, src []float32) { narrowPlain(dst, src) }
 func dot(x, y []float32) float32         { return dotPlain(x, y) }
+func total(x []float32) float32          { return totalPlain(x) }
 func dot3(x, y, z []float32) float32     { return dot3Plain(x, y, z) }
 
 func axpy(dst []float32, a float32, x []float32)  { axpyPlain(dst, a, x) }

@@ -32,6 +32,14 @@ func dotPlain(x, y []float32) float32 {
 	return s
 }
 
+func totalPlain(x []float32) float32 {
+	var s float32
+	for _, v := range x {
+		s += v
+	}
+	return s
+}
+
 func dot3Plain(x, y, z []float32) float32 {
 	var s float32
 	for i := range x {

@@ -32,7 +32,8 @@ func body(n int) int {
 	return n &^ 15
 }
 
-func total(v f32x16) float32 {
+// lanes is the sum of a vector's elements.
+func lanes(v f32x16) float32 {
 	var x [16]float32
 	v.Store(&x)
 	for w := 8; w > 0; w /= 2 {
@@ -108,9 +109,26 @@ func dot(x, y []float32) float32 {
 	for ; i < n; i += 16 {
 		a = at(x, i).MulAdd(at(y, i), a)
 	}
-	s := total(a.Add(b))
+	s := lanes(a.Add(b))
 	archsimd.ClearAVXUpperBits()
 	return s + dotPlain(x[n:], y[n:])
+}
+
+// total is Σ x.
+func total(x []float32) float32 {
+	n := body(len(x))
+	a, b, c, d := all(0), all(0), all(0), all(0)
+	i := 0
+	for ; i+64 <= n; i += 64 {
+		a, b = a.Add(at(x, i)), b.Add(at(x, i+16))
+		c, d = c.Add(at(x, i+32)), d.Add(at(x, i+48))
+	}
+	for ; i < n; i += 16 {
+		a = a.Add(at(x, i))
+	}
+	s := lanes(a.Add(b).Add(c.Add(d)))
+	archsimd.ClearAVXUpperBits()
+	return s + totalPlain(x[n:])
 }
 
 // dot3 is Σ x·y·z.
@@ -120,7 +138,7 @@ func dot3(x, y, z []float32) float32 {
 	for i := 0; i < n; i += 16 {
 		a = at(x, i).Mul(at(y, i)).MulAdd(at(z, i), a)
 	}
-	s := total(a)
+	s := lanes(a)
 	archsimd.ClearAVXUpperBits()
 	return s + dot3Plain(x[n:], y[n:], z[n:])
 }
@@ -229,10 +247,10 @@ func largest(x []float32) float32 {
 		for i := 16; i < n; i += 16 {
 			v = v.Max(at(x, i))
 		}
-		var lanes [16]float32
-		v.Store(&lanes)
+		var each [16]float32
+		v.Store(&each)
 		archsimd.ClearAVXUpperBits()
-		m = largestPlain(lanes[:])
+		m = largestPlain(each[:])
 	}
 	return max(m, largestPlain(x[n:]))
 }
@@ -246,7 +264,7 @@ func expSum(dst, x []float32, a, b float32) float32 {
 		put(dst, i, e)
 		sum = sum.Add(e)
 	}
-	s := total(sum)
+	s := lanes(sum)
 	archsimd.ClearAVXUpperBits()
 	return s + expSumPlain(dst[n:], x[n:], a, b)
 }
