@@ -137,7 +137,7 @@ func (b *builder) ffn(at func(string) string, n *gorgonia.Node, weight func(stri
 func (b *builder) heads() op.Heads {
 	return op.Heads{
 		Batch: b.batch, Seq: b.seq, Heads: b.Heads, KVHeads: b.KVHeads, HeadDim: b.HeadDim,
-		RoPE: op.RoPE{Base: b.RoPEBase},
+		RoPE: b.RoPE(),
 	}
 }
 

@@ -19,6 +19,7 @@ type Config struct {
 	FFNDim         int          `yaml:"ffn_dim" help:"Width of the feed-forward network; 0 means 8/3 of dim rounded up to a multiple of 256 for swiglu and 4 times dim for relu."`
 	NormEps        float64      `yaml:"norm_eps" help:"Added to the mean square in RMSNorm."`
 	RoPEBase       float64      `yaml:"rope_base" help:"Base of the rotary position embedding's wavelengths."`
+	RoPEScaling    RoPEScaling  `yaml:"rope_scaling" help:"Stretches the rotary position embedding's wavelengths beyond those trained with."`
 	Context        int          `yaml:"context" help:"Longest sequence in tokens that the model is meant for."`
 	ShareEmbedding bool         `yaml:"share_embedding" help:"Use one table for the input embedding and the output head."`
 	LayerSharing   LayerSharing `yaml:"layer_sharing" help:"Layers that run more than once with the same weights."`
@@ -46,6 +47,7 @@ func Default() Config {
 		FFN:            SwiGLU,
 		NormEps:        1e-5,
 		RoPEBase:       10000,
+		RoPEScaling:    RoPEScaling{Type: PlainRoPE},
 		Context:        2048,
 		ShareEmbedding: true,
 		LayerSharing:   LayerSharing{Strategy: NoSharing, Repeat: 2},
@@ -54,7 +56,8 @@ func Default() Config {
 }
 
 // Resolved returns c with what was left out filled in: kv_heads (heads), head_dim
-// (dim/heads), ffn (swiglu), ffn_dim ([FFN.Width]) and the sharing strategy (none).
+// (dim/heads), ffn (swiglu), ffn_dim ([FFN.Width]), the sharing strategy (none) and
+// the kind of RoPE scaling (none).
 func (c Config) Resolved() Config {
 	if c.KVHeads == 0 {
 		c.KVHeads = c.Heads
@@ -70,6 +73,9 @@ func (c Config) Resolved() Config {
 	}
 	if c.LayerSharing.Strategy == "" {
 		c.LayerSharing.Strategy = NoSharing
+	}
+	if c.RoPEScaling.Type == "" {
+		c.RoPEScaling.Type = PlainRoPE
 	}
 	return c
 }
@@ -88,6 +94,7 @@ func (c Config) Validate() error {
 		sizeError("model.context", r.Context, maxContext),
 		positiveError("model.norm_eps", r.NormEps),
 		positiveError("model.rope_base", r.RoPEBase),
+		r.ropeScalingError(),
 		positiveError("model.init_std", r.InitStd),
 		r.sharingError(),
 	}

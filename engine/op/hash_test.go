@@ -13,7 +13,7 @@ import (
 
 // every is one operation of each type, all at one place.
 func every() []Op {
-	h := Heads{Batch: 2, Seq: 3, Heads: 4, KVHeads: 2, HeadDim: 6, RoPE: RoPE{Base: 10000}}
+	h := Heads{Batch: 2, Seq: 3, Heads: 4, KVHeads: 2, HeadDim: 6, RoPE: RoPE{10000, RoPEScaling{Llama3RoPE, 8, 64, 1, 4}}}
 	const at = place("0.test")
 	return []Op{
 		AddOp{at},

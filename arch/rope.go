@@ -1,0 +1,110 @@
+package arch
+
+import (
+	"errors"
+	"fmt"
+
+	"gopkg.in/yaml.v3"
+
+	"mobilellm/engine/op"
+)
+
+// RoPEType is a rule by which the wavelengths of the rotary position embedding
+// are stretched, by Hugging Face's name for it.
+type RoPEType string
+
+const (
+	// PlainRoPE stretches nothing.
+	PlainRoPE RoPEType = "none"
+	// LinearRoPE makes every wavelength `factor` times longer.
+	LinearRoPE RoPEType = "linear"
+	// DynamicRoPE raises the base once a sequence is longer than the context.
+	// All positions of a graph have the base of its sequence length.
+	DynamicRoPE RoPEType = "dynamic"
+	// Llama3RoPE stretches long wavelengths only (Llama 3.1).
+	Llama3RoPE RoPEType = "llama3"
+)
+
+// ropeChoices is how errors list the rules.
+const ropeChoices = "none, linear, dynamic or llama3"
+
+// RoPEScaling is the `model.rope_scaling` section. Like layer sharing it is part
+// of the model: with another rule the same weights are another function.
+type RoPEScaling struct {
+	Type            RoPEType `yaml:"type" help:"Rule of the scaling: none, linear, dynamic or llama3."`
+	Factor          float64  `yaml:"factor" help:"How many times longer wavelengths become, 1 or more."`
+	LowFreqFactor   float64  `yaml:"low_freq_factor" help:"For llama3: turns within the original context below which a wavelength is stretched in full."`
+	HighFreqFactor  float64  `yaml:"high_freq_factor" help:"For llama3: turns within the original context above which a wavelength stays."`
+	OriginalContext int      `yaml:"original_context" help:"For llama3: the context that the model was trained with before it was stretched."`
+}
+
+// ParseRoPEType returns the rule of that name, or an error that lists the choices.
+func ParseRoPEType(name string) (RoPEType, error) {
+	switch t := RoPEType(name); t {
+	case PlainRoPE, LinearRoPE, DynamicRoPE, Llama3RoPE:
+		return t, nil
+	}
+	return "", fmt.Errorf("unknown rope scaling type %q: choose %s", name, ropeChoices)
+}
+
+// UnmarshalText accepts the names that [ParseRoPEType] does.
+func (t *RoPEType) UnmarshalText(text []byte) error {
+	parsed, err := ParseRoPEType(string(text))
+	if err != nil {
+		return err
+	}
+	*t = parsed
+	return nil
+}
+
+// UnmarshalYAML accepts the names that [ParseRoPEType] does.
+func (t *RoPEType) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.ScalarNode {
+		return fmt.Errorf("rope scaling type must be a name: choose %s", ropeChoices)
+	}
+	return t.UnmarshalText([]byte(node.Value))
+}
+
+// RoPE is the model's rotary position embedding.
+func (c Config) RoPE() op.RoPE {
+	r, s := op.RoPE{Base: c.RoPEBase}, c.RoPEScaling
+	switch s.Type {
+	case LinearRoPE:
+		r.Scaling = op.RoPEScaling{Kind: op.LinearRoPE, Factor: s.Factor}
+	case DynamicRoPE:
+		r.Scaling = op.RoPEScaling{Kind: op.DynamicRoPE, Factor: s.Factor, Original: c.Context}
+	case Llama3RoPE:
+		r.Scaling = op.RoPEScaling{
+			Kind: op.Llama3RoPE, Factor: s.Factor, Original: s.OriginalContext,
+			LowFreq: s.LowFreqFactor, HighFreq: s.HighFreqFactor,
+		}
+	}
+	return r
+}
+
+func (c Config) ropeScalingError() error {
+	s := c.RoPEScaling
+	if _, err := ParseRoPEType(string(s.Type)); err != nil {
+		return fmt.Errorf("model.rope_scaling.type (%s) must be %s", s.Type, ropeChoices)
+	}
+	if s.Type == PlainRoPE {
+		return nil
+	}
+	errs := []error{positiveError("model.rope_scaling.factor", s.Factor)}
+	if s.Factor > 0 && s.Factor < 1 {
+		errs = append(errs, fmt.Errorf("model.rope_scaling.factor (%g) must be at least 1", s.Factor))
+	}
+	if s.Type == DynamicRoPE && c.HeadDim == 2 {
+		errs = append(errs, fmt.Errorf("model.rope_scaling.type (%s) needs heads larger than model.head_dim (%d)", s.Type, c.HeadDim))
+	}
+	if s.Type == Llama3RoPE {
+		errs = append(errs,
+			positiveError("model.rope_scaling.low_freq_factor", s.LowFreqFactor),
+			positiveError("model.rope_scaling.high_freq_factor", s.HighFreqFactor),
+			sizeError("model.rope_scaling.original_context", s.OriginalContext, maxContext))
+		if s.LowFreqFactor >= s.HighFreqFactor {
+			errs = append(errs, fmt.Errorf("model.rope_scaling.low_freq_factor (%g) must be less than high_freq_factor (%g)", s.LowFreqFactor, s.HighFreqFactor))
+		}
+	}
+	return errors.Join(errs...)
+}
