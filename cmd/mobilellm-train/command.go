@@ -1,0 +1,218 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"mobilellm/configs"
+	"mobilellm/train"
+)
+
+// flags are the command line.
+type flags struct {
+	config      string
+	out         string
+	resume      string
+	init        string
+	data        []string
+	set         []string
+	device      string
+	seed        uint64
+	steps       int
+	overfit     int
+	dryRun      bool
+	json        bool
+	profile     bool
+	printConfig bool
+}
+
+// latest is what --resume without a path stands for.
+const latest = "latest"
+
+const description = `Train a MobileLLM: a deep and thin language model of less than a billion
+parameters (Liu et al., ICML 2024).
+
+Without arguments it trains quickstart.yaml on the Go source tree of the installed
+toolchain. --config takes a file or the name of an embedded configuration:
+%s.
+
+A run's folder holds run.yaml (the resolved configuration), metrics.jsonl and
+checkpoints/. Ctrl-C or SIGTERM saves and stops; --resume goes on from there with
+the losses of the unbroken run.
+
+Exit codes:
+    0  done
+    1  error
+    2  mistake on the command line or in the configuration
+    3  stopped by a loss or gradient that is not finite
+  130  interrupted by Ctrl-C; saved
+  143  interrupted by SIGTERM; saved`
+
+const examples = `  mobilellm-train
+  mobilellm-train --config 125m.yaml --data corpus/ --out runs/corpus
+  mobilellm-train --config 125m.yaml --data text.txt --set train.batch=4 --dry-run
+  mobilellm-train --resume --out runs/corpus`
+
+func newCommand() *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:           "mobilellm-train",
+		Short:         "Train a MobileLLM",
+		Long:          fmt.Sprintf(description, strings.Join(configs.Names(), ", ")),
+		Example:       examples,
+		Version:       version(),
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if f.resume == latest && len(args) == 1 {
+				f.resume = args[0] // "--resume PATH", as "--resume=PATH"
+				return nil
+			}
+			if len(args) > 0 {
+				return &usageError{fmt.Errorf("unexpected argument %q\nhint: text to train on is named by --data PATH", args[0])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return f.main(c) },
+	}
+	c.SetVersionTemplate("mobilellm-train {{.Version}}\n")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	c.CompletionOptions.DisableDefaultCmd = true
+	l := c.Flags()
+	l.SortFlags = false
+	l.StringVar(&f.config, "config", "", "configuration: a file or an embedded one (quickstart.yaml; on --resume the run's own)")
+	l.StringArrayVar(&f.data, "data", nil, "text to train on: file, folder, glob, .gz, .jsonl; may be repeated (data.train)")
+	l.StringVar(&f.out, "out", "", "the run's folder (runs/CONFIG-N)")
+	l.StringVar(&f.resume, "resume", "", "go on with the run in --out, or from the checkpoint at PATH")
+	l.Lookup("resume").NoOptDefVal = latest
+	l.StringVar(&f.init, "init", "", "start from the weights of this model folder, with a fresh optimizer")
+	l.StringArrayVar(&f.set, "set", nil, "set a key of the configuration, such as optim.lr=6e-4; may be repeated")
+	l.IntVar(&f.steps, "steps", 0, "updates of the weights (train.steps)")
+	l.Uint64Var(&f.seed, "seed", 0, "seed of weights and sample order (train.seed)")
+	l.StringVar(&f.device, "device", "", "auto or cpu (device)")
+	l.IntVar(&f.overfit, "overfit-batch", 0, "train on one batch of this many sequences in every step, to see whether the model learns at all")
+	l.BoolVar(&f.dryRun, "dry-run", false, "print what the run would take, and stop")
+	l.BoolVar(&f.json, "json", false, "print results as JSON")
+	l.BoolVar(&f.profile, "profile", false, "print the time of each operation at the end")
+	l.BoolVar(&f.printConfig, "print-config", false, "print the resolved configuration with each key's meaning, and stop")
+	return c
+}
+
+func (f *flags) main(c *cobra.Command) error {
+	resume, out, err := f.resumed()
+	if err != nil {
+		return err
+	}
+	config, resolved, err := f.load(c, resume)
+	if err != nil {
+		return &usageError{err}
+	}
+	progress := train.NewProgress(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
+	for _, warning := range resolved.Warnings {
+		progress.Note("%s", warning)
+	}
+	switch {
+	case f.printConfig:
+		return configs.Print(c.OutOrStdout(), &config)
+	case f.dryRun:
+		return f.plan(c, config)
+	}
+	if resolved.Origin("data.train").Kind <= configs.FromFile && trainsOnGo(config) && resume == "" {
+		progress.Note("training on the Go source tree of the installed toolchain; --data PATH takes another text")
+	}
+	o := train.Options{
+		Resume: resume, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: versions(), Progress: progress,
+	}
+	if o.Out, err = f.folder(out); err != nil {
+		return err
+	}
+	return f.train(c, config, o)
+}
+
+// resumed finds the checkpoint to go on from, empty for none, and its folder.
+func (f *flags) resumed() (checkpoint, out string, err error) {
+	switch {
+	case f.resume == "":
+		return "", f.out, nil
+	case f.init != "":
+		return "", "", &usageError{errors.New("--init and --resume exclude each other: a resumed run has its own weights")}
+	case f.resume != latest && f.out == "":
+		return f.resume, train.RunFolder(f.resume), nil
+	case f.resume != latest:
+		return f.resume, f.out, nil
+	case f.out == "":
+		return "", "", &usageError{errors.New("--resume needs the run's folder in --out, or a checkpoint: --resume PATH")}
+	}
+	checkpoint, err = train.LatestCheckpoint(f.out)
+	return checkpoint, f.out, err
+}
+
+// load reads the configuration: on resume the run's own, unless another is named.
+func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs.Resolved, error) {
+	config := train.DefaultRun()
+	name := f.config
+	if name == "" && resume != "" {
+		name = filepath.Join(train.RunFolder(resume), train.RunFile)
+	}
+	if name == "" {
+		name = "quickstart.yaml"
+	}
+	set := map[string]any{}
+	changed := c.Flags().Changed
+	if changed("data") {
+		set["data.train"] = f.data
+	}
+	if changed("steps") {
+		set["train.steps"] = f.steps
+	}
+	if changed("seed") {
+		set["train.seed"] = f.seed
+	}
+	if changed("device") {
+		set["device"] = f.device
+	}
+	if changed("overfit-batch") {
+		if f.overfit < 1 {
+			return config, nil, fmt.Errorf("--overfit-batch (%d) must be at least 1", f.overfit)
+		}
+		set["train.batch"] = f.overfit
+	}
+	resolved, err := configs.Load(&config, configs.Source{Name: name, Set: f.set, Flags: set, EnvPrefix: "MOBILELLM"})
+	if err != nil {
+		return config, nil, err
+	}
+	return config, resolved, config.AbsolutePaths()
+}
+
+func trainsOnGo(c train.RunConfig) bool {
+	return len(c.Data.Train) == 1 && c.Data.Train[0].Path == "go-source"
+}
+
+// folder is the run's folder: the one asked for, or the first of runs/CONFIG-1, -2
+// and so on that is free.
+func (f *flags) folder(out string) (string, error) {
+	if out != "" {
+		return out, nil
+	}
+	name := strings.TrimSuffix(filepath.Base(f.config), filepath.Ext(f.config))
+	if f.config == "" {
+		name = "quickstart"
+	}
+	for n := 1; ; n++ {
+		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, n))
+		_, err := os.Lstat(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return dir, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}

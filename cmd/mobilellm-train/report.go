@@ -1,0 +1,85 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mobilellm/train"
+)
+
+// plan prints what a run would take.
+func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
+	dev, err := train.OpenDevice(config.Device, 0)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	p, err := train.NewPlan(c.Context(), config, dev)
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	if f.json {
+		return printJSON(out, p)
+	}
+	m := p.Memory
+	fmt.Fprintf(out, "parameters       %d (%.1fM)\n", p.Parameters, float64(p.Parameters)/1e6)
+	fmt.Fprintf(out, "FLOPs per token  %.2fM, forward and backward pass\n", float64(p.FLOPsPerToken)/1e6)
+	fmt.Fprintf(out, "steps            %d of %d × %d tokens, %d tokens in all\n", p.Steps, p.Batch, p.Seq, p.Tokens)
+	fmt.Fprintf(out, "micro-batch      %d sequences, %s, recompute %s\n", p.MicroBatch, p.Precision, p.Recompute)
+	fmt.Fprintf(out, "memory           %.2f GB: weights %.2f, gradients %.2f, optimizer %.2f, activations %.2f, scoring %.2f, text %.2f, process %.2f\n",
+		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Data), gb(m.Process))
+	fmt.Fprintf(out, "device           %s, peak %.0f GFLOP/s, measured just now\n", p.Device, p.PeakFLOPS/1e9)
+	fmt.Fprintf(out, "time             about %s, if the run reaches %.0f %% of that peak\n",
+		time.Duration(p.Seconds*float64(time.Second)).Round(time.Second), 100*p.AssumedMFU)
+	for _, note := range p.Notes {
+		fmt.Fprintln(out, note)
+	}
+	return nil
+}
+
+func gb(n int64) float64 { return float64(n) / (1 << 30) }
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// train runs the training and reports.
+func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options) error {
+	result, err := train.Run(c.Context(), config, o)
+	if result != nil && result.Profile != nil {
+		if err := result.Profile.Write(c.OutOrStdout(), result.PeakFLOPS/1e9); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	if f.json {
+		return printJSON(out, result)
+	}
+	fmt.Fprintf(out, "trained %d steps: train loss %.4f", result.Step, result.Loss)
+	if h := result.Heldout; h != nil {
+		fmt.Fprintf(out, ", held-out loss %.4f, %.3f bits per byte, perplexity %.2f", h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
+	}
+	fmt.Fprintf(out, "\npeak memory %.2f GB, planned %.2f\n", gb(result.PeakMemory), gb(result.Memory.Total()))
+	fmt.Fprintf(out, "checkpoint %s\n", result.Checkpoint)
+	fmt.Fprintf(out, "\nnext: mobilellm-generate --model %s --prompt %q\n", filepath.Dir(result.Checkpoint), prompt(config))
+	return nil
+}
+
+// prompt begins a sample of what the model has learnt.
+func prompt(config train.RunConfig) string {
+	if trainsOnGo(config) {
+		return "func "
+	}
+	return ""
+}

@@ -1,0 +1,61 @@
+package benchmark
+
+import (
+	"fmt"
+	"time"
+	"unsafe"
+
+	"mobilellm/arch"
+	"mobilellm/engine"
+	"mobilellm/engine/cpu"
+)
+
+// Machine are the measured limits of a machine.
+type Machine struct {
+	Device string  `json:"device"`
+	Peak   float64 `json:"peak_gflops"`          // 2048³ product
+	Model  float64 `json:"model_gflops"`         // the model's largest layer product
+	Read   float64 `json:"read_gigabytes_per_s"` // sum over an array beyond all caches
+}
+
+// MeasureMachine measures the peaks; run is the length of each of the product's
+// five runs.
+func MeasureMachine(dev *cpu.Device, c arch.Config, tokens int, p engine.Precision, run time.Duration) (Machine, error) {
+	m := Machine{Device: dev.Name()}
+	peak, err := dev.Peak(p, run)
+	if err != nil {
+		return m, fmt.Errorf("benchmark: peak: %w", err)
+	}
+	m.Peak = peak / 1e9
+	rows := max(tokens/dev.Workers(), 1)
+	if peak, err = dev.ProductPeak(p, rows, 2*c.FFNDim, c.Dim, run/5); err != nil {
+		return m, fmt.Errorf("benchmark: peak of the model's product: %w", err)
+	}
+	m.Model = peak / 1e9
+	m.Read, err = readBandwidth(dev)
+	return m, err
+}
+
+// readBandwidth sums 1 GB three times and returns the best GB/s.
+func readBandwidth(dev *cpu.Device) (float64, error) {
+	const bytes, piece = 1 << 30, 1 << 20
+	mem, err := dev.Alloc(bytes)
+	if err != nil {
+		return 0, fmt.Errorf("benchmark: bandwidth: %w", err)
+	}
+	defer mem.Free()
+	x := unsafe.Slice((*float32)(mem.Pointer()), bytes/4)
+	dev.For(len(x)*4/piece, func(_, i int) {
+		part := x[i*piece/4 : (i+1)*piece/4]
+		for j := range part {
+			part[j] = float32(j & 3)
+		}
+	})
+	var best float64
+	for range 3 {
+		start := time.Now()
+		dev.Sum(x)
+		best = max(best, bytes/time.Since(start).Seconds()/1e9)
+	}
+	return best, nil
+}

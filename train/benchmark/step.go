@@ -1,0 +1,239 @@
+package benchmark
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorgonia.org/gorgonia"
+
+	"mobilellm/arch"
+	"mobilellm/engine"
+	"mobilellm/engine/cpu"
+	"mobilellm/optim"
+)
+
+// Config says what to measure.
+type Config struct {
+	Model     arch.Config
+	Optim     optim.Config
+	Batch     int
+	Seq       int
+	Precision engine.Precision
+	Recompute engine.Recompute
+	Steps     int // measured
+	WarmUp    int // before them
+}
+
+// Result is a measurement.
+type Result struct {
+	Machine
+	Parameters      int64        `json:"parameters"`
+	FLOPsPerToken   int64        `json:"flops_per_token"`
+	Batch           int          `json:"batch"`
+	Seq             int          `json:"seq"`
+	Precision       string       `json:"precision"`
+	Recompute       string       `json:"recompute"`
+	Workers         int          `json:"workers"`
+	StartSeconds    float64      `json:"start_seconds"` // graph, gradients, plan and kernels
+	StepSeconds     []float64    `json:"step_seconds"`
+	TokensPerSecond float64      `json:"tokens_per_second"` // of the median step
+	Share           float64      `json:"share_of_peak"`
+	PlannedBytes    int64        `json:"planned_bytes"` // weights, gradients, moments, arena
+	PeakBytes       int64        `json:"peak_bytes"`    // VmHWM of the process
+	LastLoss        float64      `json:"loss"`
+	Profile         []engine.Row `json:"profile"`
+}
+
+// Run measures training steps on random tokens. The machine's peaks are given,
+// so that they can be measured once for several runs.
+func Run(ctx context.Context, dev *cpu.Device, m Machine, c Config) (*Result, error) {
+	s, err := newStepper(dev, c)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	r := &Result{
+		Machine: m, Parameters: c.Model.ParameterCount(), FLOPsPerToken: c.Model.TrainingFLOPs(c.Seq),
+		Batch: c.Batch, Seq: c.Seq, Precision: c.Precision.String(), Recompute: c.Recompute.String(),
+		Workers: dev.Workers(), StartSeconds: s.start.Seconds(), PlannedBytes: s.bytes(),
+	}
+	for i := range c.WarmUp + c.Steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if i == c.WarmUp {
+			s.vm.Profile().Reset()
+		}
+		start := time.Now()
+		if r.LastLoss, err = s.step(); err != nil {
+			return nil, err
+		}
+		if i >= c.WarmUp {
+			r.StepSeconds = append(r.StepSeconds, time.Since(start).Seconds())
+		}
+	}
+	median := Median(r.StepSeconds)
+	r.TokensPerSecond = float64(c.Batch*c.Seq) / median
+	r.Share = r.TokensPerSecond * float64(r.FLOPsPerToken) / (m.Peak * 1e9)
+	r.PeakBytes = peakMemory()
+	r.Profile = s.vm.Profile().Rows()
+	return r, nil
+}
+
+// Median of a list that is not empty.
+func Median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+}
+
+// stepper holds a model in training.
+type stepper struct {
+	config  Config
+	dev     *cpu.Device
+	graph   *arch.Graph
+	weights *engine.Weights
+	vm      *engine.VM
+	params  []optim.Param
+	optim   optim.Optimizer
+	start   time.Duration
+}
+
+func newStepper(dev *cpu.Device, c Config) (*stepper, error) {
+	s := &stepper{config: c, dev: dev}
+	var shapes []engine.Parameter
+	for _, p := range c.Model.Parameters() {
+		shapes = append(shapes, engine.Parameter{Name: p.Name, Shape: p.Shape})
+	}
+	var err error
+	s.weights, err = engine.NewWeights(dev, shapes, engine.WeightOptions{Gradients: true, BF16: c.Precision == engine.PrecisionBF16})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.compile(); err != nil {
+		s.close()
+		return nil, err
+	}
+	s.initialise()
+	if s.optim, err = optim.New(c.Optim, s.params, dev); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *stepper) compile() error {
+	start := time.Now()
+	var err error
+	if s.graph, err = s.config.Model.BuildTraining(s.config.Batch, s.config.Seq); err != nil {
+		return err
+	}
+	s.vm, err = engine.Compile(engine.Program{
+		Outputs: []*gorgonia.Node{s.graph.Loss}, Gradients: s.graph.Gradients, Weights: s.weights,
+	}, s.dev, engine.Options{Precision: s.config.Precision, Recompute: s.config.Recompute, Profile: true})
+	s.start = time.Since(start)
+	return err
+}
+
+func (s *stepper) initialise() {
+	for _, p := range s.config.Model.Parameters() {
+		value := s.weights.Value(p.Name).Float32s()
+		const piece = 1 << 16
+		s.dev.For((len(value)+piece-1)/piece, func(_, i int) {
+			rng := rand.New(rand.NewPCG(1, uint64(i)))
+			part := value[i*piece : min((i+1)*piece, len(value))]
+			for j := range part {
+				part[j] = 1
+				if !p.Norm {
+					part[j] = float32(rng.NormFloat64() * s.config.Model.InitStd)
+				}
+			}
+		})
+		s.params = append(s.params, optim.Param{
+			Name: p.Name, Decay: !p.Norm, Value: value, Grad: s.weights.Gradient(p.Name).Float32s(),
+		})
+	}
+	s.weights.Changed()
+	rng := rand.New(rand.NewPCG(2, 3))
+	tokens, targets := s.vm.Input(s.graph.Tokens).Ids(), s.vm.Input(s.graph.Targets).Ids()
+	for i := range tokens {
+		tokens[i] = int32(rng.IntN(s.config.Model.VocabSize))
+		targets[i] = int32(rng.IntN(s.config.Model.VocabSize))
+	}
+	s.vm.Input(s.graph.Scale).Float32s()[0] = 1 / float32(len(tokens))
+}
+
+func (s *stepper) step() (float64, error) {
+	if err := s.vm.RunAll(); err != nil {
+		return 0, err
+	}
+	timed := func(name string, f func()) {
+		start := time.Now()
+		f()
+		s.vm.Profile().Add(name, time.Since(start))
+	}
+	var norm float64
+	timed("gradient norm", func() { norm = optim.GradNorm(s.params, s.dev) })
+	timed("optimizer", func() {
+		s.optim.Step(s.config.Optim.LR, optim.ClipScale(norm, s.config.Optim.Clip))
+	})
+	timed("weights to bf16", s.weights.Changed)
+	return float64(s.vm.Output(s.graph.Loss).Float32s()[0]), nil
+}
+
+// bytes is what the plan says is held: weights, gradients, copies, two moments,
+// and activations.
+func (s *stepper) bytes() int64 {
+	n := s.weights.Bytes() + s.vm.Bytes()
+	for _, t := range s.optim.State() {
+		n += 4 * int64(len(t.Data))
+	}
+	return n
+}
+
+func (s *stepper) close() {
+	if s.vm != nil {
+		_ = s.vm.Close() // memory of a measurement that is over
+	}
+	_ = s.weights.Close()
+}
+
+// peakMemory is the largest resident size of the process so far, in bytes.
+func peakMemory() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// String is the result in a few lines.
+func (r *Result) String() string {
+	slowest, fastest := slices.Max(r.StepSeconds), slices.Min(r.StepSeconds)
+	return fmt.Sprintf(`device            %s
+peak              %.0f GFLOP/s %s (2048³), %.0f at the model's shape; read %.1f GB/s
+model             %.1f M parameters, %.1f MFLOP a token, %d×%d tokens, recompute %s
+start             %.2f s to the first step
+step              %.3f s median of %d (%.3f to %.3f)
+speed             %.0f tokens/s, %.1f %% of peak
+memory            %.2f GB peak, %.2f GB planned
+`,
+		r.Device, r.Peak, r.Precision, r.Model, r.Read,
+		float64(r.Parameters)/1e6, float64(r.FLOPsPerToken)/1e6, r.Batch, r.Seq, r.Recompute,
+		r.StartSeconds, Median(r.StepSeconds), len(r.StepSeconds), fastest, slowest,
+		r.TokensPerSecond, 100*r.Share, float64(r.PeakBytes)/1e9, float64(r.PlannedBytes)/1e9)
+}

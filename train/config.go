@@ -1,0 +1,144 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"mobilellm/arch"
+	"mobilellm/data"
+	"mobilellm/optim"
+)
+
+// RunConfig is the configuration of a whole run, a section for each part.
+type RunConfig struct {
+	Model      arch.Config  `yaml:"model" help:"Shape of the model."`
+	Data       data.Config  `yaml:"data" help:"Text to learn from."`
+	Optim      optim.Config `yaml:"optim" help:"Optimizer and learning rate."`
+	Train      Loop         `yaml:"train" help:"The training loop."`
+	Eval       Eval         `yaml:"eval" help:"Scoring of held-out text."`
+	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
+	Device     string       `yaml:"device" help:"Where to compute: auto or cpu."`
+	Run        *Record      `yaml:"run" help:"Facts of a run, written into its run.yaml; a new run does not read them."`
+}
+
+// Loop is the `train:` section.
+type Loop struct {
+	Steps      int        `yaml:"steps" help:"Updates of the weights."`
+	Batch      int        `yaml:"batch" help:"Sequences in a step."`
+	MicroBatch MicroBatch `yaml:"micro_batch" help:"Sequences that pass the model at once, a divisor of batch; auto takes the largest that fits memory."`
+	Precision  Precision  `yaml:"precision" help:"float32 or bf16; auto takes bf16 where the hardware has it."`
+	Recompute  Recompute  `yaml:"recompute" help:"What the backward pass computes again to save memory: none, attention or block."`
+	Seed       uint64     `yaml:"seed" help:"Seed of the initial weights and of the order of samples."`
+}
+
+// Eval is the `eval:` section.
+type Eval struct {
+	Every int `yaml:"every" help:"Steps between two scorings of the held-out text; 0 scores at the end only."`
+}
+
+// Saving is the `checkpoint:` section.
+type Saving struct {
+	Every     int     `yaml:"every" help:"Steps between two checkpoints; 0 leaves it to minutes."`
+	Minutes   float64 `yaml:"minutes" help:"A checkpoint also falls due when the last is this old; 0 turns it off."`
+	Keep      int     `yaml:"keep" help:"Newest checkpoints that are kept beside the best; 0 keeps all."`
+	KeepEvery int     `yaml:"keep_every" help:"Checkpoints of steps that are a multiple of this are kept for good; 0 for none."`
+}
+
+// DefaultRun trains the paper's 125M model on the Go source tree: what a
+// configuration does not set is as here.
+func DefaultRun() RunConfig {
+	return RunConfig{
+		Model:      arch.Default(),
+		Data:       data.DefaultConfig(),
+		Optim:      optim.Default(),
+		Train:      Loop{Steps: 20000, Batch: 64, Seed: 1, Precision: Precision{Auto: true}},
+		Eval:       Eval{Every: 1000},
+		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3},
+		Device:     "auto",
+	}
+}
+
+// Validate reports everything that keeps c from being run, joined by
+// errors.Join; each error names the key and its value.
+func (c *RunConfig) Validate() error {
+	errs := []error{
+		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(),
+		atLeast("eval.every", c.Eval.Every, 0), c.Checkpoint.validate(), validateDevice(c.Device),
+	}
+	if c.Data.Seq > c.Model.Context {
+		errs = append(errs, fmt.Errorf("data.seq (%d) must be at most model.context (%d)", c.Data.Seq, c.Model.Context))
+	}
+	return errors.Join(errs...)
+}
+
+func (l Loop) validate() error {
+	err := errors.Join(atLeast("train.steps", l.Steps, 1), atLeast("train.batch", l.Batch, 1))
+	if m := int(l.MicroBatch); err == nil && m > 0 && l.Batch%m != 0 {
+		err = fmt.Errorf("train.batch (%d) must be a multiple of train.micro_batch (%d)\nhint: the nearest smaller micro-batch is %d",
+			l.Batch, m, largestDivisor(l.Batch, m))
+	}
+	return err
+}
+
+func (s Saving) validate() error {
+	var minutes error
+	if !(s.Minutes >= 0) || math.IsInf(s.Minutes, 0) {
+		minutes = fmt.Errorf("checkpoint.minutes (%g) must not be negative", s.Minutes)
+	}
+	return errors.Join(minutes, atLeast("checkpoint.every", s.Every, 0),
+		atLeast("checkpoint.keep", s.Keep, 0), atLeast("checkpoint.keep_every", s.KeepEvery, 0))
+}
+
+func atLeast(key string, value, least int) error {
+	if value < least {
+		return fmt.Errorf("%s (%d) must be at least %d", key, value, least)
+	}
+	return nil
+}
+
+// largestDivisor is the largest divisor of n that is at most limit, which is 1
+// or more.
+func largestDivisor(n, limit int) int {
+	for d := min(n, limit); d > 1; d-- {
+		if n%d == 0 {
+			return d
+		}
+	}
+	return 1
+}
+
+// stepTokens is the number of tokens in a step.
+func (c *RunConfig) stepTokens() int64 { return int64(c.Train.Batch) * int64(c.Data.Seq) }
+
+// AbsolutePaths makes the paths of the text and the tokenizer absolute, so that the
+// run can be resumed from any folder.
+func (c *RunConfig) AbsolutePaths() error {
+	train := make(data.Sources, len(c.Data.Train))
+	for i, s := range c.Data.Train {
+		if err := absolute(&s.Path, data.GoSourceName); err != nil {
+			return err
+		}
+		train[i] = s
+	}
+	heldout := make(data.Paths, len(c.Data.Heldout))
+	for i, path := range c.Data.Heldout {
+		if err := absolute(&path, data.GoSourceName); err != nil {
+			return err
+		}
+		heldout[i] = path
+	}
+	c.Data.Train, c.Data.Heldout = train, heldout
+	return absolute(&c.Data.Tokenizer, data.TokenizerBytes, data.TokenizerTrain)
+}
+
+func absolute(path *string, names ...string) error {
+	if slices.Contains(names, *path) {
+		return nil
+	}
+	full, err := filepath.Abs(*path)
+	*path = full
+	return err
+}

@@ -1,0 +1,36 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"mobilellm/data"
+)
+
+// evaluate scores the held-out text: the mean negative log-likelihood of its
+// tokens, and the bits that its bytes would take.
+func evaluate(ctx context.Context, p *program, text *data.Heldout, step int64) (HeldoutRecord, error) {
+	var sum float64 // nats
+	for b := range text.All() {
+		if err := ctx.Err(); err != nil {
+			return HeldoutRecord{}, err
+		}
+		if b.Tokens == 0 {
+			continue
+		}
+		mean, err := p.run(b, 0, 1/float32(b.Tokens))
+		if err != nil {
+			return HeldoutRecord{}, fmt.Errorf("scoring held-out text: %w", err)
+		}
+		sum += mean * float64(b.Tokens)
+	}
+	loss := sum / float64(text.Tokens)
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return HeldoutRecord{}, fmt.Errorf("step %d: held-out loss is %v", step, loss)
+	}
+	return HeldoutRecord{
+		Step: step, HeldoutLoss: loss, BitsPerByte: sum / math.Ln2 / float64(text.Bytes),
+		Perplexity: math.Exp(loss), Tokens: text.Tokens,
+	}, nil
+}

@@ -1,0 +1,47 @@
+package train
+
+import (
+	"hash/fnv"
+	"math/rand/v2"
+
+	"mobilellm/arch"
+	"mobilellm/engine"
+)
+
+// initialChunk is the number of values that one generator draws.
+const initialChunk = 1 << 16
+
+// initialise draws the weights a run starts from: normal(0, std), norms 1, as the
+// official code does. A value depends on the seed, its parameter's name and its
+// place there, so neither the order of parameters nor the number of workers
+// changes it.
+func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed uint64, dev Device) {
+	type chunk struct {
+		values []float32
+		rng    rand.PCG
+	}
+	var chunks []chunk
+	for _, p := range params {
+		values := w.Value(p.Name).Float32s()
+		if p.Norm {
+			for i := range values {
+				values[i] = 1
+			}
+			continue
+		}
+		h := fnv.New64a()
+		h.Write([]byte(p.Name))
+		for i := 0; i < len(values); i += initialChunk {
+			c := chunk{values: values[i:min(i+initialChunk, len(values))]}
+			c.rng.Seed(seed, h.Sum64()+uint64(i/initialChunk)*0x9E3779B97F4A7C15)
+			chunks = append(chunks, c)
+		}
+	}
+	dev.For(len(chunks), func(_, i int) {
+		r := rand.New(&chunks[i].rng)
+		for j := range chunks[i].values {
+			chunks[i].values[j] = float32(std * r.NormFloat64())
+		}
+	})
+	w.Changed()
+}

@@ -1,0 +1,209 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"mobilellm/data"
+	"mobilellm/optim"
+)
+
+// progressState is how far a run has come.
+type progressState struct {
+	step     int64 // updates done
+	tokens   int64
+	loss     float64
+	smooth   float64 // running mean of the loss; 0 before the first step
+	heldout  *HeldoutRecord
+	best     float64 // lowest held-out loss of a saved checkpoint
+	bestStep int64   // 0 where there is none
+
+	saved     int64 // step of the last checkpoint, -1 where there is none
+	savedAt   time.Time
+	savedPath string
+}
+
+// loop makes the steps that are left. After each: log, save, score, mark the
+// best, in this order, so that a scoring that fails costs no checkpoint and the
+// mark names one that exists.
+func (r *run) loop(ctx context.Context) error {
+	s := &r.state
+	s.savedAt = time.Now()
+	if s.step >= int64(r.c.Train.Steps) {
+		r.o.Progress.Note("the run has its %d steps already\nhint: more with --steps", r.c.Train.Steps)
+	}
+	if s.step > 0 && r.scoreDue() && (s.heldout == nil || s.heldout.Step != s.step) {
+		if err := r.score(ctx); err != nil { // the run ended between saving and scoring
+			return r.stopped(ctx, err)
+		}
+	}
+	for s.step < int64(r.c.Train.Steps) {
+		if err := r.step(ctx); err != nil {
+			return r.stopped(ctx, err)
+		}
+		if r.saveDue() {
+			if err := r.save(); err != nil {
+				return err
+			}
+		}
+		if r.scoreDue() {
+			if err := r.score(ctx); err != nil {
+				return r.stopped(ctx, err)
+			}
+		}
+	}
+	return nil
+}
+
+// stopped saves a run whose context has ended; other errors pass.
+func (r *run) stopped(ctx context.Context, err error) error {
+	var bad *NonFiniteError
+	if ctx.Err() == nil || errors.As(err, &bad) {
+		return err
+	}
+	if r.state.step == 0 {
+		return fmt.Errorf("%w before the first step was done: nothing to save", ErrInterrupted)
+	}
+	if r.state.saved != r.state.step {
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%w after step %d: saved as %s", ErrInterrupted, r.state.step, r.state.savedPath)
+}
+
+func (r *run) last() bool { return r.state.step == int64(r.c.Train.Steps) }
+
+func (r *run) saveDue() bool {
+	s, c := &r.state, r.c.Checkpoint
+	return r.last() || c.Every > 0 && s.step%int64(c.Every) == 0 ||
+		c.Minutes > 0 && time.Since(s.savedAt).Minutes() >= c.Minutes
+}
+
+func (r *run) scoreDue() bool {
+	return r.last() || r.c.Eval.Every > 0 && r.state.step%int64(r.c.Eval.Every) == 0
+}
+
+// step makes one update.
+func (r *run) step(ctx context.Context) error {
+	start := time.Now()
+	b, err := r.batch(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.release(b)
+	waited := time.Since(start)
+	s := &r.state
+
+	loss, bad, err := r.gradients(ctx, b)
+	if err != nil {
+		return err
+	}
+	clipping := time.Now()
+	norm := optim.GradNorm(r.trained, r.dev)
+	if !finite(loss) || !finite(norm) {
+		return r.refuse(b, loss, norm, bad)
+	}
+	lr := r.schedule.LR(int(s.step))
+	updating := time.Now()
+	r.opt.Step(lr, optim.ClipScale(norm, r.c.Optim.Clip))
+	r.weights.Changed()
+	if r.o.Profile {
+		r.training.vm.Profile().Add("gradient norm", updating.Sub(clipping))
+		r.training.vm.Profile().Add("optimizer", time.Since(updating))
+	}
+
+	s.step++
+	s.tokens += int64(b.Tokens)
+	s.loss = loss
+	if s.smooth == 0 {
+		s.smooth = loss
+	}
+	s.smooth += (loss - s.smooth) / 20
+	return r.log(b, lr, norm, waited, time.Since(start))
+}
+
+func (r *run) batch(ctx context.Context) (*data.Batch, error) {
+	if r.fixed != nil {
+		return r.fixed, ctx.Err()
+	}
+	return r.loader.Next(ctx)
+}
+
+func (r *run) release(b *data.Batch) {
+	if r.fixed == nil {
+		b.Release()
+	}
+}
+
+// gradients runs all micro-batches of a step. The loss is the mean over the
+// supervised tokens of the whole batch; bad is the first micro-batch whose share
+// of it is not finite, or -1.
+func (r *run) gradients(ctx context.Context, b *data.Batch) (loss float64, bad int, err error) {
+	bad = -1
+	rows := r.choice.MicroBatch
+	scale := 1 / float32(b.Tokens)
+	for i := range r.c.Train.Batch / rows {
+		if err := ctx.Err(); err != nil {
+			return 0, bad, err // a step can take minutes: what is not updated yet is given up
+		}
+		r.training.vm.Accumulate(i > 0)
+		part, err := r.training.run(b, i*rows, scale)
+		if err != nil {
+			return 0, bad, err
+		}
+		if bad < 0 && !finite(part) {
+			bad = i
+		}
+		loss += part
+	}
+	return loss, bad, nil
+}
+
+// refuse says why a step's update is not made.
+func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
+	e := &NonFiniteError{Step: r.state.step + 1, MicroBatch: bad + 1, Of: r.c.Train.Batch / r.choice.MicroBatch, What: "loss", Value: loss}
+	if finite(loss) {
+		e.What, e.Value = "gradient norm", norm
+	}
+	if err := r.training.close(); err != nil {
+		return errors.Join(e, err)
+	}
+	return r.locate(b, e)
+}
+
+func (r *run) log(b *data.Batch, lr, norm float64, waited, took time.Duration) error {
+	s := &r.state
+	speed := float64(b.Tokens) / took.Seconds()
+	record := StepRecord{
+		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
+		MFU: speed * float64(r.c.Model.TrainingFLOPs(r.c.Data.Seq)) / r.peak, DataWait: waited.Seconds() / took.Seconds(),
+	}
+	if err := r.metrics.write(record); err != nil {
+		return err
+	}
+	shown := record
+	shown.Loss = s.smooth
+	r.o.Progress.Step(shown, int64(r.c.Train.Steps), r.c.stepTokens())
+	return nil
+}
+
+func (r *run) score(ctx context.Context) error {
+	s := &r.state
+	h, err := evaluate(ctx, r.scoring, r.heldout, s.step)
+	if err != nil {
+		return err
+	}
+	s.heldout = &h
+	if err := r.metrics.write(h); err != nil {
+		return err
+	}
+	r.o.Progress.Note("step %d: train loss %.4f, held-out loss %.4f, %.3f bits per byte, perplexity %.2f",
+		s.step, s.smooth, h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
+	return r.mark(h)
+}
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -1,0 +1,155 @@
+package train
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"mobilellm/arch"
+	"mobilellm/engine"
+	"mobilellm/optim"
+)
+
+// Memory is what a run needs, in bytes.
+type Memory struct {
+	Weights     int64 `json:"weights"`     // float32, and a bf16 copy where products are bf16
+	Gradients   int64 `json:"gradients"`   // float32
+	Optimizer   int64 `json:"optimizer"`   // float32 moments
+	Activations int64 `json:"activations"` // of a micro-batch, with scratch
+	Scoring     int64 `json:"scoring"`     // activations of a held-out batch
+	Data        int64 `json:"data"`        // tokens of the corpus
+	Process     int64 `json:"process"`     // program, libraries and Go's heap
+}
+
+// processBytes is the program with its libraries, buffers and heap.
+const processBytes = 100 << 20
+
+// Total is the sum.
+func (m Memory) Total() int64 {
+	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Data + m.Process
+}
+
+// estimate counts the memory of a run with micro-batches of rows sequences.
+func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dataBytes int64, dev Device) (Memory, error) {
+	training, scoring, err := arenas(c, rows, p, r, dev)
+	if err != nil {
+		return Memory{}, err
+	}
+	n := c.Model.Bytes(arch.Workload{Batch: rows, Seq: c.Data.Seq, ValueBytes: 4, Moments: moments(c.Optim)})
+	m := Memory{
+		Weights: n.Weights, Gradients: n.Gradients, Optimizer: n.Optimizer,
+		Activations: training, Scoring: scoring, Data: dataBytes, Process: processBytes,
+	}
+	if p == engine.PrecisionBF16 {
+		m.Weights += n.Weights / 2
+	}
+	return m, nil
+}
+
+// moments is the number of values that the optimizer keeps for each weight.
+func moments(c optim.Config) int {
+	switch {
+	case c.Name != optim.NameSGD:
+		return 2
+	case c.Momentum > 0:
+		return 1
+	}
+	return 0
+}
+
+// availableMemory is what the process may take without swapping: the kernel's
+// MemAvailable or what its control group leaves, whichever is less; 0 where the
+// system does not say.
+func availableMemory() int64 {
+	available := kilobytes("/proc/meminfo", "MemAvailable:")
+	if left, ok := groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"); ok && (available == 0 || left < available) {
+		available = left
+	}
+	return available
+}
+
+// peakMemory is the largest resident size that the process has had, VmHWM; 0
+// where the system does not say.
+func peakMemory() int64 { return kilobytes("/proc/self/status", "VmHWM:") }
+
+// kilobytes reads a line "KEY  N kB" of a file under /proc, in bytes.
+func kilobytes(path, key string) int64 {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if fields := strings.Fields(s.Text()); len(fields) >= 2 && fields[0] == key {
+			n, err := strconv.ParseInt(fields[1], 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n << 10
+		}
+	}
+	return 0
+}
+
+// groupMemory is the least that the limits of the process's control groups
+// (version 2, and the memory controller of version 1) leave it. File pages that
+// the kernel would give back count as free.
+func groupMemory(root, self string) (left int64, ok bool) {
+	raw, err := os.ReadFile(self)
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(raw)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		base, limit, usage, cache := root, "memory.max", "memory.current", "inactive_file"
+		if strings.Contains(parts[1], "memory") {
+			base, limit, usage, cache = filepath.Join(root, "memory"), "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+		} else if parts[1] != "" {
+			continue
+		}
+		// In a container the path is that of the host, and the root of the mount
+		// is the group itself.
+		for dir := filepath.Join(base, parts[2]); ; dir = filepath.Dir(dir) {
+			most, found := number(filepath.Join(dir, limit))
+			used, known := number(filepath.Join(dir, usage))
+			if found && known {
+				n := max(0, most-used+statistic(filepath.Join(dir, "memory.stat"), cache))
+				if !ok || n < left {
+					left, ok = n, true
+				}
+			}
+			if dir == base || len(dir) < len(base) {
+				break
+			}
+		}
+	}
+	return left, ok
+}
+
+func number(path string) (int64, bool) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(raw)), 10, 64) // "max" is no limit
+	return n, err == nil
+}
+
+func statistic(path, key string) int64 {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(raw)) {
+		if name, value, _ := strings.Cut(strings.TrimSpace(line), " "); name == key {
+			n, _ := strconv.ParseInt(value, 10, 64) // 0 where the line is broken: the cautious side
+			return n
+		}
+	}
+	return 0
+}

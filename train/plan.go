@@ -1,0 +1,147 @@
+package train
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mobilellm/engine"
+)
+
+// Choice is what a run settled on where its configuration leaves it open. It is
+// recorded with every checkpoint and used again on resume, as the losses depend
+// on it in their last bits.
+type Choice struct {
+	MicroBatch int
+	Precision  engine.Precision
+	Recompute  engine.Recompute
+}
+
+// Plan says what a run will take.
+type Plan struct {
+	Parameters    int64         `json:"parameters"`
+	FLOPsPerToken int64         `json:"flops_per_token"` // forward and backward pass
+	MemoryBytes   int64         `json:"memory_bytes"`    // the process at its largest
+	Memory        Memory        `json:"memory"`          // its parts
+	Tokens        int64         `json:"tokens"`          // in the whole run
+	Steps         int           `json:"steps"`
+	Batch         int           `json:"batch"` // sequences in a step
+	Seq           int           `json:"seq"`   // tokens in a sequence
+	MicroBatch    int           `json:"micro_batch"`
+	Precision     string        `json:"precision"`
+	Recompute     string        `json:"recompute"`
+	Device        string        `json:"device"`
+	PeakFLOPS     float64       `json:"peak_flops"`   // FLOP/s, measured just now
+	AssumedMFU    float64       `json:"assumed_mfu"`  // share of the peak taken for the estimate
+	Seconds       float64       `json:"time_seconds"` // estimated
+	Notes         []string      `json:"notes,omitempty"`
+}
+
+const (
+	// microTokens bounds a micro-batch: beyond it products get no faster and
+	// activations cost memory.
+	microTokens = 16 << 10
+	// memoryShare of what is available may be planned for.
+	memoryShare = 0.8
+	// assumedMFU is the share of peak that the time estimate takes: what models
+	// of 100 million parameters and more reach.
+	assumedMFU = 0.55
+	// peakRun is the length of one of the runs that measure the peak.
+	peakRun = 100 * time.Millisecond
+)
+
+// choose settles micro-batch, precision and recompute, and tells the memory that
+// the run will need. fixed, when not nil, is the choice of the run that is
+// resumed; it stands where c says auto.
+func choose(c *RunConfig, fixed *Choice, available, dataBytes int64, dev Device) (Choice, Memory, []string, error) {
+	choice := Choice{int(c.Train.MicroBatch), c.Train.Precision.resolve(dev), engine.Recompute(c.Train.Recompute)}
+	if fixed != nil {
+		if c.Train.Precision.Auto {
+			choice.Precision = fixed.Precision
+		}
+		if choice.MicroBatch == 0 {
+			choice.MicroBatch, choice.Recompute = fixed.MicroBatch, fixed.Recompute
+		}
+	}
+	if choice.MicroBatch > 0 {
+		m, err := estimate(c, choice.MicroBatch, choice.Precision, choice.Recompute, dataBytes, dev)
+		if err != nil {
+			return Choice{}, Memory{}, nil, err
+		}
+		var notes []string
+		if available > 0 && m.Total() > available {
+			notes = append(notes, fmt.Sprintf("the run needs about %s, of which %s are available", gigabytes(m.Total()), gigabytes(available)))
+		}
+		return choice, m, notes, nil
+	}
+	limit := int64(memoryShare * float64(available))
+	first := largestDivisor(c.Train.Batch, max(1, microTokens/c.Data.Seq))
+	for rows := first; ; rows = largestDivisor(c.Train.Batch, rows-1) {
+		m, err := estimate(c, rows, choice.Precision, choice.Recompute, dataBytes, dev)
+		if err != nil {
+			return Choice{}, Memory{}, nil, err
+		}
+		choice.MicroBatch = rows
+		if available == 0 || m.Total() <= limit {
+			return choice, m, nil, nil
+		}
+		if rows > 1 {
+			continue
+		}
+		if choice.Recompute != engine.RecomputeBlock {
+			return chooseRecompute(c, choice, m, available, dataBytes, dev)
+		}
+		return Choice{}, Memory{}, nil, tooLarge(m, available)
+	}
+}
+
+// chooseRecompute is for a run that does not fit with a single sequence.
+func chooseRecompute(c *RunConfig, choice Choice, before Memory, available, dataBytes int64, dev Device) (Choice, Memory, []string, error) {
+	choice.Recompute = engine.RecomputeBlock
+	m, err := estimate(c, 1, choice.Precision, choice.Recompute, dataBytes, dev)
+	if err != nil {
+		return Choice{}, Memory{}, nil, err
+	}
+	if m.Total() > int64(memoryShare*float64(available)) {
+		return Choice{}, Memory{}, nil, tooLarge(m, available)
+	}
+	note := fmt.Sprintf("one sequence at a time needs %s, more than %.0f %% of the %s available: the backward pass computes blocks again (train.recompute: block), which takes %s",
+		gigabytes(before.Total()), 100*memoryShare, gigabytes(available), gigabytes(m.Total()))
+	return choice, m, []string{note}, nil
+}
+
+func tooLarge(m Memory, available int64) error {
+	return fmt.Errorf("not enough memory: one sequence at a time needs %s (weights %s, gradients %s, optimizer %s, activations %s), of which at most %.0f %% of the %s available are planned for"+
+		"\nhint: a smaller model or data.seq needs less; train.micro_batch: 1 with train.recompute: block tries all the same",
+		gigabytes(m.Total()), gigabytes(m.Weights), gigabytes(m.Gradients), gigabytes(m.Optimizer), gigabytes(m.Activations+m.Scoring),
+		100*memoryShare, gigabytes(available))
+}
+
+// NewPlan plans a run without reading its text.
+func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
+	c.Model = c.Model.Resolved()
+	choice, memory, notes, err := choose(&c, nil, availableMemory(), dataBytes(ctx, c.Data), dev)
+	if err != nil {
+		return nil, err
+	}
+	peak, err := dev.Peak(choice.Precision, peakRun)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{
+		Parameters: c.Model.ParameterCount(), FLOPsPerToken: c.Model.TrainingFLOPs(c.Data.Seq),
+		Memory: memory, MemoryBytes: memory.Total(),
+		Tokens: c.stepTokens() * int64(c.Train.Steps), Steps: c.Train.Steps, Batch: c.Train.Batch, Seq: c.Data.Seq,
+		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
+		Device: dev.Name(), PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
+	}
+	p.Seconds = float64(p.FLOPsPerToken) * float64(p.Tokens) / (peak * assumedMFU)
+	return p, nil
+}
+
+func gigabytes(n int64) string {
+	if n < 1<<30 {
+		return fmt.Sprintf("%.0f MB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
+}

@@ -1,0 +1,99 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"mobilellm/arch"
+	"mobilellm/data"
+	"mobilellm/engine"
+)
+
+// program is a model compiled for micro-batches of rows × seq tokens.
+type program struct {
+	graph *arch.Graph
+	vm    *engine.VM
+	seq   int
+}
+
+func compileTraining(c arch.Config, rows, seq int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
+	g, err := c.BuildTraining(rows, seq)
+	if err != nil {
+		return nil, err
+	}
+	return compile(g, seq, w, dev, o)
+}
+
+func compileScoring(c arch.Config, rows, seq int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
+	g, err := c.BuildScoring(rows, seq)
+	if err != nil {
+		return nil, err
+	}
+	return compile(g, seq, w, dev, o)
+}
+
+func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
+	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w}, dev, o)
+	if err != nil {
+		return nil, err
+	}
+	return &program{graph: g, vm: vm, seq: seq}, nil
+}
+
+// run computes the loss of rows first, first+1, … of a batch, as many as the
+// program is compiled for: the sum over their supervised tokens times scale.
+func (p *program) run(b *data.Batch, first int, scale float32) (float64, error) {
+	ids := p.vm.Input(p.graph.Tokens).Ids()
+	at := first * p.seq
+	copy(ids, b.Inputs[at:at+len(ids)])
+	copy(p.vm.Input(p.graph.Targets).Ids(), b.Targets[at:at+len(ids)])
+	p.vm.Input(p.graph.Scale).Float32s()[0] = scale
+	if err := p.vm.RunAll(); err != nil {
+		return 0, err
+	}
+	return float64(p.vm.Output(p.graph.Loss).Float32s()[0]), nil
+}
+
+func (p *program) close() error {
+	if p == nil {
+		return nil
+	}
+	return p.vm.Close()
+}
+
+// newWeights takes memory for a model's parameters.
+func newWeights(dev engine.Device, params []arch.Parameter, keep engine.WeightOptions) (*engine.Weights, error) {
+	list := make([]engine.Parameter, len(params))
+	for i, p := range params {
+		list[i] = engine.Parameter{Name: p.Name, Shape: p.Shape}
+	}
+	return engine.NewWeights(dev, list, keep)
+}
+
+// planDevice compiles programs that are only laid out.
+type planDevice struct{ Device }
+
+// Alloc reserves addresses: nothing is written there.
+func (d planDevice) Alloc(bytes int64) (engine.Memory, error) { return d.reserve(bytes) }
+
+// arenas lays out a run's two programs and returns their bytes.
+func arenas(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev Device) (training, scoring int64, err error) {
+	plan := planDevice{dev}
+	w, err := newWeights(plan, c.Model.Parameters(), engine.WeightOptions{Gradients: true, BF16: p == engine.PrecisionBF16})
+	if err != nil {
+		return 0, 0, fmt.Errorf("planning memory: %w", err)
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	o := engine.Options{Precision: p, Recompute: r, PlanOnly: true}
+	t, err := compileTraining(c.Model, rows, c.Data.Seq, w, plan, o)
+	if err != nil {
+		return 0, 0, err
+	}
+	s, err := compileScoring(c.Model, rows, c.Data.Seq, w, plan, o)
+	if err != nil {
+		return 0, 0, err
+	}
+	return t.vm.Bytes(), s.vm.Bytes(), nil
+}

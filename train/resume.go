@@ -1,0 +1,298 @@
+package train
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"gopkg.in/yaml.v3"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint"
+	"mobilellm/data"
+	"mobilellm/engine"
+)
+
+// RunFolder is the folder of the run that a checkpoint belongs to.
+func RunFolder(checkpoint string) string { return filepath.Dir(filepath.Dir(filepath.Clean(checkpoint))) }
+
+// LatestCheckpoint is the newest checkpoint of the run in a folder.
+func LatestCheckpoint(runFolder string) (string, error) {
+	entry, err := checkpoint.Latest(filepath.Join(runFolder, CheckpointsDir))
+	if errors.Is(err, checkpoint.ErrNone) {
+		return "", fmt.Errorf("nothing to resume: %w\nhint: name the run's folder with --out, or a checkpoint with --resume PATH", err)
+	}
+	return entry.Path, err
+}
+
+// openResumed opens the checkpoint to go on from and compares what must be equal.
+func (r *run) openResumed() error {
+	var err error
+	if r.from, err = checkpoint.Open(r.o.Resume); err != nil {
+		return fmt.Errorf("resume: %w%s", err, r.otherCheckpoint())
+	}
+	if err := compareModels(r.from.Model.Config, r.c.Model, r.from.Path); err != nil {
+		return err
+	}
+	before, err := parseRun(r.from.State.Config)
+	if err != nil {
+		return fmt.Errorf("%s: config: %w", filepath.Join(r.from.Path, checkpoint.StateFile), err)
+	}
+	for _, f := range []struct {
+		key       string
+		was, want any
+	}{
+		{"data.seq", before.Data.Seq, r.c.Data.Seq},
+		{"train.batch", before.Train.Batch, r.c.Train.Batch},
+		{"train.seed", before.Train.Seed, r.c.Train.Seed},
+		{"optim.name", before.Optim.Name, r.c.Optim.Name},
+	} {
+		if f.was != f.want {
+			return fmt.Errorf("%s is %v in checkpoint %s and %v in the configuration: a resumed run cannot change it\nhint: a new run can start from its weights with --init", f.key, f.was, r.from.Path, f.want)
+		}
+	}
+	r.noteChanges(before)
+	return r.checkBranch()
+}
+
+// otherCheckpoint is a hint where the checkpoint to resume is damaged.
+func (r *run) otherCheckpoint() string {
+	list, err := checkpoint.List(filepath.Dir(r.o.Resume))
+	if err != nil {
+		return ""
+	}
+	for i := len(list) - 1; i >= 0; i-- {
+		if filepath.Clean(list[i].Path) != filepath.Clean(r.o.Resume) {
+			return fmt.Sprintf("\nhint: another checkpoint is %s; give it to --resume with a new --out", list[i].Path)
+		}
+	}
+	return ""
+}
+
+// noteChanges tells what a resumed run does otherwise than it began.
+func (r *run) noteChanges(before *RunConfig) {
+	was, now := before.Optim, r.c.Optim
+	if was != now {
+		r.o.Progress.Note("the section optim differs from the checkpoint's; the run goes on with the new one")
+	}
+	if before.Train.Steps != r.c.Train.Steps {
+		r.o.Progress.Note("train.steps changes from %d to %d, and the learning rate's schedule with it", before.Train.Steps, r.c.Train.Steps)
+	}
+}
+
+// checkBranch keeps a run that goes on from an older checkpoint from mixing with
+// what came after it.
+func (r *run) checkBranch() error {
+	same, err := sameFolder(RunFolder(r.from.Path), r.o.Out)
+	if err != nil {
+		return err
+	}
+	if same {
+		latest, err := checkpoint.Latest(r.checkpoints())
+		if err == nil && latest.Step != r.from.State.Step {
+			return fmt.Errorf("checkpoint %s is older than the run's latest, %s\nhint: go on from it in a folder of its own with --out", r.from.Path, latest.Name)
+		}
+		return err
+	}
+	entries, err := os.ReadDir(r.o.Out)
+	if err == nil && len(entries) > 0 {
+		return fmt.Errorf("run folder %s is not empty and is not that of checkpoint %s\nhint: name another folder with --out", r.o.Out, r.from.Path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func sameFolder(a, b string) (bool, error) {
+	infoA, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	infoB, err := os.Stat(b)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(infoA, infoB), nil
+}
+
+// compareModels reports the first key in which two models differ.
+func compareModels(was, want arch.Config, path string) error {
+	was, want = was.Resolved(), want.Resolved()
+	if !was.LayerSharing.Shared() && !want.LayerSharing.Shared() {
+		was.LayerSharing.Repeat = want.LayerSharing.Repeat // of no effect
+	}
+	was.InitStd = want.InitStd // nor is this, once weights are drawn
+	return compareFields("model", reflect.ValueOf(was), reflect.ValueOf(want), path)
+}
+
+func compareFields(key string, was, want reflect.Value, path string) error {
+	for i := range was.NumField() {
+		name := key + "." + was.Type().Field(i).Tag.Get("yaml")
+		a, b := was.Field(i), want.Field(i)
+		if a.Kind() == reflect.Struct {
+			if err := compareFields(name, a, b, path); err != nil {
+				return err
+			}
+			continue
+		}
+		if a.Interface() != b.Interface() {
+			return fmt.Errorf("%s is %v in %s and %v in the configuration", name, a.Interface(), path, b.Interface())
+		}
+	}
+	return nil
+}
+
+// parseRun reads the configuration that a checkpoint holds, as configs.Print
+// wrote it.
+func parseRun(text string) (*RunConfig, error) {
+	c := DefaultRun()
+	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
+	if err := decoder.Decode(&c); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+
+// recordedChoice is what the resumed run settled on.
+func (r *run) recordedChoice() (*Choice, error) {
+	if r.from == nil {
+		return nil, nil
+	}
+	chosen := r.from.State.Chosen
+	precision, err := engine.ParsePrecision(chosen.Precision)
+	if err != nil {
+		return nil, fmt.Errorf("%s: chosen: %w", r.from.Path, err)
+	}
+	recompute, err := engine.ParseRecompute(chosen.Recompute)
+	if err != nil {
+		return nil, fmt.Errorf("%s: chosen: %w", r.from.Path, err)
+	}
+	if chosen.MicroBatch < 1 || r.c.Train.Batch%chosen.MicroBatch != 0 {
+		return nil, fmt.Errorf("%s: chosen: micro_batch (%d) does not divide train.batch (%d)", r.from.Path, chosen.MicroBatch, r.c.Train.Batch)
+	}
+	return &Choice{chosen.MicroBatch, precision, recompute}, nil
+}
+
+// givenTokenizer is the one that a checkpoint brings, nil where data.tokenizer
+// says which.
+func (r *run) givenTokenizer() (data.Tokenizer, error) {
+	switch {
+	case r.from != nil:
+		return data.LoadTokenizer(r.from.Path)
+	case r.o.Init == "" || r.c.Data.Tokenizer != data.TokenizerTrain:
+		return nil, nil
+	}
+	// Weights mean nothing with other ids than those they were trained with.
+	tok, err := data.LoadTokenizer(r.o.Init)
+	if errors.Is(err, os.ErrNotExist) {
+		r.o.Progress.Note("%s has no tokenizer: one is trained, and what the model knows of its ids is lost", r.o.Init)
+		return nil, nil
+	}
+	if err == nil {
+		r.o.Progress.Note("the tokenizer is that of %s", r.o.Init)
+	}
+	return tok, err
+}
+
+func (r *run) checkFingerprint() error {
+	if r.from == nil {
+		return nil
+	}
+	was, now := r.from.State.Data.Fingerprint, r.text.Train.Fingerprint()
+	if was != now {
+		return fmt.Errorf("data.train has fingerprint %s in checkpoint %s and %s now: the text has changed\nhint: a new run can start from its weights with --init", was, r.from.Path, now)
+	}
+	return nil
+}
+
+func (r *run) startStep() int64 {
+	if r.from == nil {
+		return 0
+	}
+	return r.from.State.Step
+}
+
+// restore fills weights, moments and counters from the checkpoint.
+func (r *run) restore() error {
+	if err := r.from.Model.Load(r.weightTensors()); err != nil {
+		return err
+	}
+	if err := r.from.LoadOptimizer(r.momentTensors()); err != nil {
+		return err
+	}
+	r.weights.Changed()
+	r.opt.SetSteps(r.from.State.OptimizerSteps)
+	state, s := r.from.State, &r.state
+	s.step, s.tokens, s.saved, s.savedPath = state.Step, state.Tokens, state.Step, r.from.Path
+	for _, f := range []struct {
+		to   *float64
+		from *float64
+	}{{&s.loss, state.Loss.Train}, {&s.smooth, state.Loss.Smooth}, {&s.best, state.Loss.Best}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	if state.Loss.Best != nil {
+		s.bestStep = state.Loss.BestStep
+	}
+	r.o.Progress.Note("resuming %s after step %d", r.from.Path, s.step)
+	return nil
+}
+
+// cutMetrics goes on with the run's metrics and takes from them the scorings that
+// came after the checkpoint was written.
+func (r *run) cutMetrics() error {
+	m, heldout, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step)
+	if err != nil {
+		return err
+	}
+	r.metrics = m
+	marked, err := checkpoint.Best(r.checkpoints())
+	if err != nil && !errors.Is(err, checkpoint.ErrNone) {
+		return err
+	}
+	s := &r.state
+	if errors.Is(err, checkpoint.ErrNone) {
+		s.bestStep = 0 // a branch: the best of the other run is not here
+	}
+	for i, h := range heldout {
+		s.heldout = &heldout[i]
+		if h.Step == marked.Step && marked.Step > 0 {
+			s.best, s.bestStep = h.HeldoutLoss, h.Step
+		}
+	}
+	return nil
+}
+
+// openInitial opens the model that a new run starts from, before any other work.
+func (r *run) openInitial() error {
+	if r.o.Init == "" {
+		return nil
+	}
+	var err error
+	if r.initial, err = checkpoint.ReadModel(r.o.Init); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	if err := compareModels(r.initial.Config, r.c.Model, r.o.Init); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	return nil
+}
+
+// loadInitial takes its weights.
+func (r *run) loadInitial() error {
+	if err := r.initial.Load(r.weightTensors()); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	r.weights.Changed()
+	r.o.Progress.Note("starting from the weights of %s", r.o.Init)
+	return nil
+}

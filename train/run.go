@@ -1,0 +1,310 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint"
+	"mobilellm/data"
+	"mobilellm/engine"
+	"mobilellm/optim"
+)
+
+// CheckpointsDir is the folder of checkpoints within a run's.
+const CheckpointsDir = "checkpoints"
+
+// Options are what a run needs beside its configuration.
+type Options struct {
+	Out      string // the run's folder, made where there is none
+	Resume   string // a checkpoint of a run to go on from; empty starts anew
+	Init     string // a model folder whose weights a new run starts from; empty draws them
+	Overfit  bool   // every step trains on the batch of the first
+	Profile  bool   // time every operation
+	Workers  int    // threads; 0 is as many as there are processors, or as the resumed run had
+	Versions map[string]string
+	Progress *Progress
+}
+
+// Result is what came out of a run.
+type Result struct {
+	Step       int64
+	Loss       float64        // of the last step
+	Heldout    *HeldoutRecord // the last scoring; nil where there was none
+	Checkpoint string         // the last one saved
+	Memory     Memory         // as planned
+	PeakMemory int64          // VmHWM, bytes
+	Profile    *engine.Profile
+	PeakFLOPS  float64
+}
+
+// ErrInterrupted is what Run's error wraps where its context ended: the run was
+// saved and can be resumed.
+var ErrInterrupted = errors.New("interrupted")
+
+// run is a run under way.
+type run struct {
+	c       RunConfig // its model resolved
+	o       Options
+	choice  Choice
+	memory  Memory
+	from    *checkpoint.Checkpoint // that it goes on from, or nil
+	initial *checkpoint.Model      // whose weights it starts from, or nil
+	dev     Device
+	text    *data.Set
+	heldout *data.Heldout
+	loader  *data.Loader
+	fixed   *data.Batch // of a run that overfits
+
+	params   []arch.Parameter
+	weights  *engine.Weights
+	trained  []optim.Param
+	opt      optim.Optimizer
+	schedule optim.Schedule
+	training *program
+	scoring  *program
+	peak     float64 // FLOP/s
+
+	metrics *metrics
+	state   progressState
+}
+
+// Run trains a model. Where ctx ends, it saves and returns an error that wraps
+// [ErrInterrupted] with the result so far. A loss or gradient that is not finite
+// gives a [NonFiniteError].
+func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	c.Model = c.Model.Resolved()
+	r := &run{c: c, o: o, params: c.Model.Parameters()}
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.prepare(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w before the first step: nothing to save", ErrInterrupted)
+		}
+		return nil, err
+	}
+	err = r.loop(ctx)
+	o.Progress.Done()
+	return r.result(), err
+}
+
+func (r *run) prepare(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{
+		r.openFolder, r.openDevice, r.readText, r.makeModel, r.compile, r.startFolder,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openFolder looks at what is there already, before any work is done.
+func (r *run) openFolder(context.Context) error {
+	if r.o.Resume != "" {
+		return r.openResumed()
+	}
+	if err := r.openInitial(); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(r.o.Out)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("run folder %s is not empty\nhint: go on with the run there by --resume, or name another folder with --out", r.o.Out)
+	}
+	return nil
+}
+
+func (r *run) openDevice(ctx context.Context) error {
+	workers := r.o.Workers
+	if r.from != nil && workers == 0 {
+		workers = r.from.State.Chosen.Workers
+		if n := runtime.GOMAXPROCS(0); workers != n {
+			r.o.Progress.Note("resuming with %d workers, as the run began; this machine has %d processors", workers, n)
+		}
+	}
+	var err error
+	if r.dev, err = OpenDevice(r.c.Device, workers); err != nil {
+		return err
+	}
+	for _, missing := range r.dev.Missing() {
+		r.o.Progress.Note("slower than it could be without %s", missing)
+	}
+	fixed, err := r.recordedChoice()
+	if err != nil {
+		return err
+	}
+	var notes []string
+	r.choice, r.memory, notes, err = choose(&r.c, fixed, availableMemory(), dataBytes(ctx, r.c.Data), r.dev)
+	if err != nil {
+		return err
+	}
+	for _, note := range notes {
+		r.o.Progress.Note("%s", note)
+	}
+	r.peak, err = r.dev.Peak(r.choice.Precision, peakRun)
+	if err != nil {
+		return err
+	}
+	r.o.Progress.Note("%s: %.1fM parameters, %s, %d steps of %d × %d tokens in micro-batches of %d, memory about %s",
+		r.dev.Name(), float64(r.c.Model.ParameterCount())/1e6, r.choice.Precision, r.c.Train.Steps, r.c.Train.Batch, r.c.Data.Seq,
+		r.choice.MicroBatch, gigabytes(r.memory.Total()))
+	return nil
+}
+
+func (r *run) readText(ctx context.Context) error {
+	tok, err := r.givenTokenizer()
+	if err != nil {
+		return err
+	}
+	r.text, err = data.Load(ctx, r.c.Data, data.LoadOptions{Tokenizer: tok, Vocab: r.c.Model.VocabSize, Progress: r.o.Progress.Stage})
+	if err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // the text itself is not needed any more
+	for _, note := range r.text.Notes {
+		r.o.Progress.Note("%s", note)
+	}
+	got, have := r.text.Tokenizer.VocabSize(), r.c.Model.VocabSize
+	if got > have {
+		return fmt.Errorf("the tokenizer of data.tokenizer (%s) has %d ids, more than model.vocab_size (%d)\nhint: --set model.vocab_size=%d",
+			r.c.Data.Tokenizer, got, have, got)
+	}
+	if got < have {
+		r.o.Progress.Note("the tokenizer has %d ids; the other %d rows of model.vocab_size (%d) stay unused", got, have-got, have)
+	}
+	r.o.Progress.Note("text: %.1f MB in %d documents; %s tokens to train on, %s held out",
+		float64(r.text.Read.Bytes)/1e6, r.text.Read.Documents, count(float64(r.text.Train.Len())), count(float64(r.text.Heldout.Len())))
+	if err := r.checkFingerprint(); err != nil {
+		return err
+	}
+	r.heldout, err = data.HeldoutBatches(r.text.Heldout, r.choice.MicroBatch, r.c.Data.Seq, r.c.Data.HeldoutTokens)
+	if err != nil {
+		return err
+	}
+	return r.openLoader(ctx)
+}
+
+func (r *run) openLoader(ctx context.Context) error {
+	var err error
+	r.loader, err = data.NewLoader(r.text.Train, data.LoaderConfig{
+		Batch: r.c.Train.Batch, Seq: r.c.Data.Seq, Seed: r.c.Train.Seed, StartStep: r.startStep(),
+	})
+	if err != nil || !r.o.Overfit {
+		return err
+	}
+	r.fixed, err = r.loader.Next(ctx)
+	return err
+}
+
+// makeModel takes memory for weights and moments and fills them.
+func (r *run) makeModel(context.Context) error {
+	var err error
+	r.weights, err = newWeights(r.dev, r.params, engine.WeightOptions{Gradients: true, BF16: r.choice.Precision == engine.PrecisionBF16})
+	if err != nil {
+		return err
+	}
+	for _, p := range r.params {
+		r.trained = append(r.trained, optim.Param{
+			Name: p.Name, Decay: !p.Norm, Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
+		})
+	}
+	if r.opt, err = optim.New(r.c.Optim, r.trained, r.dev); err != nil {
+		return err
+	}
+	var warning string
+	if r.schedule, warning, err = optim.NewSchedule(r.c.Optim, r.c.Train.Steps); err != nil {
+		return err
+	}
+	if warning != "" {
+		r.o.Progress.Note("%s", warning)
+	}
+	switch {
+	case r.from != nil:
+		return r.restore()
+	case r.o.Init != "":
+		return r.loadInitial()
+	}
+	initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev)
+	return nil
+}
+
+func (r *run) compile(context.Context) error {
+	o := engine.Options{Precision: r.choice.Precision, Recompute: r.choice.Recompute, Profile: r.o.Profile}
+	var err error
+	if r.training, err = compileTraining(r.c.Model, r.choice.MicroBatch, r.c.Data.Seq, r.weights, r.dev, o); err != nil {
+		return err
+	}
+	o.Profile = false
+	r.scoring, err = compileScoring(r.c.Model, r.choice.MicroBatch, r.c.Data.Seq, r.weights, r.dev, o)
+	return err
+}
+
+// startFolder makes the run's folder, now that the run can start.
+func (r *run) startFolder(context.Context) error {
+	if err := os.MkdirAll(r.o.Out, 0o777); err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	var err error
+	if r.from != nil {
+		err = r.cutMetrics()
+	} else {
+		r.metrics, err = createMetrics(r.o.Out)
+	}
+	if err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
+	r.c.Run = &Record{
+		Versions: maps.Clone(r.o.Versions), DataFingerprint: r.text.Train.Fingerprint(), Device: r.dev.Name(), Workers: r.dev.Workers(),
+		MicroBatch: r.choice.MicroBatch, Precision: r.choice.Precision.String(), Recompute: r.choice.Recompute.String(), Init: r.o.Init,
+	}
+	return writeRun(r.o.Out, &r.c)
+}
+
+func (r *run) checkpoints() string { return filepath.Join(r.o.Out, CheckpointsDir) }
+
+func (r *run) result() *Result {
+	s := &r.state
+	out := &Result{
+		Step: s.step, Loss: s.loss, Heldout: s.heldout, Checkpoint: s.savedPath,
+		Memory: r.memory, PeakMemory: peakMemory(), PeakFLOPS: r.peak,
+	}
+	if r.o.Profile {
+		out.Profile = r.training.vm.Profile()
+	}
+	return out
+}
+
+func (r *run) close() error {
+	var errs []error
+	if r.loader != nil {
+		r.loader.Close()
+	}
+	errs = append(errs, r.training.close(), r.scoring.close(), r.metrics.close())
+	if r.weights != nil {
+		errs = append(errs, r.weights.Close())
+	}
+	if r.from != nil {
+		errs = append(errs, r.from.Close())
+	}
+	if r.initial != nil {
+		errs = append(errs, r.initial.Close())
+	}
+	if r.dev != nil {
+		r.dev.Close()
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,118 @@
+package train
+
+import (
+	"path/filepath"
+	"time"
+
+	"mobilellm/checkpoint"
+	"mobilellm/checkpoint/safetensors"
+)
+
+// save writes a checkpoint of the last update and removes old ones.
+func (r *run) save() error {
+	s := &r.state
+	if err := r.metrics.sync(); err != nil { // the record must not lag behind the state
+		return err
+	}
+	state, err := r.snapshot()
+	if err != nil {
+		return err
+	}
+	path, err := checkpoint.Save(r.checkpoints(), checkpoint.Contents{
+		Config:    r.c.Model,
+		Meta:      r.meta(),
+		Weights:   r.weightTensors(),
+		Tokenizer: r.text.Tokenizer.Save,
+		Optimizer: r.momentTensors(),
+		State:     state,
+	})
+	if err != nil {
+		return err
+	}
+	s.saved, s.savedAt, s.savedPath = s.step, time.Now(), path
+	r.o.Progress.Note("step %d: saved %s", s.step, path)
+	_, err = checkpoint.Prune(r.checkpoints(), r.c.Checkpoint.Keep, r.c.Checkpoint.KeepEvery, "")
+	return err
+}
+
+// mark names the checkpoint of the step just scored as the best, if there is one
+// and it is.
+func (r *run) mark(h HeldoutRecord) error {
+	s := &r.state
+	if s.saved != h.Step || s.bestStep > 0 && h.HeldoutLoss >= s.best {
+		return nil
+	}
+	if err := checkpoint.MarkBest(r.checkpoints(), filepath.Base(s.savedPath)); err != nil {
+		return err
+	}
+	s.best, s.bestStep = h.HeldoutLoss, h.Step
+	return nil
+}
+
+func (r *run) meta() checkpoint.Meta {
+	m := checkpoint.Meta{BOS: -1, EOS: -1, DType: safetensors.F32}
+	if id, ok := r.text.Tokenizer.BOS(); ok {
+		m.BOS = int(id)
+	}
+	if id, ok := r.text.Tokenizer.EOS(); ok {
+		m.EOS = int(id)
+	}
+	return m
+}
+
+// weightTensors are views of the weights in float32, which a resumed run needs to
+// the bit.
+func (r *run) weightTensors() []safetensors.Tensor {
+	list := make([]safetensors.Tensor, len(r.params))
+	for i, p := range r.params {
+		list[i] = safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: r.trained[i].Value}
+	}
+	return list
+}
+
+func (r *run) momentTensors() []safetensors.Tensor {
+	shapes := map[string][]int{}
+	for _, p := range r.params {
+		shapes[p.Name] = p.Shape
+	}
+	var list []safetensors.Tensor
+	for _, t := range r.opt.State() {
+		list = append(list, safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: shapes[t.Param], Data: t.Data})
+	}
+	return list
+}
+
+// snapshot is the run's state as it is saved.
+func (r *run) snapshot() (checkpoint.State, error) {
+	s := &r.state
+	config, err := r.c.yamlText()
+	if err != nil {
+		return checkpoint.State{}, err
+	}
+	samples := s.step * int64(r.c.Train.Batch)
+	epoch := samples / r.loader.Sampler().Windows()
+	state := checkpoint.State{
+		Step: s.step, Tokens: s.tokens, OptimizerSteps: r.opt.Steps(), Seed: r.c.Train.Seed,
+		Data: checkpoint.DataPosition{
+			Epoch: int(epoch), Sample: samples % r.loader.Sampler().Windows(), Samples: samples, Ranks: 1,
+			Fingerprint: r.text.Train.Fingerprint(),
+		},
+		Loss: checkpoint.Losses{Train: &s.loss, Smooth: &s.smooth},
+		Schedule: checkpoint.ScheduleInfo{
+			Name: r.c.Optim.Schedule, Steps: int64(r.c.Train.Steps), WarmupSteps: int64(r.c.Optim.WarmupSteps),
+			PeakLR: r.c.Optim.LR, LR: r.schedule.LR(int(max(s.step-1, 0))),
+		},
+		Chosen: checkpoint.Chosen{
+			MicroBatch: r.choice.MicroBatch, Precision: r.choice.Precision.String(), Recompute: r.choice.Recompute.String(),
+			Workers: r.dev.Workers(), Device: r.dev.Name(),
+		},
+		Config: string(config), Versions: r.o.Versions,
+	}
+	if s.heldout != nil {
+		state.Loss.Heldout, state.Loss.HeldoutStep = &s.heldout.HeldoutLoss, s.heldout.Step
+	}
+	if s.bestStep > 0 {
+		state.Loss.Best, state.Loss.BestStep = &s.best, s.bestStep
+	}
+	return state, nil
+}
