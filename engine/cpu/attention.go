@@ -40,8 +40,11 @@ type blocks struct {
 	rows int          // Bq
 }
 
+// maxBlock is the largest block of queries.
+const maxBlock = 128
+
 func newBlocks(h op.Heads, typ engine.DType) blocks {
-	rows := 128
+	rows := maxBlock
 	for rows > 32 && rows*h.Seq > 128*1024 {
 		rows /= 2
 	}
@@ -65,20 +68,20 @@ func (b *blocks) keyColumn(i int) int {
 
 func (b *blocks) valueColumn(i int) int { return b.keyColumn(i) + b.KVHeads*b.HeadDim }
 
-// tensorAt views scratch memory as a matrix of a product's operand.
-func tensorAt(p unsafe.Pointer, rows, cols int, t engine.DType) *engine.Tensor {
-	return engine.View(p, t, rows, cols)
+// matrixAt views scratch memory.
+func matrixAt[E elem](scratch unsafe.Pointer, at int64, n int) []E {
+	return unsafe.Slice((*E)(unsafe.Add(scratch, at)), n)
 }
 
+func pointer[E elem](x []E) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
+
 // rotated fills dst[n,D] with rows of a head of qkv, turned by their positions.
-func (b *blocks) rotated(dst *engine.Tensor, qkv *engine.Tensor, row, column, position, n int, a *angles, buf [][]float32) {
+func rotated[E elem](b *blocks, dst []E, qkv *engine.Tensor, row, column, position, n int, a *angles) {
 	d, h := b.HeadDim, b.HeadDim/2
 	for i := range n {
-		x := span(qkv, row+i, column, d, buf[0])
 		p := (position + i) * h
-		t := target(dst, i, buf[1])
-		rotate(t, x, a.cos[p:p+h], a.sin[p:p+h])
-		store(dst, i, t)
+		x := rowOf[E](qkv, row+i)[column : column+d]
+		rotate(dst[i*d:(i+1)*d], x, a.cos[p:p+h], a.sin[p:p+h])
 	}
 }
 
@@ -99,7 +102,6 @@ type attention struct {
 	in *engine.Instr
 	blocks
 	angles *angles
-	bufs   [][][]float32
 	scores []product // of each block: S = Q·Kᵀ
 	values []product // O = P·V
 
@@ -109,7 +111,7 @@ type attention struct {
 
 func newAttention(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
 	qkv := in.In[0]
-	k := &attention{d: d, in: in, blocks: newBlocks(h, qkv.DType), angles: d.anglesOf(h), bufs: d.buffers(2, max(h.HeadDim, h.Seq))}
+	k := &attention{d: d, in: in, blocks: newBlocks(h, qkv.DType), angles: d.anglesOf(h)}
 	t, e := elementType(k.typ), k.typ.Size()
 	var temp int64
 	for i := range k.count() {
@@ -148,51 +150,48 @@ func (k *attention) Scratch() int64 { return k.worker.size * int64(k.d.Workers()
 
 func (k *attention) Run(scratch unsafe.Pointer, _ bool) {
 	k.d.run(k.Batch*k.Heads.Heads, func(worker, i int) {
-		k.head(worker, i/k.Heads.Heads, i%k.Heads.Heads, unsafe.Add(scratch, int64(worker)*k.worker.size))
+		own := unsafe.Add(scratch, int64(worker)*k.worker.size)
+		if k.typ == engine.BF16 {
+			attend[uint16](k, worker, i, own)
+		} else {
+			attend[float32](k, worker, i, own)
+		}
 	})
 }
 
-func (k *attention) head(worker, batch, head int, scratch unsafe.Pointer) {
+// attend computes head i of all sequences' heads.
+func attend[E elem](k *attention, worker, i int, scratch unsafe.Pointer) {
 	qkv, out, lse := k.in.In[0], k.in.Out[0], k.in.Out[1]
-	dim, row, buf := k.HeadDim, batch*k.Seq, k.bufs[worker]
-	keys := tensorAt(unsafe.Add(scratch, k.k), k.Seq, dim, k.typ)
-	queries := tensorAt(unsafe.Add(scratch, k.q), k.rows, dim, k.typ)
-	s := tensorAt(unsafe.Add(scratch, k.s), k.rows, k.Seq, engine.F32)
-	p := tensorAt(unsafe.Add(scratch, k.p), k.rows, k.Seq, k.typ)
-	o := tensorAt(unsafe.Add(scratch, k.o), k.rows, dim, engine.F32)
+	batch, head := i/k.Heads.Heads, i%k.Heads.Heads
+	dim, row := k.HeadDim, batch*k.Seq
+	keys := matrixAt[E](scratch, k.k, k.Seq*dim)
+	queries := matrixAt[E](scratch, k.q, k.rows*dim)
+	s := matrixAt[float32](scratch, k.s, k.rows*k.Seq)
+	p := matrixAt[E](scratch, k.p, k.rows*k.Seq)
+	o := matrixAt[float32](scratch, k.o, k.rows*dim)
 	temp := unsafe.Add(scratch, k.temp)
 	v := offset(qkv.Pointer(), row*qkv.Cols()+k.valueColumn(head), k.typ)
 	a := k.scoreScale()
-	k.rotated(keys, qkv, row, k.keyColumn(head), 0, k.Seq, k.angles, buf)
-	for i := range k.count() {
-		first, end := k.bounds(i)
-		k.rotated(queries, qkv, row+first, head*dim, first, end-first, k.angles, buf)
-		k.scores[i].Run(worker, queries.Pointer(), keys.Pointer(), s.Pointer(), temp)
-		var sums [128]float32
+	rotated(&k.blocks, keys, qkv, row, k.keyColumn(head), 0, k.Seq, k.angles)
+	for b := range k.count() {
+		first, end := k.bounds(b)
+		rotated(&k.blocks, queries, qkv, row+first, head*dim, first, end-first, k.angles)
+		k.scores[b].Run(worker, pointer(queries), pointer(keys), pointer(s), temp)
+		var sums [maxBlock]float32
 		for r := range end - first {
 			seen := first + r + 1
-			x := s.Float32s()[r*k.Seq : r*k.Seq+end]
+			x, e := s[r*k.Seq:r*k.Seq+end], p[r*k.Seq:r*k.Seq+end]
 			top := a * largest(x[:seen])
-			e := target(p, r, buf[0])[:end]
 			sums[r] = expSum(e[:seen], x[:seen], a, top)
 			clear(e[seen:])
-			putSpanOf(p, r, e)
 			if lse != nil {
 				lse.Float32s()[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))
 			}
 		}
-		k.values[i].Run(worker, p.Pointer(), v, o.Pointer(), temp)
+		k.values[b].Run(worker, pointer(p), v, pointer(o), temp)
 		for r := range end - first {
-			y := o.Float32s()[r*dim : (r+1)*dim]
-			scale(y, 1/sums[r], y)
-			putSpan(out, row+first+r, head*dim, y)
+			y := rowOf[E](out, row+first+r)[head*dim : (head+1)*dim]
+			scale(y, 1/sums[r], o[r*dim:(r+1)*dim])
 		}
-	}
-}
-
-// putSpanOf rounds the first columns of a row computed in a buffer.
-func putSpanOf(t *engine.Tensor, r int, row []float32) {
-	if t.DType == engine.BF16 {
-		narrow(t.BFloat16s()[r*t.Cols():r*t.Cols()+len(row)], row)
 	}
 }

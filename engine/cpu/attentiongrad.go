@@ -28,7 +28,7 @@ type attentionGrad struct {
 type gradProducts struct{ scores, dp, dv, dk, dq product }
 
 func newAttentionGrad(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
-	k := &attentionGrad{d: d, in: in, blocks: newBlocks(h, in.In[0].DType), angles: d.anglesOf(h), bufs: d.buffers(4, max(h.HeadDim, h.Seq))}
+	k := &attentionGrad{d: d, in: in, blocks: newBlocks(h, in.In[0].DType), angles: d.anglesOf(h), bufs: d.buffers(1, h.HeadDim)}
 	var temp int64
 	for i := range k.count() {
 		p, n, err := k.products(i)
@@ -90,86 +90,93 @@ func (k *attentionGrad) Run(scratch unsafe.Pointer, _ bool) {
 	dk, dv := scratch, unsafe.Add(scratch, k.sums())
 	workers := unsafe.Add(dv, k.sums())
 	k.d.run(k.Batch*k.Heads.Heads, func(worker, i int) {
-		k.head(worker, i, dk, dv, unsafe.Add(workers, int64(worker)*k.worker.size))
+		own := unsafe.Add(workers, int64(worker)*k.worker.size)
+		if k.typ == engine.BF16 {
+			attendGrad[uint16](k, worker, i, dk, dv, own)
+		} else {
+			attendGrad[float32](k, worker, i, dk, dv, own)
+		}
 	})
 	const piece = 64
 	perSequence := ceil(k.Seq, piece)
 	k.d.run(k.Batch*k.KVHeads*perSequence, func(worker, i int) {
 		first := i % perSequence * piece
 		i /= perSequence
-		k.gather(worker, i/k.KVHeads, i%k.KVHeads, first, min(first+piece, k.Seq), dk, dv)
+		if k.typ == engine.BF16 {
+			gather[uint16](k, worker, i/k.KVHeads, i%k.KVHeads, first, min(first+piece, k.Seq), dk, dv)
+		} else {
+			gather[float32](k, worker, i/k.KVHeads, i%k.KVHeads, first, min(first+piece, k.Seq), dk, dv)
+		}
 	})
 }
 
-func (k *attentionGrad) head(worker, i int, dkAll, dvAll, scratch unsafe.Pointer) {
+// attendGrad makes dq of head i of all sequences' heads, and its part of dk and
+// dv.
+func attendGrad[E elem](k *attentionGrad, worker, i int, dkAll, dvAll, scratch unsafe.Pointer) {
 	qkv, out, lse, dout, dqkv := k.in.In[0], k.in.In[1], k.in.In[2].Float32s(), k.in.In[3], k.in.Out[0]
 	batch, head := i/k.Heads.Heads, i%k.Heads.Heads
-	dim, half, row, buf := k.HeadDim, k.HeadDim/2, batch*k.Seq, k.bufs[worker]
-	keys := tensorAt(unsafe.Add(scratch, k.k), k.Seq, dim, k.typ)
-	queries := tensorAt(unsafe.Add(scratch, k.q), k.rows, dim, k.typ)
-	s := tensorAt(unsafe.Add(scratch, k.s), k.rows, k.Seq, engine.F32)
-	dp := tensorAt(unsafe.Add(scratch, k.dp), k.rows, k.Seq, engine.F32)
-	p := tensorAt(unsafe.Add(scratch, k.p), k.rows, k.Seq, k.typ)
-	ds := tensorAt(unsafe.Add(scratch, k.ds), k.rows, k.Seq, k.typ)
-	o := tensorAt(unsafe.Add(scratch, k.o), k.rows, dim, engine.F32)
+	dim, half, row := k.HeadDim, k.HeadDim/2, batch*k.Seq
+	keys := matrixAt[E](scratch, k.k, k.Seq*dim)
+	queries := matrixAt[E](scratch, k.q, k.rows*dim)
+	s := matrixAt[float32](scratch, k.s, k.rows*k.Seq)
+	dp := matrixAt[float32](scratch, k.dp, k.rows*k.Seq)
+	p := matrixAt[E](scratch, k.p, k.rows*k.Seq)
+	ds := matrixAt[E](scratch, k.ds, k.rows*k.Seq)
+	dq := matrixAt[float32](scratch, k.o, k.rows*dim)
 	temp := unsafe.Add(scratch, k.temp)
 	v := offset(qkv.Pointer(), row*qkv.Cols()+k.valueColumn(head), k.typ)
 	dk, dv := offset(dkAll, i*k.Seq*dim, engine.F32), offset(dvAll, i*k.Seq*dim, engine.F32)
 	a := k.scoreScale()
-	k.rotated(keys, qkv, row, k.keyColumn(head), 0, k.Seq, k.angles, buf)
+	columns := func(t *engine.Tensor, r int) []E { return rowOf[E](t, r)[head*dim : (head+1)*dim] }
+	rotated(&k.blocks, keys, qkv, row, k.keyColumn(head), 0, k.Seq, k.angles)
 	for b := k.count() - 1; b >= 0; b-- {
 		first, end := k.bounds(b)
 		g := &k.steps[b]
-		k.rotated(queries, qkv, row+first, head*dim, first, end-first, k.angles, buf)
+		rotated(&k.blocks, queries, qkv, row+first, head*dim, first, end-first, k.angles)
 		do := offset(dout.Pointer(), (row+first)*dout.Cols()+head*dim, k.typ)
-		g.scores.Run(worker, queries.Pointer(), keys.Pointer(), s.Pointer(), temp)
-		g.dp.Run(worker, do, v, dp.Pointer(), temp)
+		g.scores.Run(worker, pointer(queries), pointer(keys), pointer(s), temp)
+		g.dp.Run(worker, do, v, pointer(dp), temp)
 		for r := range end - first {
-			t, seen := row+first+r, first+r+1
-			delta := dot(span(dout, t, head*dim, dim, buf[0]), span(out, t, head*dim, dim, buf[1]))
-			x, y := s.Float32s()[r*k.Seq:r*k.Seq+end], dp.Float32s()[r*k.Seq:r*k.Seq+end]
-			e, d := target(p, r, buf[2])[:end], target(ds, r, buf[3])[:end]
-			expSum(e[:seen], x[:seen], a, lse[t*k.Heads.Heads+head])
-			softmaxGrad(d[:seen], e[:seen], y[:seen], a, delta)
-			clear(e[seen:])
-			clear(d[seen:])
-			putSpanOf(p, r, e)
-			putSpanOf(ds, r, d)
+			t, seen, at := row+first+r, first+r+1, r*k.Seq
+			delta := dot(columns(dout, t), columns(out, t))
+			softmaxGrad(p[at:at+seen], ds[at:at+seen], s[at:at+seen], dp[at:at+seen], a, lse[t*k.Heads.Heads+head], delta)
+			clear(p[at+seen : at+end])
+			clear(ds[at+seen : at+end])
 		}
-		g.dv.Run(worker, p.Pointer(), do, dv, temp)
-		g.dk.Run(worker, ds.Pointer(), queries.Pointer(), dk, temp)
-		g.dq.Run(worker, ds.Pointer(), keys.Pointer(), o.Pointer(), temp)
+		g.dv.Run(worker, pointer(p), do, dv, temp)
+		g.dk.Run(worker, pointer(ds), pointer(queries), dk, temp)
+		g.dq.Run(worker, pointer(ds), pointer(keys), pointer(dq), temp)
 		for r := range end - first {
 			at := (first + r) * half
-			rotate(buf[0][:dim], o.Float32s()[r*dim:(r+1)*dim], k.angles.cos[at:at+half], k.angles.minusSin[at:at+half])
-			putSpan(dqkv, row+first+r, head*dim, buf[0][:dim])
+			rotate(columns(dqkv, row+first+r), dq[r*dim:(r+1)*dim], k.angles.cos[at:at+half], k.angles.minusSin[at:at+half])
 		}
 	}
 }
 
 // gather sums dk and dv of positions first to last of a key head over its query
 // heads, and turns dk back.
-func (k *attentionGrad) gather(worker, batch, kv, first, last int, dkAll, dvAll unsafe.Pointer) {
-	dqkv := k.in.Out[0]
+func gather[E elem](k *attentionGrad, worker, batch, kv, first, last int, dkAll, dvAll unsafe.Pointer) {
 	group, dim, half := k.Heads.Heads/k.KVHeads, k.HeadDim, k.HeadDim/2
 	n := k.Batch * k.Heads.Heads * k.Seq * dim
 	dks, dvs := unsafe.Slice((*float32)(dkAll), n), unsafe.Slice((*float32)(dvAll), n)
-	sum, turned := k.bufs[worker][0][:dim], k.bufs[worker][1][:dim]
-	for t := first; t < last; t++ {
-		of := func(x []float32, h int) []float32 {
+	sum := k.bufs[worker][0]
+	over := func(x []float32, t int) {
+		for h := range group {
 			at := ((batch*k.Heads.Heads+kv*group+h)*k.Seq + t) * dim
-			return x[at : at+dim]
+			if h == 0 {
+				copy(sum, x[at:at+dim])
+				continue
+			}
+			add(sum, sum, x[at:at+dim])
 		}
-		copy(sum, of(dks, 0))
-		for h := 1; h < group; h++ {
-			add(sum, sum, of(dks, h))
-		}
-		rotate(turned, sum, k.angles.cos[t*half:(t+1)*half], k.angles.minusSin[t*half:(t+1)*half])
-		putSpan(dqkv, batch*k.Seq+t, (k.Heads.Heads+kv)*dim, turned)
-		copy(sum, of(dvs, 0))
-		for h := 1; h < group; h++ {
-			add(sum, sum, of(dvs, h))
-		}
-		putSpan(dqkv, batch*k.Seq+t, (k.Heads.Heads+k.KVHeads+kv)*dim, sum)
+	}
+	for t := first; t < last; t++ {
+		row := rowOf[E](k.in.Out[0], batch*k.Seq+t)
+		key := (k.Heads.Heads + kv) * dim
+		value := key + k.KVHeads*dim
+		over(dks, t)
+		rotate(row[key:key+dim], sum, k.angles.cos[t*half:(t+1)*half], k.angles.minusSin[t*half:(t+1)*half])
+		over(dvs, t)
+		convert(row[value:value+dim], sum)
 	}
 }

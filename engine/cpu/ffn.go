@@ -1,129 +1,82 @@
 package cpu
 
 import (
-	"unsafe"
-
 	"mobilellm/engine"
 )
 
-type swigluKernel struct {
-	noScratch
-	d    *Device
-	in   *engine.Instr
-	bufs [][][]float32
-}
-
 func newSwiGLU(d *Device, in *engine.Instr) engine.Kernel {
-	return &swigluKernel{d: d, in: in, bufs: d.buffers(2, in.In[0].Cols())}
+	return byType(in.In[0], func(bool) { swigluRows[float32](d, in) }, func(bool) { swigluRows[uint16](d, in) })
 }
 
-func (k *swigluKernel) Run(unsafe.Pointer, bool) {
-	x, h := k.in.In[0], k.in.Out[0]
+func swigluRows[E elem](d *Device, in *engine.Instr) {
+	x, h := in.In[0], in.Out[0]
 	f := h.Cols()
-	k.d.rows(x.Rows(), func(worker, first, last int) {
+	d.rows(x.Rows(), func(_, first, last int) {
 		for n := first; n < last; n++ {
-			row, t := load(x, n, k.bufs[worker][0]), target(h, n, k.bufs[worker][1])
-			swiglu(t, row[:f], row[f:])
-			store(h, n, t)
+			row := rowOf[E](x, n)
+			swiglu(rowOf[E](h, n), row[:f], row[f:])
 		}
 	})
-}
-
-type swigluGradKernel struct {
-	noScratch
-	d    *Device
-	in   *engine.Instr
-	bufs [][][]float32
 }
 
 func newSwiGLUGrad(d *Device, in *engine.Instr) engine.Kernel {
-	return &swigluGradKernel{d: d, in: in, bufs: d.buffers(3, in.In[0].Cols())}
+	return byType(in.In[0], func(bool) { swigluGradRows[float32](d, in) }, func(bool) { swigluGradRows[uint16](d, in) })
 }
 
-func (k *swigluGradKernel) Run(unsafe.Pointer, bool) {
-	x, dh, dx := k.in.In[0], k.in.In[1], k.in.Out[0]
+func swigluGradRows[E elem](d *Device, in *engine.Instr) {
+	x, dh, dx := in.In[0], in.In[1], in.Out[0]
 	f := dh.Cols()
-	k.d.rows(x.Rows(), func(worker, first, last int) {
-		buf := k.bufs[worker]
+	d.rows(x.Rows(), func(_, first, last int) {
 		for n := first; n < last; n++ {
-			row, g, t := load(x, n, buf[0]), load(dh, n, buf[1]), target(dx, n, buf[2])
-			swigluGrad(t[:f], t[f:], row[:f], row[f:], g)
-			store(dx, n, t)
+			row, out := rowOf[E](x, n), rowOf[E](dx, n)
+			swigluGrad(out[:f], out[f:], row[:f], row[f:], rowOf[E](dh, n))
 		}
 	})
-}
-
-type reluKernel struct {
-	noScratch
-	d    *Device
-	in   *engine.Instr
-	bufs [][][]float32
 }
 
 func newReLU(d *Device, in *engine.Instr) engine.Kernel {
-	return &reluKernel{d: d, in: in, bufs: d.buffers(2, in.In[0].Cols())}
+	return byType(in.In[0], func(bool) { reluRows[float32](d, in) }, func(bool) { reluRows[uint16](d, in) })
 }
 
-func (k *reluKernel) Run(unsafe.Pointer, bool) {
-	x, y := k.in.In[0], k.in.Out[0]
-	k.d.rows(x.Rows(), func(worker, first, last int) {
+func reluRows[E elem](d *Device, in *engine.Instr) {
+	x, y := in.In[0], in.Out[0]
+	d.rows(x.Rows(), func(_, first, last int) {
 		for n := first; n < last; n++ {
-			row, t := load(x, n, k.bufs[worker][0]), target(y, n, k.bufs[worker][1])
-			for i, v := range row {
-				t[i] = max(v, 0)
+			out := rowOf[E](y, n)
+			for i, v := range rowOf[E](x, n) {
+				set(&out[i], max(value(v), 0))
 			}
-			store(y, n, t)
 		}
 	})
-}
-
-type reluGradKernel struct {
-	noScratch
-	d    *Device
-	in   *engine.Instr
-	bufs [][][]float32
 }
 
 func newReLUGrad(d *Device, in *engine.Instr) engine.Kernel {
-	return &reluGradKernel{d: d, in: in, bufs: d.buffers(3, in.In[0].Cols())}
+	return byType(in.In[0], func(bool) { reluGradRows[float32](d, in) }, func(bool) { reluGradRows[uint16](d, in) })
 }
 
-func (k *reluGradKernel) Run(unsafe.Pointer, bool) {
-	x, dy, dx := k.in.In[0], k.in.In[1], k.in.Out[0]
-	k.d.rows(x.Rows(), func(worker, first, last int) {
-		buf := k.bufs[worker]
+func reluGradRows[E elem](d *Device, in *engine.Instr) {
+	x, dy, dx := in.In[0], in.In[1], in.Out[0]
+	d.rows(x.Rows(), func(_, first, last int) {
 		for n := first; n < last; n++ {
-			row, g, t := load(x, n, buf[0]), load(dy, n, buf[1]), target(dx, n, buf[2])
-			for i, v := range row {
-				t[i] = 0
-				if v > 0 {
-					t[i] = g[i]
+			g, out := rowOf[E](dy, n), rowOf[E](dx, n)
+			for i, v := range rowOf[E](x, n) {
+				out[i] = 0
+				if value(v) > 0 {
+					out[i] = g[i]
 				}
 			}
-			store(dx, n, t)
 		}
 	})
 }
 
-type addKernel struct {
-	noScratch
-	d    *Device
-	in   *engine.Instr
-	bufs [][][]float32
-}
-
+// newAdd adds values that nothing could accumulate in place; both are float32,
+// as is everything on the residual stream.
 func newAdd(d *Device, in *engine.Instr) engine.Kernel {
-	return &addKernel{d: d, in: in, bufs: d.buffers(3, in.In[0].Cols())}
-}
-
-func (k *addKernel) Run(unsafe.Pointer, bool) {
-	a, b, y := k.in.In[0], k.in.In[1], k.in.Out[0]
-	k.d.rows(y.Rows(), func(worker, first, last int) {
-		buf := k.bufs[worker]
-		for n := first; n < last; n++ {
-			t := target(y, n, buf[2])
-			add(t, load(a, n, buf[0]), load(b, n, buf[1]))
-			store(y, n, t)
-		}
-	})
+	return rowKernel{run: func(bool) {
+		d.rows(in.Out[0].Rows(), func(_, first, last int) {
+			for n := first; n < last; n++ {
+				add(rowOf[float32](in.Out[0], n), rowOf[float32](in.In[0], n), rowOf[float32](in.In[1], n))
+			}
+		})
+	}}
 }

@@ -17,7 +17,6 @@ type headLoss struct {
 	typ    engine.DType
 	chunks []headChunk
 	losses []float64 // of each row of a chunk
-	bufs   [][][]float32
 
 	layout                  layout
 	logits, gradients, rest int64
@@ -37,7 +36,7 @@ const headTokens = 512
 func newHeadLoss(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	x, w := in.In[0], in.In[1]
 	n, vocab := x.Rows(), w.Rows()
-	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens)), bufs: d.buffers(1, vocab)}
+	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens))}
 	if k.typ == engine.BF16 && w.Half() == nil {
 		_, _, err := weight(in.In[1:2], k.typ)
 		return nil, err
@@ -120,30 +119,16 @@ func (k *headLoss) Run(scratch unsafe.Pointer, accumulating bool) {
 	}
 }
 
-// crossEntropy returns the chunk's summed loss and, for training, replaces the
-// logits by their gradient.
+// crossEntropy returns the chunk's summed loss and, for training, the gradient
+// of the logits, which in float32 replaces them.
 func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) float64 {
-	vocab, trains := k.in.In[1].Rows(), k.trains()
-	targets, weight := k.in.In[2].Ids()[c.first:c.first+c.n], k.in.In[3].Float32s()[0]
-	l := engine.View(logits, engine.F32, c.n, vocab)
-	g := engine.View(gradients, k.typ, c.n, vocab)
-	k.d.run(ceil(c.n, 8), func(worker, i int) {
-		for r := i * 8; r < min(i*8+8, c.n); r++ {
-			x, target := l.Float32s()[r*vocab:(r+1)*vocab], targets[r]
-			k.losses[r] = 0
-			if target < 0 {
-				if trains {
-					k.put(g, r, clearRow(x))
-				}
-				continue
-			}
-			logit, top := x[target], largest(x)
-			sum := expSum(x, x, 1, top)
-			k.losses[r] = math.Log(float64(sum)) + float64(top-logit)
-			if trains {
-				scale(x, weight/sum, x)
-				x[target] -= weight
-				k.put(g, r, x)
+	const grain = 8
+	k.d.run(ceil(c.n, grain), func(_, i int) {
+		for r := i * grain; r < min((i+1)*grain, c.n); r++ {
+			if k.typ == engine.BF16 {
+				k.losses[r] = tokenLoss[uint16](k, c.first+r, r, logits, gradients)
+			} else {
+				k.losses[r] = tokenLoss[float32](k, c.first+r, r, logits, gradients)
 			}
 		}
 	})
@@ -154,13 +139,26 @@ func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) 
 	return loss
 }
 
-func (k *headLoss) put(g *engine.Tensor, r int, row []float32) {
-	if g.DType == engine.BF16 {
-		store(g, r, row)
+// tokenLoss is −log softmax of a token's logits at its target. The gradient is
+// softmax − 1[target], times the loss's scale.
+func tokenLoss[E elem](k *headLoss, token, r int, logits, gradients unsafe.Pointer) float64 {
+	vocab, target := k.in.In[1].Rows(), k.in.In[2].Ids()[token]
+	x := matrixAt[float32](logits, int64(4*r*vocab), vocab)
+	var e E
+	g := matrixAt[E](gradients, int64(r*vocab)*int64(unsafe.Sizeof(e)), vocab)
+	if target < 0 {
+		if k.trains() {
+			clear(g)
+		}
+		return 0
 	}
-}
-
-func clearRow(x []float32) []float32 {
-	clear(x)
-	return x
+	logit, top := x[target], largest(x)
+	sum := expSum(x, x, 1, top)
+	if k.trains() {
+		weight := k.in.In[3].Float32s()[0]
+		hit := weight * (x[target]/sum - 1)
+		scale(g, weight/sum, x)
+		set(&g[target], hit)
+	}
+	return math.Log(float64(sum)) + float64(top-logit)
 }

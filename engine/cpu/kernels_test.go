@@ -139,8 +139,8 @@ func (c kernelCase) run(t *testing.T, d *Device, precision engine.Precision) {
 				}
 			case precision == engine.PrecisionBF16 && !c.f32[i]:
 				half := host(d, s, engine.BF16)
-				narrow(half.BFloat16s(), x)
-				widen(x, half.BFloat16s())
+				convert(half.BFloat16s(), x)
+				convert(x, half.BFloat16s())
 				ten = half
 			}
 			in.In = append(in.In, ten)
@@ -196,9 +196,9 @@ func (c kernelCase) weight(d *Device, i int, s tensor.Shape, x []float32, all *[
 		return ten
 	}
 	halves := make([]uint16, len(x))
-	narrow(halves, x)
+	convert(halves, x)
 	if _, isEmbedding := c.op.(op.EmbeddingOp); !isEmbedding {
-		widen(x, halves)
+		convert(x, halves)
 	}
 	if *all == nil {
 		total := 0
@@ -250,7 +250,7 @@ func (c kernelCase) attentionStatistics(in *engine.Instr, values []gorgonia.Valu
 			x[j] = float32(v)
 		}
 		if in.In[i].DType == engine.BF16 {
-			narrow(in.In[i].BFloat16s(), x)
+			convert(in.In[i].BFloat16s(), x)
 			continue
 		}
 		copy(in.In[i].Float32s(), x)
@@ -316,7 +316,7 @@ func (c kernelCase) compare(t *testing.T, out []*engine.Tensor, parts []tensor.S
 		}
 		got := make([]float32, len(w))
 		if out[i].DType == engine.BF16 {
-			widen(got, out[i].BFloat16s())
+			convert(got, out[i].BFloat16s())
 		} else {
 			copy(got, out[i].Float32s())
 		}

@@ -206,6 +206,6 @@ func (d *Device) narrow(dst []uint16, src []float32) {
 	const piece = 1 << 15
 	d.run(ceil(len(src), piece), func(_, i int) {
 		first, last := i*piece, min((i+1)*piece, len(src))
-		narrow(dst[first:last], src[first:last])
+		convert(dst[first:last], src[first:last])
 	})
 }

@@ -7,48 +7,33 @@ import (
 	"mobilellm/engine"
 )
 
-type rmsnorm struct {
-	noScratch
-	d    *Device
-	in   *engine.Instr
-	eps  float64
-	bufs [][][]float32
-	// rounds: x̂ is kept in bf16
-	rounds bool
-}
-
+// newRMSNorm makes y and, for training, x̂ and r. In bf16, y is made from the
+// rounded x̂, as it is when it is made again in the backward pass.
 func newRMSNorm(d *Device, in *engine.Instr, eps float64) engine.Kernel {
-	k := &rmsnorm{d: d, in: in, eps: eps, bufs: d.buffers(2, in.In[0].Cols())}
-	for _, t := range in.Out[:2] {
-		k.rounds = k.rounds || t != nil && t.DType == engine.BF16
+	kept := in.Out[0]
+	if kept == nil {
+		kept = in.Out[1]
 	}
-	return k
+	return byType(kept,
+		func(bool) { rmsnorm[float32](d, in, eps) },
+		func(bool) { rmsnorm[uint16](d, in, eps) })
 }
 
-// Run makes y and, for training, x̂ and r. In bf16, y is made from the rounded
-// x̂, as it is when it is made again in the backward pass.
-func (k *rmsnorm) Run(unsafe.Pointer, bool) {
-	x, w := k.in.In[0], k.in.In[1].Float32s()
-	y, xhat, rstd := k.in.Out[0], k.in.Out[1], k.in.Out[2]
+func rmsnorm[E elem](d *Device, in *engine.Instr, eps float64) {
+	x, w := in.In[0], in.In[1].Float32s()
+	y, xhat, rstd := in.Out[0], in.Out[1], in.Out[2]
 	c := x.Cols()
-	k.d.rows(x.Rows(), func(worker, first, last int) {
-		by, bh := k.bufs[worker][0], k.bufs[worker][1]
+	d.rows(x.Rows(), func(_, first, last int) {
 		for n := first; n < last; n++ {
-			row := x.Float32s()[n*c : (n+1)*c]
-			r := float32(1 / math.Sqrt(float64(dot(row, row))/float64(c)+k.eps))
-			ty, th := by, bh
-			if y != nil {
-				ty = target(y, n, by)
-			}
-			if xhat != nil {
-				th = target(xhat, n, bh)
-			}
-			normalize(ty, th, row, w, r, k.rounds)
-			if y != nil {
-				store(y, n, ty)
-			}
-			if xhat != nil {
-				store(xhat, n, th)
+			row := rowOf[float32](x, n)
+			r := float32(1 / math.Sqrt(float64(dot(row, row))/float64(c)+eps))
+			switch {
+			case xhat == nil:
+				normalize(rowOf[E](y, n), rowOf[E](y, n), row, w, r)
+			case y == nil:
+				scale(rowOf[E](xhat, n), r, row)
+			default:
+				normalize(rowOf[E](y, n), rowOf[E](xhat, n), row, w, r)
 			}
 			if rstd != nil {
 				rstd.Float32s()[n] = r
@@ -57,24 +42,17 @@ func (k *rmsnorm) Run(unsafe.Pointer, bool) {
 	})
 }
 
-type scaleColumns struct {
-	noScratch
-	d    *Device
-	in   *engine.Instr
-	bufs [][][]float32
-}
-
 func newScale(d *Device, in *engine.Instr) engine.Kernel {
-	return &scaleColumns{d: d, in: in, bufs: d.buffers(2, in.In[0].Cols())}
+	return byType(in.Out[0],
+		func(bool) { scaleColumns[float32](d, in) },
+		func(bool) { scaleColumns[uint16](d, in) })
 }
 
-func (k *scaleColumns) Run(unsafe.Pointer, bool) {
-	x, w, y := k.in.In[0], k.in.In[1].Float32s(), k.in.Out[0]
-	k.d.rows(x.Rows(), func(worker, first, last int) {
+func scaleColumns[E elem](d *Device, in *engine.Instr) {
+	x, w, y := in.In[0], in.In[1].Float32s(), in.Out[0]
+	d.rows(x.Rows(), func(_, first, last int) {
 		for n := first; n < last; n++ {
-			t := target(y, n, k.bufs[worker][1])
-			mul(t, load(x, n, k.bufs[worker][0]), w)
-			store(y, n, t)
+			mul(rowOf[E](y, n), rowOf[E](x, n), w)
 		}
 	})
 }
@@ -85,13 +63,13 @@ func (k *scaleColumns) Run(unsafe.Pointer, bool) {
 type rmsnormGrad struct {
 	d    *Device
 	in   *engine.Instr
-	bufs [][][]float32
 	zero []float32
+	bufs [][][]float32
 }
 
 func newRMSNormGrad(d *Device, in *engine.Instr) engine.Kernel {
 	c := in.In[1].Cols()
-	return &rmsnormGrad{d: d, in: in, bufs: d.buffers(3, c), zero: make([]float32, c)}
+	return &rmsnormGrad{d: d, in: in, zero: make([]float32, c), bufs: d.buffers(1, c)}
 }
 
 // normGrain is the number of rows that share a partial sum of dw.
@@ -102,30 +80,17 @@ func (k *rmsnormGrad) blocks() int { return ceil(k.in.In[0].Rows(), normGrain) }
 func (k *rmsnormGrad) Scratch() int64 { return 4 * int64(k.blocks()) * int64(k.in.In[0].Cols()) }
 
 func (k *rmsnormGrad) Run(scratch unsafe.Pointer, accumulating bool) {
-	dy, xhat, rstd, w := k.in.In[0], k.in.In[1], k.in.In[2].Float32s(), k.in.In[3].Float32s()
-	dx, dw := k.in.Out[0], k.in.Out[1]
-	n, c := dy.Rows(), dy.Cols()
+	c := k.in.In[0].Cols()
 	parts := unsafe.Slice((*float32)(scratch), k.blocks()*c)
 	adds := k.in.Store[0].Adds(accumulating)
 	k.d.run(k.blocks(), func(worker, b int) {
-		part, buf := parts[b*c:(b+1)*c], k.bufs[worker]
-		clear(part)
-		for t := b * normGrain; t < min((b+1)*normGrain, n); t++ {
-			g, h := load(dy, t, buf[0]), load(xhat, t, buf[1])
-			mean := dot3(g, w, h) / float32(c)
-			row, base := buf[2], k.zero
-			if dx != nil {
-				row = target(dx, t, buf[2])
-				if adds {
-					base = row
-				}
-			}
-			normalizeGrad(row, base, part, g, h, w, rstd[t], mean)
-			if dx != nil {
-				store(dx, t, row)
-			}
+		if k.in.In[1].DType == engine.BF16 {
+			rmsnormGradRows[uint16](k, worker, b, parts[b*c:(b+1)*c], adds)
+		} else {
+			rmsnormGradRows[float32](k, worker, b, parts[b*c:(b+1)*c], adds)
 		}
 	})
+	dw := k.in.Out[1]
 	if dw == nil {
 		return
 	}
@@ -135,5 +100,21 @@ func (k *rmsnormGrad) Run(scratch unsafe.Pointer, accumulating bool) {
 	}
 	for b := range k.blocks() {
 		add(sum, sum, parts[b*c:(b+1)*c])
+	}
+}
+
+func rmsnormGradRows[E elem](k *rmsnormGrad, worker, block int, part []float32, adds bool) {
+	dy, xhat, rstd, w := k.in.In[0], k.in.In[1], k.in.In[2].Float32s(), k.in.In[3].Float32s()
+	clear(part)
+	for t := block * normGrain; t < min((block+1)*normGrain, dy.Rows()); t++ {
+		g, h := rowOf[E](dy, t), rowOf[E](xhat, t)
+		row, base := k.bufs[worker][0], k.zero
+		if dx := k.in.Out[0]; dx != nil {
+			row = rowOf[float32](dx, t)
+			if adds {
+				base = row
+			}
+		}
+		normalizeGrad(row, base, part, g, h, w, rstd[t], dot3(g, w, h)/float32(len(w)))
 	}
 }

@@ -1,33 +1,46 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
+
+// elem is how a row keeps its elements: float32, or the upper halves of
+// float32, which is bf16. All kernels compute in float32.
+type elem interface{ float32 | uint16 }
+
+// value is an element as a number.
+func value[E elem](e E) float32 {
+	if unsafe.Sizeof(e) == 4 {
+		return *(*float32)(unsafe.Pointer(&e))
+	}
+	return math.Float32frombits(uint32(*(*uint16)(unsafe.Pointer(&e))) << 16)
+}
+
+// set stores a number in an element; bf16 rounds to nearest, ties to even.
+func set[E elem](e *E, x float32) {
+	if unsafe.Sizeof(*e) == 4 {
+		*(*float32)(unsafe.Pointer(e)) = x
+		return
+	}
+	u := math.Float32bits(x)
+	*(*uint16)(unsafe.Pointer(e)) = uint16((u + 0x7fff + u>>16&1) >> 16)
+}
 
 // The plain forms of the vector kernels, which also finish their last elements.
 
 var negInf = float32(math.Inf(-1))
 
-func widenPlain(dst []float32, src []uint16) {
+func convertPlain[D, S elem](dst []D, x []S) {
 	for i := range dst {
-		dst[i] = math.Float32frombits(uint32(src[i]) << 16)
+		set(&dst[i], value(x[i]))
 	}
 }
 
-func narrowPlain(dst []uint16, src []float32) {
-	for i, x := range src {
-		dst[i] = bf16(x)
-	}
-}
-
-// bf16 is the upper half of x, rounded to nearest, ties to even.
-func bf16(x float32) uint16 {
-	u := math.Float32bits(x)
-	return uint16((u + 0x7fff + u>>16&1) >> 16)
-}
-
-func dotPlain(x, y []float32) float32 {
+func dotPlain[E elem](x, y []E) float32 {
 	var s float32
 	for i := range x {
-		s += x[i] * y[i]
+		s += value(x[i]) * value(y[i])
 	}
 	return s
 }
@@ -40,10 +53,10 @@ func totalPlain(x []float32) float32 {
 	return s
 }
 
-func dot3Plain(x, y, z []float32) float32 {
+func dot3Plain[E elem](x []E, w []float32, y []E) float32 {
 	var s float32
 	for i := range x {
-		s += x[i] * y[i] * z[i]
+		s += value(x[i]) * w[i] * value(y[i])
 	}
 	return s
 }
@@ -54,9 +67,9 @@ func axpyPlain(dst []float32, a float32, x []float32) {
 	}
 }
 
-func scalePlain(dst []float32, a float32, x []float32) {
+func scalePlain[D elem](dst []D, a float32, x []float32) {
 	for i := range dst {
-		dst[i] = a * x[i]
+		set(&dst[i], a*x[i])
 	}
 }
 
@@ -66,26 +79,24 @@ func addPlain(dst, x, y []float32) {
 	}
 }
 
-func mulPlain(dst, x, y []float32) {
+func mulPlain[E elem](dst, x []E, w []float32) {
 	for i := range dst {
-		dst[i] = x[i] * y[i]
+		set(&dst[i], value(x[i])*w[i])
 	}
 }
 
-func normalizePlain(y, xhat, x, w []float32, r float32, rounds bool) {
+func normalizePlain[E elem](y, xhat []E, x, w []float32, r float32) {
 	for i := range x {
-		h := r * x[i]
-		if rounds {
-			h = math.Float32frombits(uint32(bf16(h)) << 16)
-		}
-		xhat[i], y[i] = h, h*w[i]
+		set(&xhat[i], r*x[i])
+		set(&y[i], value(xhat[i])*w[i])
 	}
 }
 
-func normalizeGradPlain(dx, base, dw, dy, xhat, w []float32, r, m float32) {
+func normalizeGradPlain[E elem](dx, base, dw []float32, dy, xhat []E, w []float32, r, m float32) {
 	for i := range dx {
-		dw[i] += dy[i] * xhat[i]
-		dx[i] = base[i] + r*(dy[i]*w[i]-m*xhat[i])
+		g, h := value(dy[i]), value(xhat[i])
+		dw[i] += g * h
+		dx[i] = base[i] + r*(g*w[i]-m*h)
 	}
 }
 
@@ -93,18 +104,20 @@ func exp32(x float32) float32 { return float32(math.Exp(float64(x))) }
 
 func sigmoidPlain(x float32) float32 { return 1 / (1 + exp32(-x)) }
 
-func swigluPlain(h, g, u []float32) {
-	for i, v := range g {
-		h[i] = v * u[i] * sigmoidPlain(v)
+func swigluPlain[E elem](h, g, u []E) {
+	for i := range h {
+		v := value(g[i])
+		set(&h[i], v*value(u[i])*sigmoidPlain(v))
 	}
 }
 
-func swigluGradPlain(dg, du, g, u, dh []float32) {
-	for i, v := range g {
+func swigluGradPlain[E elem](dg, du, g, u, dh []E) {
+	for i := range dh {
+		v := value(g[i])
 		s := sigmoidPlain(v)
-		t := dh[i] * s
-		du[i] = t * v
-		dg[i] = t * u[i] * (1 + v*(1-s))
+		t, w := value(dh[i])*s, value(u[i])
+		set(&du[i], t*v)
+		set(&dg[i], t*w*(1+v*(1-s)))
 	}
 }
 
@@ -116,25 +129,30 @@ func largestPlain(x []float32) float32 {
 	return m
 }
 
-func expSumPlain(dst, x []float32, a, b float32) float32 {
+func expSumPlain[D elem](dst []D, x []float32, a, b float32) float32 {
 	var s float32
 	for i := range dst {
-		dst[i] = exp32(a*x[i] - b)
-		s += dst[i]
+		e := exp32(a*x[i] - b)
+		set(&dst[i], e)
+		s += e
 	}
 	return s
 }
 
-func softmaxGradPlain(ds, p, dp []float32, a, delta float32) {
-	for i := range ds {
-		ds[i] = a * p[i] * (dp[i] - delta)
+func softmaxGradPlain[D elem](p, ds []D, s, dp []float32, a, lse, delta float32) {
+	for i := range p {
+		e := exp32(a*s[i] - lse)
+		g := a * e * (dp[i] - delta)
+		set(&p[i], e)
+		set(&ds[i], g)
 	}
 }
 
-func rotatePlain(dst, x, cos, sin []float32, from int) {
+func rotatePlain[D, S elem](dst []D, x []S, cos, sin []float32, from int) {
 	h := len(cos)
 	for i := from; i < h; i++ {
-		a, b := x[i], x[h+i]
-		dst[i], dst[h+i] = a*cos[i]-b*sin[i], b*cos[i]+a*sin[i]
+		a, b := value(x[i]), value(x[h+i])
+		set(&dst[i], a*cos[i]-b*sin[i])
+		set(&dst[h+i], b*cos[i]+a*sin[i])
 	}
 }

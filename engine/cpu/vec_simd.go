@@ -12,13 +12,33 @@ var avx512 = archsimd.X86.AVX512()
 
 type f32x16 = archsimd.Float32x16
 
-// at loads 16 floats from element i on; the caller keeps i+16 within the slice.
-func at(x []float32, i int) f32x16 {
-	return archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 4*i)))
+// at loads 16 elements from element i on; the caller keeps i+16 within the
+// slice. The size of the element is known when the kernel is compiled.
+func at[E elem](x []E, i int) f32x16 {
+	var e E
+	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), uintptr(i)*unsafe.Sizeof(e))
+	if unsafe.Sizeof(e) == 4 {
+		return archsimd.LoadFloat32x16((*[16]float32)(p))
+	}
+	return archsimd.LoadUint16x16((*[16]uint16)(p)).ExtendToUint32().ShiftAllLeft(16).AsFloat32x16()
 }
 
-func put(x []float32, i int, v f32x16) {
-	v.Store((*[16]float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 4*i)))
+func put[E elem](x []E, i int, v f32x16) {
+	var e E
+	p := unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), uintptr(i)*unsafe.Sizeof(e))
+	if unsafe.Sizeof(e) == 4 {
+		v.Store((*[16]float32)(p))
+		return
+	}
+	rounded(v).TruncateToUint16().Store((*[16]uint16)(p))
+}
+
+// rounded is the upper half of v, rounded to nearest, ties to even. A NaN with
+// its quiet bit set stays one.
+func rounded(v f32x16) archsimd.Uint32x16 {
+	u := v.AsUint32x16()
+	odd := u.ShiftAllRight(16).And(archsimd.BroadcastUint32x16(1))
+	return u.Add(odd.Add(archsimd.BroadcastUint32x16(0x7fff))).ShiftAllRight(16)
 }
 
 func all(x float32) f32x16 { return archsimd.BroadcastFloat32x16(x) }
@@ -63,42 +83,17 @@ func sigmoid(x f32x16) f32x16 {
 	return all(1).Div(all(1).Add(exp(all(0).Sub(x))))
 }
 
-func widen(dst []float32, src []uint16) {
+// convert is dst = x between element types.
+func convert[D, S elem](dst []D, x []S) {
 	n := body(len(dst))
 	for i := 0; i < n; i += 16 {
-		put(dst, i, atBF16(src, i))
+		put(dst, i, at(x, i))
 	}
 	archsimd.ClearAVXUpperBits()
-	widenPlain(dst[n:], src[n:])
+	convertPlain(dst[n:], x[n:])
 }
 
-func narrow(dst []uint16, src []float32) {
-	n := body(len(src))
-	for i := 0; i < n; i += 16 {
-		putBF16(dst, i, at(src, i))
-	}
-	archsimd.ClearAVXUpperBits()
-	narrowPlain(dst[n:], src[n:])
-}
-
-func atBF16(x []uint16, i int) f32x16 {
-	h := archsimd.LoadUint16x16((*[16]uint16)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 2*i)))
-	return h.ExtendToUint32().ShiftAllLeft(16).AsFloat32x16()
-}
-
-// rounded is the upper half of v, rounded to nearest, ties to even. A NaN with
-// its quiet bit set stays one.
-func rounded(v f32x16) archsimd.Uint32x16 {
-	u := v.AsUint32x16()
-	odd := u.ShiftAllRight(16).And(archsimd.BroadcastUint32x16(1))
-	return u.Add(odd.Add(archsimd.BroadcastUint32x16(0x7fff))).ShiftAllRight(16)
-}
-
-func putBF16(x []uint16, i int, v f32x16) {
-	rounded(v).TruncateToUint16().Store((*[16]uint16)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), 2*i)))
-}
-
-func dot(x, y []float32) float32 {
+func dot[E elem](x, y []E) float32 {
 	n := body(len(x))
 	a, b := all(0), all(0)
 	i := 0
@@ -131,16 +126,16 @@ func total(x []float32) float32 {
 	return s + totalPlain(x[n:])
 }
 
-// dot3 is Σ x·y·z.
-func dot3(x, y, z []float32) float32 {
+// dot3 is Σ x·w·y.
+func dot3[E elem](x []E, w []float32, y []E) float32 {
 	n := body(len(x))
 	a := all(0)
 	for i := 0; i < n; i += 16 {
-		a = at(x, i).Mul(at(y, i)).MulAdd(at(z, i), a)
+		a = at(x, i).Mul(at(w, i)).MulAdd(at(y, i), a)
 	}
 	s := lanes(a)
 	archsimd.ClearAVXUpperBits()
-	return s + dot3Plain(x[n:], y[n:], z[n:])
+	return s + dot3Plain(x[n:], w[n:], y[n:])
 }
 
 // axpy is dst += a·x.
@@ -155,7 +150,7 @@ func axpy(dst []float32, a float32, x []float32) {
 }
 
 // scale is dst = a·x.
-func scale(dst []float32, a float32, x []float32) {
+func scale[D elem](dst []D, a float32, x []float32) {
 	n := body(len(dst))
 	va := all(a)
 	for i := 0; i < n; i += 16 {
@@ -175,35 +170,30 @@ func add(dst, x, y []float32) {
 	addPlain(dst[n:], x[n:], y[n:])
 }
 
-// mul is dst = x·y.
-func mul(dst, x, y []float32) {
+// mul is dst = x·w.
+func mul[E elem](dst, x []E, w []float32) {
 	n := body(len(dst))
 	for i := 0; i < n; i += 16 {
-		put(dst, i, at(x, i).Mul(at(y, i)))
+		put(dst, i, at(x, i).Mul(at(w, i)))
 	}
 	archsimd.ClearAVXUpperBits()
-	mulPlain(dst[n:], x[n:], y[n:])
+	mulPlain(dst[n:], x[n:], w[n:])
 }
 
-// normalize is xhat = r·x, y = xhat·w; xhat is first rounded to bf16 where that
-// is how it is kept.
-func normalize(y, xhat, x, w []float32, r float32, rounds bool) {
+// normalize is xhat = r·x, y = xhat·w, with xhat as it is stored.
+func normalize[E elem](y, xhat []E, x, w []float32, r float32) {
 	n := body(len(x))
 	vr := all(r)
 	for i := 0; i < n; i += 16 {
-		h := vr.Mul(at(x, i))
-		if rounds {
-			h = rounded(h).ShiftAllLeft(16).AsFloat32x16()
-		}
-		put(xhat, i, h)
-		put(y, i, h.Mul(at(w, i)))
+		put(xhat, i, vr.Mul(at(x, i)))
+		put(y, i, at(xhat, i).Mul(at(w, i)))
 	}
 	archsimd.ClearAVXUpperBits()
-	normalizePlain(y[n:], xhat[n:], x[n:], w[n:], r, rounds)
+	normalizePlain(y[n:], xhat[n:], x[n:], w[n:], r)
 }
 
 // normalizeGrad is dx = base + r·(dy·w − m·xhat), dw += dy·xhat.
-func normalizeGrad(dx, base, dw, dy, xhat, w []float32, r, m float32) {
+func normalizeGrad[E elem](dx, base, dw []float32, dy, xhat []E, w []float32, r, m float32) {
 	n := body(len(dx))
 	vr, vm := all(r), all(-m)
 	for i := 0; i < n; i += 16 {
@@ -216,7 +206,7 @@ func normalizeGrad(dx, base, dw, dy, xhat, w []float32, r, m float32) {
 }
 
 // swiglu is h = silu(g)·u.
-func swiglu(h, g, u []float32) {
+func swiglu[E elem](h, g, u []E) {
 	n := body(len(h))
 	for i := 0; i < n; i += 16 {
 		v := at(g, i)
@@ -226,7 +216,7 @@ func swiglu(h, g, u []float32) {
 	swigluPlain(h[n:], g[n:], u[n:])
 }
 
-func swigluGrad(dg, du, g, u, dh []float32) {
+func swigluGrad[E elem](dg, du, g, u, dh []E) {
 	n := body(len(dh))
 	for i := 0; i < n; i += 16 {
 		v, d := at(g, i), at(dh, i)
@@ -255,8 +245,8 @@ func largest(x []float32) float32 {
 	return max(m, largestPlain(x[n:]))
 }
 
-// expSum is dst = exp(a·x − b), and returns the sum.
-func expSum(dst, x []float32, a, b float32) float32 {
+// expSum is dst = exp(a·x − b), and returns the sum before rounding.
+func expSum[D elem](dst []D, x []float32, a, b float32) float32 {
 	n := body(len(dst))
 	va, vb, sum := all(a), all(-b), all(0)
 	for i := 0; i < n; i += 16 {
@@ -269,19 +259,23 @@ func expSum(dst, x []float32, a, b float32) float32 {
 	return s + expSumPlain(dst[n:], x[n:], a, b)
 }
 
-// softmaxGrad is ds = a·p·(dp − delta).
-func softmaxGrad(ds, p, dp []float32, a, delta float32) {
-	n := body(len(ds))
-	va, vd := all(a), all(delta)
+// softmaxGrad is p = exp(a·s − lse), ds = a·p·(dp − delta). p and ds may lie
+// where s and dp do.
+func softmaxGrad[D elem](p, ds []D, s, dp []float32, a, lse, delta float32) {
+	n := body(len(p))
+	va, vl, vd := all(a), all(-lse), all(delta)
 	for i := 0; i < n; i += 16 {
-		put(ds, i, va.Mul(at(p, i)).Mul(at(dp, i).Sub(vd)))
+		e := exp(va.MulAdd(at(s, i), vl))
+		g := va.Mul(e).Mul(at(dp, i).Sub(vd))
+		put(p, i, e)
+		put(ds, i, g)
 	}
 	archsimd.ClearAVXUpperBits()
-	softmaxGradPlain(ds[n:], p[n:], dp[n:], a, delta)
+	softmaxGradPlain(p[n:], ds[n:], s[n:], dp[n:], a, lse, delta)
 }
 
 // rotate is RoPE on one head: dst and x have 2·len(cos) elements.
-func rotate(dst, x, cos, sin []float32) {
+func rotate[D, S elem](dst []D, x []S, cos, sin []float32) {
 	h := len(cos)
 	n := body(h)
 	for i := 0; i < n; i += 16 {
