@@ -19,22 +19,22 @@ type Choice struct {
 
 // Plan says what a run will take.
 type Plan struct {
-	Parameters    int64         `json:"parameters"`
-	FLOPsPerToken int64         `json:"flops_per_token"` // forward and backward pass
-	MemoryBytes   int64         `json:"memory_bytes"`    // the process at its largest
-	Memory        Memory        `json:"memory"`          // its parts
-	Tokens        int64         `json:"tokens"`          // in the whole run
-	Steps         int           `json:"steps"`
-	Batch         int           `json:"batch"` // sequences in a step
-	Seq           int           `json:"seq"`   // tokens in a sequence
-	MicroBatch    int           `json:"micro_batch"`
-	Precision     string        `json:"precision"`
-	Recompute     string        `json:"recompute"`
-	Device        string        `json:"device"`
-	PeakFLOPS     float64       `json:"peak_flops"`   // FLOP/s, measured just now
-	AssumedMFU    float64       `json:"assumed_mfu"`  // share of the peak taken for the estimate
-	Seconds       float64       `json:"time_seconds"` // estimated
-	Notes         []string      `json:"notes,omitempty"`
+	Parameters    int64    `json:"parameters"`
+	FLOPsPerToken int64    `json:"flops_per_token"` // forward and backward pass
+	MemoryBytes   int64    `json:"memory_bytes"`    // the process at its largest
+	Memory        Memory   `json:"memory"`          // its parts
+	Tokens        int64    `json:"tokens"`          // in the whole run
+	Steps         int      `json:"steps"`
+	Batch         int      `json:"batch"` // sequences in a step
+	Seq           int      `json:"seq"`   // tokens in a sequence
+	MicroBatch    int      `json:"micro_batch"`
+	Precision     string   `json:"precision"`
+	Recompute     string   `json:"recompute"`
+	Device        string   `json:"device"`
+	PeakFLOPS     float64  `json:"peak_flops"`   // FLOP/s, measured just now
+	AssumedMFU    float64  `json:"assumed_mfu"`  // share of the peak taken for the estimate
+	Seconds       float64  `json:"time_seconds"` // estimated
+	Notes         []string `json:"notes,omitempty"`
 }
 
 const (

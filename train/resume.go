@@ -17,7 +17,9 @@ import (
 )
 
 // RunFolder is the folder of the run that a checkpoint belongs to.
-func RunFolder(checkpoint string) string { return filepath.Dir(filepath.Dir(filepath.Clean(checkpoint))) }
+func RunFolder(checkpoint string) string {
+	return filepath.Dir(filepath.Dir(filepath.Clean(checkpoint)))
+}
 
 // LatestCheckpoint is the newest checkpoint of the run in a folder.
 func LatestCheckpoint(runFolder string) (string, error) {
@@ -159,7 +161,6 @@ func parseRun(text string) (*RunConfig, error) {
 	}
 	return &c, nil
 }
-
 
 // recordedChoice is what the resumed run settled on.
 func (r *run) recordedChoice() (*Choice, error) {

@@ -1,0 +1,181 @@
+package infer
+
+import (
+	"errors"
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint"
+	"mobilellm/data"
+	"mobilellm/engine"
+)
+
+// Device is what a model needs of the machine that computes it.
+type Device interface {
+	engine.Device
+	// For runs f(worker, i) for every i below n on the device's workers.
+	For(n int, f func(worker, i int))
+}
+
+// Model is a model in memory, with its tokenizer. It is not safe for concurrent
+// use.
+type Model struct {
+	Config    arch.Config
+	Tokenizer data.Tokenizer
+
+	dev      Device
+	weights  *engine.Weights
+	programs map[int]*program // by padded length
+	logits   []float32        // [V]
+}
+
+// program computes what the head reads for so many tokens.
+type program struct {
+	graph *arch.Graph
+	vm    *engine.VM
+}
+
+// Load reads the model folder dir: config.json, the weights, which are held in
+// float32, and the tokenizer.
+func Load(dir string, dev Device) (_ *Model, err error) {
+	folder, err := checkpoint.ReadModel(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	tok, err := data.LoadTokenizer(dir)
+	if err != nil {
+		return nil, err
+	}
+	if tok.VocabSize() > folder.Config.VocabSize {
+		return nil, fmt.Errorf("%s: the tokenizer has %d ids, more than the model's vocab_size (%d)", dir, tok.VocabSize(), folder.Config.VocabSize)
+	}
+	m := &Model{
+		Config: folder.Config, Tokenizer: tok, dev: dev, programs: map[int]*program{}, logits: make([]float32, folder.Config.VocabSize),
+	}
+	var list []engine.Parameter
+	for _, p := range m.Config.Parameters() {
+		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape})
+	}
+	if m.weights, err = engine.NewWeights(dev, list, engine.WeightOptions{}); err != nil {
+		return nil, err
+	}
+	for _, p := range list {
+		if err := folder.LoadInto(p.Name, m.weights.Value(p.Name).Float32s(), p.Shape); err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+	}
+	m.weights.Changed()
+	return m, nil
+}
+
+// Close frees the model's memory; the device stays.
+func (m *Model) Close() error {
+	var errs []error
+	for _, p := range m.programs {
+		errs = append(errs, p.vm.Close())
+	}
+	clear(m.programs)
+	return errors.Join(append(errs, m.weights.Close())...)
+}
+
+// Prompt is the ids of a text that begins a document.
+func (m *Model) Prompt(text string) []int32 {
+	var ids []int32
+	if bos, ok := m.Tokenizer.BOS(); ok {
+		ids = append(ids, bos)
+	}
+	return m.Tokenizer.AppendEncode(ids, []byte(text))
+}
+
+// shortest is the length of the smallest program.
+const shortest = 16
+
+// paddedLength is the least power of two that holds n tokens, at most the
+// context. Attention looks back only, so what follows the last token changes
+// nothing.
+func (m *Model) paddedLength(n int) int {
+	length := shortest
+	for length < n {
+		length *= 2
+	}
+	return min(length, m.Config.Context)
+}
+
+func (m *Model) program(length int) (*program, error) {
+	if p := m.programs[length]; p != nil {
+		return p, nil
+	}
+	g, err := m.Config.BuildHidden(1, length)
+	if err != nil {
+		return nil, err
+	}
+	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Hidden}, Weights: m.weights}, m.dev, engine.Options{})
+	if err != nil {
+		return nil, err
+	}
+	m.programs[length] = &program{g, vm}
+	return m.programs[length], nil
+}
+
+// Logits are the scores [V] of the token that follows ids, valid until the next
+// call. Of more ids than the model's context only the last count.
+func (m *Model) Logits(ids []int32) ([]float32, error) {
+	if len(ids) == 0 {
+		return nil, errors.New("infer: there is no token to go on from")
+	}
+	ids = ids[max(0, len(ids)-m.Config.Context):]
+	for _, id := range ids {
+		if id < 0 || int(id) >= m.Config.VocabSize {
+			return nil, fmt.Errorf("infer: token %d is not in the vocabulary of %d", id, m.Config.VocabSize)
+		}
+	}
+	p, err := m.program(m.paddedLength(len(ids)))
+	if err != nil {
+		return nil, err
+	}
+	input := p.vm.Input(p.graph.Tokens).Ids()
+	clear(input[copy(input, ids):])
+	if err := p.vm.RunAll(); err != nil {
+		return nil, err
+	}
+	c := m.Config.Dim
+	m.head(p.vm.Output(p.graph.Hidden).Float32s()[(len(ids)-1)*c:][:c])
+	return m.logits, nil
+}
+
+// headRows is the number of rows of the head that a worker takes at a time.
+const headRows = 256
+
+// head multiplies the hidden state x [C] of the last token with the output matrix
+// [V,C].
+func (m *Model) head(x []float32) {
+	name := arch.HeadName
+	if m.Config.ShareEmbedding {
+		name = arch.EmbeddingName
+	}
+	w, c := m.weights.Value(name).Float32s(), len(x)
+	m.dev.For((len(m.logits)+headRows-1)/headRows, func(_, i int) {
+		for row := i * headRows; row < min((i+1)*headRows, len(m.logits)); row++ {
+			m.logits[row] = dot(w[row*c:][:c], x)
+		}
+	})
+}
+
+func dot(a, b []float32) float32 {
+	var s [4]float32
+	n := len(a) &^ 3
+	for i := 0; i < n; i += 4 {
+		u, v := a[i:i+4:i+4], b[i:i+4:i+4]
+		s[0] += u[0] * v[0]
+		s[1] += u[1] * v[1]
+		s[2] += u[2] * v[2]
+		s[3] += u[3] * v[3]
+	}
+	for i := n; i < len(a); i++ {
+		s[0] += a[i] * b[i]
+	}
+	return s[0] + s[1] + s[2] + s[3]
+}
