@@ -16,7 +16,13 @@ const (
 	ConfigFile  = "config.json"
 	WeightsFile = "model.safetensors"
 	IndexFile   = "model.safetensors.index.json" // where the weights are in shards
+
+	// GenerationFile holds what other tools generate text with by default.
+	GenerationFile = "generation_config.json"
 )
+
+// maxConfig bounds config.json.
+const maxConfig = 16 << 20
 
 // The values of model_type that are read and written.
 const (
@@ -53,6 +59,7 @@ type configFile struct {
 	FFNDim        int      `json:"intermediate_size"`
 	NormEps       float64  `json:"rms_norm_eps"`
 	RoPEBase      float64  `json:"rope_theta"`
+	RoPEScaling   *scaling `json:"rope_scaling,omitempty"`
 	Context       int      `json:"max_position_embeddings"`
 	Tie           bool     `json:"tie_word_embeddings"`
 	Share         *bool    `json:"share_embedding,omitempty"`
@@ -92,6 +99,7 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		FFNDim:        c.FFNDim,
 		NormEps:       c.NormEps,
 		RoPEBase:      c.RoPEBase,
+		RoPEScaling:   marshalScaling(c.RoPEScaling),
 		Context:       c.Context,
 		Tie:           c.ShareEmbedding,
 		InitStd:       c.InitStd,
@@ -142,6 +150,7 @@ type givenConfig struct {
 	Tie           bool            `json:"tie_word_embeddings"`
 	Share         bool            `json:"share_embedding"` // the official MobileLLM code
 	LayerSharing  json.RawMessage `json:"layer_sharing"`   // its bool, or our strategy and repeat
+	Repeats       *int            `json:"layer_sharing_repeats"`
 	InitStd       *float64        `json:"initializer_range"`
 	AttentionBias bool            `json:"attention_bias"`
 	MLPBias       bool            `json:"mlp_bias"`
@@ -152,30 +161,35 @@ type givenConfig struct {
 	DType         string          `json:"dtype"` // transformers 5
 }
 
-type ropeParameters struct {
-	Base    *float64 `json:"rope_theta"`
-	Type    string   `json:"rope_type"`
-	OldType string   `json:"type"`
-}
-
 // ReadConfig reads a config.json. It takes llama folders, this program's
 // mobilellm ones, and those of the official MobileLLM code, whose
 // `"layer_sharing": true` means that each layer runs twice in a row. A model
 // that computes anything else is refused; errors name the file and the field.
 func ReadConfig(path string) (arch.Config, Meta, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return arch.Config{}, Meta{}, err
+	}
+	if info.Size() > maxConfig {
+		return arch.Config{}, Meta{}, fmt.Errorf("%s: %d bytes are more than a configuration of %d", path, info.Size(), maxConfig)
+	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return arch.Config{}, Meta{}, err
 	}
-	var g givenConfig
-	if err := json.Unmarshal(raw, &g); err != nil {
-		return arch.Config{}, Meta{}, fmt.Errorf("%s: %w", path, err)
-	}
-	c, m, err := g.parse()
+	c, m, err := parseConfig(raw)
 	if err != nil {
 		return arch.Config{}, Meta{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, m, nil
+}
+
+func parseConfig(raw []byte) (arch.Config, Meta, error) {
+	var g givenConfig
+	if err := json.Unmarshal(raw, &g); err != nil {
+		return arch.Config{}, Meta{}, err
+	}
+	return g.parse()
 }
 
 func (g *givenConfig) parse() (c arch.Config, m Meta, err error) {
@@ -211,6 +225,9 @@ func (g *givenConfig) parse() (c arch.Config, m Meta, err error) {
 	if g.RoPE != nil {
 		c.RoPEBase = or(g.RoPE.Base, c.RoPEBase)
 	}
+	if c.RoPEScaling, err = g.ropeScaling(c.Context); err != nil {
+		return c, m, err
+	}
 	c.ShareEmbedding = g.Tie || g.Share
 
 	if c.FFN, err = g.ffn(); err != nil {
@@ -237,16 +254,6 @@ func or[T any](given *T, otherwise T) T {
 
 // refuse reports what the model has and this program does not compute.
 func (g *givenConfig) refuse() error {
-	for _, rope := range []*ropeParameters{g.RoPE, g.RoPEScaling} {
-		if rope == nil {
-			continue
-		}
-		for _, kind := range []string{rope.Type, rope.OldType} {
-			if kind != "" && kind != "default" {
-				return fmt.Errorf("rope scaling %q is not supported", kind)
-			}
-		}
-	}
 	switch {
 	case g.ModelType != typeLlama && g.ModelType != typeMobileLLM:
 		return fmt.Errorf("model_type %q is not supported: only %s and %s are", g.ModelType, typeLlama, typeMobileLLM)
@@ -288,7 +295,7 @@ func (g *givenConfig) layerSharing() (arch.LayerSharing, error) {
 	var flag bool
 	if err := json.Unmarshal(g.LayerSharing, &flag); err == nil {
 		if flag {
-			return arch.LayerSharing{Strategy: arch.Immediate, Repeat: 2}, nil
+			return arch.LayerSharing{Strategy: arch.Immediate, Repeat: or(g.Repeats, 2)}, nil
 		}
 		return none, nil
 	}

@@ -1,13 +1,11 @@
 package checkpoint
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"mobilellm/arch"
@@ -93,33 +91,22 @@ func (m *Model) Load(tensors []safetensors.Tensor) error {
 	return m.weights.loadAll(tensors, m.ignored)
 }
 
-// openWeights opens model.safetensors, or all shards that an index names.
+// openWeights opens the folder's weights: one file, or all shards that an index
+// names, in safetensors or else in PyTorch's format.
 func openWeights(dir string) (tensorFiles, error) {
-	whole := filepath.Join(dir, WeightsFile)
-	if _, err := os.Stat(whole); err == nil {
-		return openTensors(whole, whole)
-	}
-	path := filepath.Join(dir, IndexFile)
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return tensorFiles{}, fmt.Errorf("%s holds neither %s nor %s", dir, WeightsFile, IndexFile)
-	}
-	if err != nil {
-		return tensorFiles{}, err
-	}
-	var index struct {
-		WeightMap map[string]string `json:"weight_map"`
-	}
-	if err := json.Unmarshal(raw, &index); err != nil {
-		return tensorFiles{}, fmt.Errorf("%s: %w", path, err)
-	}
-	var shards []string
-	for _, name := range index.WeightMap {
-		if filepath.Base(name) != name || !filepath.IsLocal(name) {
-			return tensorFiles{}, fmt.Errorf("%s: shard %q is not a file beside it", path, name)
+	for _, format := range []struct{ whole, index string }{
+		{WeightsFile, IndexFile},
+		{torchWeightsFile, torchIndexFile},
+	} {
+		whole := filepath.Join(dir, format.whole)
+		if _, err := os.Stat(whole); err == nil {
+			return openTensors(whole, whole)
 		}
-		shards = append(shards, filepath.Join(dir, name))
+		index := filepath.Join(dir, format.index)
+		if _, err := os.Stat(index); err == nil {
+			return openShards(dir, index)
+		}
 	}
-	slices.Sort(shards)
-	return openTensors(path, slices.Compact(shards)...)
+	return tensorFiles{}, fmt.Errorf("%s holds neither %s nor %s, and neither %s nor %s",
+		dir, WeightsFile, IndexFile, torchWeightsFile, torchIndexFile)
 }

@@ -56,7 +56,11 @@ func Open(path string) (*Checkpoint, error) {
 // checkSizes compares the files with the list in state.json, which must have
 // those that every checkpoint needs.
 func (c *Checkpoint) checkSizes() error {
-	for _, name := range []string{ConfigFile, WeightsFile, OptimizerFile} {
+	weights := WeightsFile
+	if _, sharded := c.State.Files[IndexFile]; sharded {
+		weights = IndexFile
+	}
+	for _, name := range []string{ConfigFile, weights, OptimizerFile} {
 		if _, ok := c.State.Files[name]; !ok {
 			return fmt.Errorf("%s: files: %s is missing", filepath.Join(c.Path, StateFile), name)
 		}

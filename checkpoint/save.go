@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +23,9 @@ type Contents struct {
 	Meta   Meta
 	// Weights are the parameters of Config, in its order, in the type to save.
 	Weights []safetensors.Tensor
+	// ShardBytes is the size above which weights are split over files; 0 means
+	// 5 GB.
+	ShardBytes int64
 	// Tokenizer writes the tokenizer's files into dir; nil writes none.
 	Tokenizer func(dir string) error
 
@@ -60,7 +62,7 @@ func Save(dir string, c Contents) (path string, err error) {
 	tmp := filepath.Join(dir, tmpPrefix+name)
 	final := filepath.Join(dir, name)
 	err = build(tmp, c, func(d *folder) error {
-		if err := d.write(OptimizerFile, func(w io.Writer) error { return safetensors.Write(w, c.Optimizer, nil) }); err != nil {
+		if err := d.writeTensors(OptimizerFile, c.Optimizer); err != nil {
 			return err
 		}
 		state := c.State
@@ -127,7 +129,10 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 	if err := d.writeBytes(ConfigFile, config); err != nil {
 		return err
 	}
-	if err := d.write(WeightsFile, func(w io.Writer) error { return safetensors.Write(w, c.Weights, nil) }); err != nil {
+	if err := d.writeBytes(GenerationFile, generationConfig(c.Meta)); err != nil {
+		return err
+	}
+	if err := d.writeWeights(c.Weights, c.ShardBytes); err != nil {
 		return err
 	}
 	if c.Tokenizer != nil {

@@ -85,7 +85,7 @@ func TestSaveAndOpen(t *testing.T) {
 	if got := names(t, dir); !slices.Equal(got, []string{"step-00000100"}) {
 		t.Errorf("the folder holds %v", got)
 	}
-	want := []string{"config.json", "extra", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"}
+	want := []string{"config.json", "extra", "generation_config.json", "model.safetensors", "optimizer.safetensors", "state.json", "tokenizer.json"}
 	if got := names(t, path); !slices.Equal(got, want) {
 		t.Errorf("the checkpoint holds %v, want %v", got, want)
 	}
@@ -100,7 +100,7 @@ func TestSaveAndOpen(t *testing.T) {
 	}
 	saved := contents(100)
 	sums := c.State.Files
-	if len(sums) != 5 || sums["extra/merges.txt"].Bytes != 4 {
+	if len(sums) != 6 || sums["extra/merges.txt"].Bytes != 4 {
 		t.Errorf("files %v", sums)
 	}
 	state := c.State

@@ -3,16 +3,27 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/checkpoint/torchfile"
 )
 
-// tensorFiles is a set of tensors in one or several safetensors files.
+// tensorFile is an open file of tensors: safetensors or PyTorch's.
+type tensorFile interface {
+	Name() string
+	Tensors() []safetensors.Info
+	Lookup(name string) (safetensors.Info, bool)
+	ReadFloat32(name string, dst []float32) error
+	Close() error
+}
+
+// tensorFiles is a set of tensors in one or several files.
 type tensorFiles struct {
 	name  string // what errors about the set call it
-	files []*safetensors.File
-	where map[string]*safetensors.File
+	files []tensorFile
+	where map[string]tensorFile
 }
 
 // shaped is a tensor that a model or an optimiser asks for.
@@ -23,9 +34,9 @@ type shaped struct {
 
 // openTensors opens files that together hold a set called name.
 func openTensors(name string, paths ...string) (tensorFiles, error) {
-	t := tensorFiles{name: name, where: map[string]*safetensors.File{}}
+	t := tensorFiles{name: name, where: map[string]tensorFile{}}
 	for _, path := range paths {
-		f, err := safetensors.Open(path)
+		f, err := openTensorFile(path)
 		if err != nil {
 			t.close()
 			return tensorFiles{}, err
@@ -42,6 +53,22 @@ func openTensors(name string, paths ...string) (tensorFiles, error) {
 	return t, nil
 }
 
+// openTensorFile opens one file, whose name says which format it has.
+func openTensorFile(path string) (tensorFile, error) {
+	if filepath.Ext(path) == ".bin" {
+		return nilOnError(torchfile.Open(path))
+	}
+	return nilOnError(safetensors.Open(path))
+}
+
+// nilOnError keeps a nil pointer from becoming an interface that is not nil.
+func nilOnError[F tensorFile](f F, err error) (tensorFile, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 func (t tensorFiles) close() error {
 	var errs []error
 	for _, f := range t.files {
@@ -54,7 +81,7 @@ func (t tensorFiles) close() error {
 func (t tensorFiles) path(name string) string { return t.where[name].Name() }
 
 // find returns the file of a tensor, once it has the shape that is asked for.
-func (t tensorFiles) find(name string, shape []int) (*safetensors.File, error) {
+func (t tensorFiles) find(name string, shape []int) (tensorFile, error) {
 	f := t.where[name]
 	if f == nil {
 		return nil, fmt.Errorf("%s: tensor %s is missing; shape %d is expected", t.name, name, shape)

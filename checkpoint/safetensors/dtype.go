@@ -31,9 +31,9 @@ func (d DType) Size() int64 { return elementBytes[d] }
 // float32.
 func (d DType) Float() bool { return d == F32 || d == BF16 || d == F16 }
 
-// encode writes src as elements of type d to dst, whose length is
+// Encode writes src as elements of type d to dst, whose length is
 // len(src)·d.Size().
-func (d DType) encode(dst []byte, src []float32) {
+func (d DType) Encode(dst []byte, src []float32) {
 	switch d {
 	case F32:
 		dst = dst[:4*len(src)]
@@ -55,8 +55,8 @@ func (d DType) encode(dst []byte, src []float32) {
 	}
 }
 
-// decode reads len(dst) elements of type d from src.
-func (d DType) decode(dst []float32, src []byte) {
+// Decode reads len(dst) elements of type d from src.
+func (d DType) Decode(dst []float32, src []byte) {
 	switch d {
 	case F32:
 		src = src[:4*len(dst)]

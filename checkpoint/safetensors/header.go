@@ -27,6 +27,16 @@ type Info struct {
 	begin, end int64 // byte range, counted from the end of the header
 }
 
+// NewInfo describes a tensor of some other file by the terms of this format, at
+// the given byte of its data. The shape must have been checked.
+func NewInfo(name string, dtype DType, shape []int, at int64) Info {
+	size := dtype.Size()
+	for _, d := range shape {
+		size *= int64(d)
+	}
+	return Info{name, dtype, shape, at, at + size}
+}
+
 // Elements is the number of elements that the shape has.
 func (t Info) Elements() int64 { return (t.end - t.begin) / t.DType.Size() }
 

@@ -131,7 +131,7 @@ func (f *File) ReadFloat32(name string, dst []float32) error {
 		if err := readFull(f.r, part, at); err != nil {
 			return fmt.Errorf("%s: reading tensor %s: %w", f.name, name, err)
 		}
-		t.DType.decode(dst[:n], part)
+		t.DType.Decode(dst[:n], part)
 		dst = dst[n:]
 		at += int64(len(part))
 	}

@@ -47,7 +47,7 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 			}
 			used := len(buffer)
 			buffer = buffer[:used+n*size]
-			t.DType.encode(buffer[used:], data[:n])
+			t.DType.Encode(buffer[used:], data[:n])
 			data = data[n:]
 		}
 	}

@@ -1,6 +1,7 @@
 """Makes and checks this folder's models with Hugging Face's transformers.
 
-  python golden.py         writes hf-llama (one file) and hf-sharded (three)
+  python golden.py         writes hf-llama (one file) and hf-sharded (three), and
+                           torch and torch-sharded, the same in pytorch_model.bin
   python golden.py check   loads go-llama, which the Go test holds to the byte,
                            compares every weight, and sees that stock
                            transformers refuses go-shared
@@ -43,6 +44,24 @@ def make():
     model(tie_word_embeddings=False).to(torch.bfloat16).save_pretrained(here / "hf-sharded", max_shard_size="1KB")
     for name in ("hf-llama", "hf-sharded"):
         (here / name / "generation_config.json").unlink()
+
+
+    for name, tied in (("torch", True), ("torch-sharded", False)):
+        shutil.rmtree(here / name, ignore_errors=True)
+        (here / name).mkdir()
+        m = model(tie_word_embeddings=tied)
+        m.config.save_pretrained(here / name)
+        state = m.state_dict()  # a tied head is there too, as the same tensor
+        if tied:
+            torch.save(state, here / name / "pytorch_model.bin")
+            continue
+        index = {"metadata": {"total_size": 4 * sum(t.numel() for t in state.values())}, "weight_map": {}}
+        names = list(state)
+        for i, part in enumerate((names[:9], names[9:])):
+            file = f"pytorch_model-{i + 1:05d}-of-00002.bin"
+            torch.save({name: state[name] for name in part}, here / name / file)
+            index["weight_map"].update(dict.fromkeys(part, file))
+        (here / name / "pytorch_model.bin.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
 def check():
