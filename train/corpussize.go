@@ -2,8 +2,91 @@ package train
 
 import (
 	"context"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strings"
 
 	"mobilellm/data"
 )
 
-func dataBytes(ctx context.Context, c data.Config) int64 { return 0 }
+// textSize is about how large a run's text is, as far as the sizes of files tell.
+// What does not exist counts nothing: reading it gives the error.
+func textSize(ctx context.Context, c data.Config) int64 {
+	var total int64
+	for _, s := range c.Train {
+		total += sourceSize(ctx, s.Path)
+	}
+	for _, path := range c.Heldout {
+		total += sourceSize(ctx, path)
+	}
+	return total
+}
+
+const (
+	// goSourceSize is that of Go 1.26's source tree, generated files left out.
+	goSourceSize = 45e6
+	// unpacked is how much larger gzip's text is than its file.
+	unpacked = 3
+)
+
+func sourceSize(ctx context.Context, path string) int64 {
+	if path == data.GoSourceName {
+		return goSourceSize
+	}
+	paths := []string{path}
+	if _, err := os.Stat(path); err != nil {
+		if paths, err = filepath.Glob(path); err != nil {
+			return 0
+		}
+	}
+	var total int64
+	for _, p := range paths {
+		_ = filepath.WalkDir(p, func(file string, entry fs.DirEntry, err error) error { // an estimate does without what cannot be read
+			if err != nil {
+				return nil //nolint:nilerr // see above
+			}
+			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+				n := info.Size()
+				if strings.HasSuffix(file, ".gz") {
+					n *= unpacked
+				}
+				total += n
+			}
+			return ctx.Err()
+		})
+	}
+	return total
+}
+
+// corpusBytes is about what the tokens of so much text take, at two bytes each.
+func corpusBytes(text int64, c data.Config) int64 {
+	if c.Tokenizer == data.TokenizerBytes {
+		return 2 * text
+	}
+	return text
+}
+
+// readingBytes is about what the process takes at most while it reads so much
+// text, learns a tokenizer and encodes: the text, the tokens in a slice that
+// grows, and what the collector has not freed yet.
+func readingBytes(text int64, c data.Config) int64 {
+	const process = 40 << 20
+	if c.Tokenizer == data.TokenizerBytes {
+		return process + 7*text
+	}
+	return process + 4*text
+}
+
+// sparingly runs f with a collector that keeps the heap small, and gives what f
+// left over back to the system.
+func sparingly(f func() error) error {
+	before := debug.SetGCPercent(20)
+	defer debug.SetGCPercent(before)
+	err := f()
+	runtime.GC() // twice, as the first only marks what pools hold
+	debug.FreeOSMemory()
+	return err
+}

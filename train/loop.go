@@ -44,6 +44,9 @@ func (r *run) loop(ctx context.Context) error {
 		if err := r.step(ctx); err != nil {
 			return r.stopped(ctx, err)
 		}
+		if r.o.afterStep != nil {
+			r.o.afterStep(s.step)
+		}
 		if r.saveDue() {
 			if err := r.save(); err != nil {
 				return err
@@ -122,7 +125,7 @@ func (r *run) step(ctx context.Context) error {
 	if s.smooth == 0 {
 		s.smooth = loss
 	}
-	s.smooth += (loss - s.smooth) / 20
+	s.smooth += (loss - s.smooth) / 10
 	return r.log(b, lr, norm, waited, time.Since(start))
 }
 

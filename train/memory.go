@@ -20,19 +20,25 @@ type Memory struct {
 	Activations int64 `json:"activations"` // of a micro-batch, with scratch
 	Scoring     int64 `json:"scoring"`     // activations of a held-out batch
 	Data        int64 `json:"data"`        // tokens of the corpus
+	Reading     int64 `json:"reading"`     // the whole process while it reads the text, before all else
 	Process     int64 `json:"process"`     // program, libraries and Go's heap
 }
 
 // processBytes is the program with its libraries, buffers and heap.
 const processBytes = 100 << 20
 
-// Total is the sum.
+// Total is the process at its largest: the sum of the parts, or while it reads
+// the text.
 func (m Memory) Total() int64 {
+	return max(m.Reading, m.training())
+}
+
+func (m Memory) training() int64 {
 	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Data + m.Process
 }
 
 // estimate counts the memory of a run with micro-batches of rows sequences.
-func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dataBytes int64, dev Device) (Memory, error) {
+func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, text int64, dev Device) (Memory, error) {
 	training, scoring, err := arenas(c, rows, p, r, dev)
 	if err != nil {
 		return Memory{}, err
@@ -40,7 +46,7 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, da
 	n := c.Model.Bytes(arch.Workload{Batch: rows, Seq: c.Data.Seq, ValueBytes: 4, Moments: moments(c.Optim)})
 	m := Memory{
 		Weights: n.Weights, Gradients: n.Gradients, Optimizer: n.Optimizer,
-		Activations: training, Scoring: scoring, Data: dataBytes, Process: processBytes,
+		Activations: training, Scoring: scoring, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}
 	if p == engine.PrecisionBF16 {
 		m.Weights += n.Weights / 2

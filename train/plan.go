@@ -53,7 +53,7 @@ const (
 // choose settles micro-batch, precision and recompute, and tells the memory that
 // the run will need. fixed, when not nil, is the choice of the run that is
 // resumed; it stands where c says auto.
-func choose(c *RunConfig, fixed *Choice, available, dataBytes int64, dev Device) (Choice, Memory, []string, error) {
+func choose(c *RunConfig, fixed *Choice, available, text int64, dev Device) (Choice, Memory, []string, error) {
 	choice := Choice{int(c.Train.MicroBatch), c.Train.Precision.resolve(dev), engine.Recompute(c.Train.Recompute)}
 	if fixed != nil {
 		if c.Train.Precision.Auto {
@@ -64,7 +64,7 @@ func choose(c *RunConfig, fixed *Choice, available, dataBytes int64, dev Device)
 		}
 	}
 	if choice.MicroBatch > 0 {
-		m, err := estimate(c, choice.MicroBatch, choice.Precision, choice.Recompute, dataBytes, dev)
+		m, err := estimate(c, choice.MicroBatch, choice.Precision, choice.Recompute, text, dev)
 		if err != nil {
 			return Choice{}, Memory{}, nil, err
 		}
@@ -77,7 +77,7 @@ func choose(c *RunConfig, fixed *Choice, available, dataBytes int64, dev Device)
 	limit := int64(memoryShare * float64(available))
 	first := largestDivisor(c.Train.Batch, max(1, microTokens/c.Data.Seq))
 	for rows := first; ; rows = largestDivisor(c.Train.Batch, rows-1) {
-		m, err := estimate(c, rows, choice.Precision, choice.Recompute, dataBytes, dev)
+		m, err := estimate(c, rows, choice.Precision, choice.Recompute, text, dev)
 		if err != nil {
 			return Choice{}, Memory{}, nil, err
 		}
@@ -89,16 +89,16 @@ func choose(c *RunConfig, fixed *Choice, available, dataBytes int64, dev Device)
 			continue
 		}
 		if choice.Recompute != engine.RecomputeBlock {
-			return chooseRecompute(c, choice, m, available, dataBytes, dev)
+			return chooseRecompute(c, choice, m, available, text, dev)
 		}
 		return Choice{}, Memory{}, nil, tooLarge(m, available)
 	}
 }
 
 // chooseRecompute is for a run that does not fit with a single sequence.
-func chooseRecompute(c *RunConfig, choice Choice, before Memory, available, dataBytes int64, dev Device) (Choice, Memory, []string, error) {
+func chooseRecompute(c *RunConfig, choice Choice, before Memory, available, text int64, dev Device) (Choice, Memory, []string, error) {
 	choice.Recompute = engine.RecomputeBlock
-	m, err := estimate(c, 1, choice.Precision, choice.Recompute, dataBytes, dev)
+	m, err := estimate(c, 1, choice.Precision, choice.Recompute, text, dev)
 	if err != nil {
 		return Choice{}, Memory{}, nil, err
 	}
@@ -120,7 +120,7 @@ func tooLarge(m Memory, available int64) error {
 // NewPlan plans a run without reading its text.
 func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 	c.Model = c.Model.Resolved()
-	choice, memory, notes, err := choose(&c, nil, availableMemory(), dataBytes(ctx, c.Data), dev)
+	choice, memory, notes, err := choose(&c, nil, availableMemory(), textSize(ctx, c.Data), dev)
 	if err != nil {
 		return nil, err
 	}
@@ -135,8 +135,17 @@ func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
 		Device: dev.Name(), PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
 	}
-	p.Seconds = float64(p.FLOPsPerToken) * float64(p.Tokens) / (peak * assumedMFU)
+	p.Seconds = estimateTime(&c, int64(c.Train.Steps), peak).Seconds()
 	return p, nil
+}
+
+// Time is the estimated time in a few letters, such as 2d03h.
+func (p *Plan) Time() string { return shortTime(time.Duration(p.Seconds * float64(time.Second))) }
+
+// estimateTime is how long so many steps take at the assumed share of the peak.
+func estimateTime(c *RunConfig, steps int64, peak float64) time.Duration {
+	seconds := float64(c.Model.TrainingFLOPs(c.Data.Seq)) * float64(c.stepTokens()*steps) / (peak * assumedMFU)
+	return time.Duration(min(seconds, 1e9) * float64(time.Second))
 }
 
 func gigabytes(n int64) string {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
@@ -22,19 +22,23 @@ const CheckpointsDir = "checkpoints"
 
 // Options are what a run needs beside its configuration.
 type Options struct {
-	Out      string // the run's folder, made where there is none
-	Resume   string // a checkpoint of a run to go on from; empty starts anew
-	Init     string // a model folder whose weights a new run starts from; empty draws them
-	Overfit  bool   // every step trains on the batch of the first
-	Profile  bool   // time every operation
-	Workers  int    // threads; 0 is as many as there are processors, or as the resumed run had
-	Versions map[string]string
-	Progress *Progress
+	Out       string  // the run's folder, made where there is none
+	Resume    string  // a checkpoint of a run to go on from; empty starts anew
+	Init      string  // a model folder whose weights a new run starts from; empty draws them
+	Overfit   bool    // every step trains on the batch of the first
+	Profile   bool    // time every operation
+	Workers   int     // threads; 0 is as many as there are processors, or as the resumed run had
+	PeakFLOPS float64 // of the device, FLOP/s, where it is known; 0 measures it
+	Versions  map[string]string
+	Progress  *Progress // nil tells nobody
+
+	afterStep func(step int64) // of tests
 }
 
 // Result is what came out of a run.
 type Result struct {
 	Step       int64
+	Tokens     int64
 	Loss       float64        // of the last step
 	Heldout    *HeldoutRecord // the last scoring; nil where there was none
 	Checkpoint string         // the last one saved
@@ -81,6 +85,9 @@ type run struct {
 func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	if o.Progress == nil {
+		o.Progress = NewProgress(io.Discard, false)
 	}
 	c.Model = c.Model.Resolved()
 	r := &run{c: c, o: o, params: c.Model.Parameters()}
@@ -148,20 +155,23 @@ func (r *run) openDevice(ctx context.Context) error {
 		return err
 	}
 	var notes []string
-	r.choice, r.memory, notes, err = choose(&r.c, fixed, availableMemory(), dataBytes(ctx, r.c.Data), r.dev)
+	r.choice, r.memory, notes, err = choose(&r.c, fixed, availableMemory(), textSize(ctx, r.c.Data), r.dev)
 	if err != nil {
 		return err
 	}
 	for _, note := range notes {
 		r.o.Progress.Note("%s", note)
 	}
-	r.peak, err = r.dev.Peak(r.choice.Precision, peakRun)
-	if err != nil {
-		return err
+	if r.peak = r.o.PeakFLOPS; r.peak == 0 {
+		if r.peak, err = r.dev.Peak(r.choice.Precision, peakRun); err != nil {
+			return err
+		}
 	}
-	r.o.Progress.Note("%s: %.1fM parameters, %s, %d steps of %d × %d tokens in micro-batches of %d, memory about %s",
-		r.dev.Name(), float64(r.c.Model.ParameterCount())/1e6, r.choice.Precision, r.c.Train.Steps, r.c.Train.Batch, r.c.Data.Seq,
-		r.choice.MicroBatch, gigabytes(r.memory.Total()))
+	r.o.Progress.Note("%s: %.1fM parameters, %s, %d steps of %d × %d tokens in micro-batches of %d",
+		r.dev.Name(), float64(r.c.Model.ParameterCount())/1e6, r.choice.Precision, r.c.Train.Steps, r.c.Train.Batch, r.c.Data.Seq, r.choice.MicroBatch)
+	steps := int64(r.c.Train.Steps) - min(r.startStep(), int64(r.c.Train.Steps))
+	r.o.Progress.Note("memory about %s, time about %s if the run reaches %.0f %% of the device's %.0f GFLOP/s",
+		gigabytes(r.memory.Total()), shortTime(estimateTime(&r.c, steps, r.peak)), 100*assumedMFU, r.peak/1e9)
 	return nil
 }
 
@@ -170,11 +180,13 @@ func (r *run) readText(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.text, err = data.Load(ctx, r.c.Data, data.LoadOptions{Tokenizer: tok, Vocab: r.c.Model.VocabSize, Progress: r.o.Progress.Stage})
+	err = sparingly(func() error {
+		r.text, err = data.Load(ctx, r.c.Data, data.LoadOptions{Tokenizer: tok, Vocab: r.c.Model.VocabSize, Progress: r.o.Progress.Stage})
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	debug.FreeOSMemory() // the text itself is not needed any more
 	for _, note := range r.text.Notes {
 		r.o.Progress.Note("%s", note)
 	}
@@ -279,7 +291,7 @@ func (r *run) checkpoints() string { return filepath.Join(r.o.Out, CheckpointsDi
 func (r *run) result() *Result {
 	s := &r.state
 	out := &Result{
-		Step: s.step, Loss: s.loss, Heldout: s.heldout, Checkpoint: s.savedPath,
+		Step: s.step, Tokens: s.tokens, Loss: s.loss, Heldout: s.heldout, Checkpoint: s.savedPath,
 		Memory: r.memory, PeakMemory: peakMemory(), PeakFLOPS: r.peak,
 	}
 	if r.o.Profile {

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +34,7 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Data), gb(m.Process))
 	fmt.Fprintf(out, "device           %s, peak %.0f GFLOP/s, measured just now\n", p.Device, p.PeakFLOPS/1e9)
 	fmt.Fprintf(out, "time             about %s, if the run reaches %.0f %% of that peak\n",
-		time.Duration(p.Seconds*float64(time.Second)).Round(time.Second), 100*p.AssumedMFU)
+		p.Time(), 100*p.AssumedMFU)
 	for _, note := range p.Notes {
 		fmt.Fprintln(out, note)
 	}
@@ -49,6 +47,30 @@ func printJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// outcome is what came out of a run, under the names of metrics.jsonl.
+type outcome struct {
+	Step            int64   `json:"step"`
+	Tokens          int64   `json:"tokens"`
+	Loss            float64 `json:"loss"`
+	HeldoutLoss     float64 `json:"heldout_loss,omitempty"`
+	BitsPerByte     float64 `json:"bits_per_byte,omitempty"`
+	Perplexity      float64 `json:"perplexity,omitempty"`
+	Checkpoint      string  `json:"checkpoint"`
+	MemoryBytes     int64   `json:"memory_bytes"`      // as planned
+	PeakMemoryBytes int64   `json:"peak_memory_bytes"` // VmHWM
+}
+
+func newOutcome(r *train.Result) outcome {
+	o := outcome{
+		Step: r.Step, Tokens: r.Tokens, Loss: r.Loss, Checkpoint: r.Checkpoint,
+		MemoryBytes: r.Memory.Total(), PeakMemoryBytes: r.PeakMemory,
+	}
+	if h := r.Heldout; h != nil {
+		o.HeldoutLoss, o.BitsPerByte, o.Perplexity = h.HeldoutLoss, h.BitsPerByte, h.Perplexity
+	}
+	return o
 }
 
 // train runs the training and reports.
@@ -64,22 +86,17 @@ func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options)
 	}
 	out := c.OutOrStdout()
 	if f.json {
-		return printJSON(out, result)
+		return printJSON(out, newOutcome(result))
 	}
 	fmt.Fprintf(out, "trained %d steps: train loss %.4f", result.Step, result.Loss)
 	if h := result.Heldout; h != nil {
 		fmt.Fprintf(out, ", held-out loss %.4f, %.3f bits per byte, perplexity %.2f", h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
 	}
 	fmt.Fprintf(out, "\npeak memory %.2f GB, planned %.2f\n", gb(result.PeakMemory), gb(result.Memory.Total()))
-	fmt.Fprintf(out, "checkpoint %s\n", result.Checkpoint)
-	fmt.Fprintf(out, "\nnext: mobilellm-generate --model %s --prompt %q\n", filepath.Dir(result.Checkpoint), prompt(config))
-	return nil
-}
-
-// prompt begins a sample of what the model has learnt.
-func prompt(config train.RunConfig) string {
-	if trainsOnGo(config) {
-		return "func "
+	fmt.Fprintf(out, "checkpoint %s\n\n", result.Checkpoint)
+	if err := sample(c.Context(), out, config, result.Checkpoint); err != nil {
+		return err
 	}
-	return ""
+	fmt.Fprintf(out, "next: mobilellm-generate --model %s --prompt %q\n", o.Out, samplePrompt(config))
+	return nil
 }
