@@ -28,7 +28,7 @@ type Weights struct {
 // WeightOptions say what is kept beside the parameters.
 type WeightOptions struct {
 	Gradients bool // float32, for training
-	BF16      bool // a bf16 copy for products
+	BF16      bool // products are in bf16: a rounded copy, where the device wants one
 }
 
 // NewWeights allocates zeroed parameters.
@@ -47,7 +47,7 @@ func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, e
 			return nil, err
 		}
 	}
-	if keep.BF16 {
+	if keep.BF16 && dev.KeepsBF16() {
 		halves, err := w.place(params, "bf16.", BF16)
 		if err != nil {
 			w.Close()

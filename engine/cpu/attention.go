@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/cpu/onednn"
 	"mobilellm/engine/op"
 )
@@ -36,7 +37,7 @@ func (d *Device) anglesOf(h op.Heads) *angles {
 // Blocks are so sized that their scores stay in the second-level cache.
 type blocks struct {
 	op.Heads
-	typ  engine.DType // of operands of products
+	typ  engine.DType // of q, k and v
 	rows int          // Bq
 }
 
@@ -94,7 +95,7 @@ func (l *layout) take(bytes int64) int64 {
 	return at
 }
 
-// attention computes out and the log-sum-exp, one task for each head of each
+// attention, in float32, computes out and the log-sum-exp, one task for each head of each
 // sequence: scores of a block of queries against all keys they see, softmax,
 // product with the values.
 type attention struct {
@@ -111,6 +112,12 @@ type attention struct {
 
 func newAttention(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
 	qkv := in.In[0]
+	if qkv.DType == engine.BF16 {
+		if !bf16.Available() {
+			return nil, errNoBF16
+		}
+		return newAttentionBF16(d, in, h), nil
+	}
 	k := &attention{d: d, in: in, blocks: newBlocks(h, qkv.DType), angles: d.anglesOf(h)}
 	t, e := elementType(k.typ), k.typ.Size()
 	var temp int64
@@ -138,9 +145,6 @@ func newAttention(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error
 	k.q = w.take(int64(k.rows*h.HeadDim) * e)
 	k.s = w.take(int64(k.rows*h.Seq) * 4)
 	k.p = k.s
-	if k.typ == engine.BF16 {
-		k.p = w.take(int64(k.rows*h.Seq) * e)
-	}
 	k.o = w.take(int64(k.rows*h.HeadDim) * 4)
 	k.temp = w.take(temp)
 	return k, nil
@@ -150,24 +154,19 @@ func (k *attention) Scratch() int64 { return k.worker.size * int64(k.d.Workers()
 
 func (k *attention) Run(scratch unsafe.Pointer, _ bool) {
 	k.d.run(k.Batch*k.Heads.Heads, func(worker, i int) {
-		own := unsafe.Add(scratch, int64(worker)*k.worker.size)
-		if k.typ == engine.BF16 {
-			attend[uint16](k, worker, i, own)
-		} else {
-			attend[float32](k, worker, i, own)
-		}
+		k.head(worker, i, unsafe.Add(scratch, int64(worker)*k.worker.size))
 	})
 }
 
-// attend computes head i of all sequences' heads.
-func attend[E elem](k *attention, worker, i int, scratch unsafe.Pointer) {
+// head computes head i of all sequences' heads.
+func (k *attention) head(worker, i int, scratch unsafe.Pointer) {
 	qkv, out, lse := k.in.In[0], k.in.Out[0], k.in.Out[1]
 	batch, head := i/k.Heads.Heads, i%k.Heads.Heads
 	dim, row := k.HeadDim, batch*k.Seq
-	keys := matrixAt[E](scratch, k.k, k.Seq*dim)
-	queries := matrixAt[E](scratch, k.q, k.rows*dim)
+	keys := matrixAt[float32](scratch, k.k, k.Seq*dim)
+	queries := matrixAt[float32](scratch, k.q, k.rows*dim)
 	s := matrixAt[float32](scratch, k.s, k.rows*k.Seq)
-	p := matrixAt[E](scratch, k.p, k.rows*k.Seq)
+	p := matrixAt[float32](scratch, k.p, k.rows*k.Seq)
 	o := matrixAt[float32](scratch, k.o, k.rows*dim)
 	temp := unsafe.Add(scratch, k.temp)
 	v := offset(qkv.Pointer(), row*qkv.Cols()+k.valueColumn(head), k.typ)
@@ -190,7 +189,7 @@ func attend[E elem](k *attention, worker, i int, scratch unsafe.Pointer) {
 		}
 		k.values[b].Run(worker, pointer(p), v, pointer(o), temp)
 		for r := range end - first {
-			y := rowOf[E](out, row+first+r)[head*dim : (head+1)*dim]
+			y := rowOf[float32](out, row+first+r)[head*dim : (head+1)*dim]
 			scale(y, 1/sums[r], o[r*dim:(r+1)*dim])
 		}
 	}

@@ -4,11 +4,12 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/cpu/onednn"
 	"mobilellm/engine/op"
 )
 
-// attentionGrad computes dqkv in two rounds. In the first, one task for each
+// attentionGrad, in float32, computes dqkv in two rounds. In the first, one task for each
 // head of each sequence makes its scores again, block by block from the last,
 // and writes dq; its dk and dv go to scratch memory. The second sums dk and dv
 // of the heads that share a key head, in order.
@@ -28,6 +29,12 @@ type attentionGrad struct {
 type gradProducts struct{ scores, dp, dv, dk, dq product }
 
 func newAttentionGrad(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
+	if in.In[0].DType == engine.BF16 {
+		if !bf16.Available() {
+			return nil, errNoBF16
+		}
+		return newAttentionGradBF16(d, in, h), nil
+	}
 	k := &attentionGrad{d: d, in: in, blocks: newBlocks(h, in.In[0].DType), angles: d.anglesOf(h), bufs: d.buffers(1, h.HeadDim)}
 	var temp int64
 	for i := range k.count() {
@@ -44,9 +51,6 @@ func newAttentionGrad(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, e
 	k.q = w.take(int64(k.rows*h.HeadDim) * e)
 	k.s, k.dp = w.take(block*4), w.take(block*4)
 	k.p, k.ds = k.s, k.dp
-	if k.typ == engine.BF16 {
-		k.p, k.ds = w.take(block*e), w.take(block*e)
-	}
 	k.o = w.take(int64(k.rows*h.HeadDim) * 4)
 	k.temp = w.take(temp)
 	return k, nil
@@ -78,9 +82,9 @@ func (k *attentionGrad) products(i int) (g gradProducts, scratch int64, err erro
 }
 
 // sums is the size of dk (and of dv) of all heads in float32.
-func (k *attentionGrad) sums() int64 {
-	return 4 * int64(k.Batch*k.Heads.Heads*k.Seq*k.HeadDim)
-}
+func (k *attentionGrad) sums() int64 { return gradSums(k.Heads) }
+
+func gradSums(h op.Heads) int64 { return 4 * int64(h.Batch*h.Heads*h.Seq*h.HeadDim) }
 
 func (k *attentionGrad) Scratch() int64 {
 	return 2*k.sums() + k.worker.size*int64(k.d.Workers())
@@ -90,44 +94,29 @@ func (k *attentionGrad) Run(scratch unsafe.Pointer, _ bool) {
 	dk, dv := scratch, unsafe.Add(scratch, k.sums())
 	workers := unsafe.Add(dv, k.sums())
 	k.d.run(k.Batch*k.Heads.Heads, func(worker, i int) {
-		own := unsafe.Add(workers, int64(worker)*k.worker.size)
-		if k.typ == engine.BF16 {
-			attendGrad[uint16](k, worker, i, dk, dv, own)
-		} else {
-			attendGrad[float32](k, worker, i, dk, dv, own)
-		}
+		k.head(worker, i, dk, dv, unsafe.Add(workers, int64(worker)*k.worker.size))
 	})
-	const piece = 64
-	perSequence := ceil(k.Seq, piece)
-	k.d.run(k.Batch*k.KVHeads*perSequence, func(worker, i int) {
-		first := i % perSequence * piece
-		i /= perSequence
-		if k.typ == engine.BF16 {
-			gather[uint16](k, worker, i/k.KVHeads, i%k.KVHeads, first, min(first+piece, k.Seq), dk, dv)
-		} else {
-			gather[float32](k, worker, i/k.KVHeads, i%k.KVHeads, first, min(first+piece, k.Seq), dk, dv)
-		}
-	})
+	gatherAll[float32](k.d, k.Heads, k.in.Out[0], k.angles, k.bufs, dk, dv)
 }
 
-// attendGrad makes dq of head i of all sequences' heads, and its part of dk and
+// head makes dq of head i of all sequences' heads, and its part of dk and
 // dv.
-func attendGrad[E elem](k *attentionGrad, worker, i int, dkAll, dvAll, scratch unsafe.Pointer) {
+func (k *attentionGrad) head(worker, i int, dkAll, dvAll, scratch unsafe.Pointer) {
 	qkv, out, lse, dout, dqkv := k.in.In[0], k.in.In[1], k.in.In[2].Float32s(), k.in.In[3], k.in.Out[0]
 	batch, head := i/k.Heads.Heads, i%k.Heads.Heads
 	dim, half, row := k.HeadDim, k.HeadDim/2, batch*k.Seq
-	keys := matrixAt[E](scratch, k.k, k.Seq*dim)
-	queries := matrixAt[E](scratch, k.q, k.rows*dim)
+	keys := matrixAt[float32](scratch, k.k, k.Seq*dim)
+	queries := matrixAt[float32](scratch, k.q, k.rows*dim)
 	s := matrixAt[float32](scratch, k.s, k.rows*k.Seq)
 	dp := matrixAt[float32](scratch, k.dp, k.rows*k.Seq)
-	p := matrixAt[E](scratch, k.p, k.rows*k.Seq)
-	ds := matrixAt[E](scratch, k.ds, k.rows*k.Seq)
+	p := matrixAt[float32](scratch, k.p, k.rows*k.Seq)
+	ds := matrixAt[float32](scratch, k.ds, k.rows*k.Seq)
 	dq := matrixAt[float32](scratch, k.o, k.rows*dim)
 	temp := unsafe.Add(scratch, k.temp)
 	v := offset(qkv.Pointer(), row*qkv.Cols()+k.valueColumn(head), k.typ)
 	dk, dv := offset(dkAll, i*k.Seq*dim, engine.F32), offset(dvAll, i*k.Seq*dim, engine.F32)
 	a := k.scoreScale()
-	columns := func(t *engine.Tensor, r int) []E { return rowOf[E](t, r)[head*dim : (head+1)*dim] }
+	columns := func(t *engine.Tensor, r int) []float32 { return rowOf[float32](t, r)[head*dim : (head+1)*dim] }
 	rotated(&k.blocks, keys, qkv, row, k.keyColumn(head), 0, k.Seq, k.angles)
 	for b := k.count() - 1; b >= 0; b-- {
 		first, end := k.bounds(b)
@@ -153,30 +142,49 @@ func attendGrad[E elem](k *attentionGrad, worker, i int, dkAll, dvAll, scratch u
 	}
 }
 
-// gather sums dk and dv of positions first to last of a key head over its query
-// heads, and turns dk back.
-func gather[E elem](k *attentionGrad, worker, batch, kv, first, last int, dkAll, dvAll unsafe.Pointer) {
-	group, dim, half := k.Heads.Heads/k.KVHeads, k.HeadDim, k.HeadDim/2
-	n := k.Batch * k.Heads.Heads * k.Seq * dim
-	dks, dvs := unsafe.Slice((*float32)(dkAll), n), unsafe.Slice((*float32)(dvAll), n)
-	sum := k.bufs[worker][0]
-	over := func(x []float32, t int) {
-		for h := range group {
-			at := ((batch*k.Heads.Heads+kv*group+h)*k.Seq + t) * dim
-			if h == 0 {
-				copy(sum, x[at:at+dim])
-				continue
-			}
-			add(sum, sum, x[at:at+dim])
+// gatherAll sums dk and dv of every key head over its query heads.
+func gatherAll[E elem](d *Device, h op.Heads, dqkv *engine.Tensor, a *angles, bufs [][][]float32, dk, dv unsafe.Pointer) {
+	const piece = 64
+	perSequence := ceil(h.Seq, piece)
+	d.run(h.Batch*h.KVHeads*perSequence, func(worker, i int) {
+		first := i % perSequence * piece
+		i /= perSequence
+		g := gathering[E]{h, dqkv, a, bufs[worker][0], i / h.KVHeads, i % h.KVHeads}
+		for t := first; t < min(first+piece, h.Seq); t++ {
+			g.position(t, dk, dv)
 		}
-	}
-	for t := first; t < last; t++ {
-		row := rowOf[E](k.in.Out[0], batch*k.Seq+t)
-		key := (k.Heads.Heads + kv) * dim
-		value := key + k.KVHeads*dim
-		over(dks, t)
-		rotate(row[key:key+dim], sum, k.angles.cos[t*half:(t+1)*half], k.angles.minusSin[t*half:(t+1)*half])
-		over(dvs, t)
-		convert(row[value:value+dim], sum)
+	})
+}
+
+// gathering is the sum for one key head of a sequence.
+type gathering[E elem] struct {
+	op.Heads
+	dqkv      *engine.Tensor
+	angles    *angles
+	sum       []float32
+	batch, kv int
+}
+
+// position sums dk and dv of a position in order, and turns dk back.
+func (g gathering[E]) position(t int, dk, dv unsafe.Pointer) {
+	dim, half := g.HeadDim, g.HeadDim/2
+	row := rowOf[E](g.dqkv, g.batch*g.Seq+t)
+	key := (g.Heads.Heads + g.kv) * dim
+	value := key + g.KVHeads*dim
+	g.over(dk, t)
+	rotate(row[key:key+dim], g.sum, g.angles.cos[t*half:(t+1)*half], g.angles.minusSin[t*half:(t+1)*half])
+	g.over(dv, t)
+	convert(row[value:value+dim], g.sum)
+}
+
+func (g gathering[E]) over(all unsafe.Pointer, t int) {
+	group := g.Heads.Heads / g.KVHeads
+	for h := range group {
+		x := matrixAt[float32](offset(all, ((g.batch*g.Heads.Heads+g.kv*group+h)*g.Seq+t)*g.HeadDim, engine.F32), 0, g.HeadDim)
+		if h == 0 {
+			copy(g.sum, x)
+			continue
+		}
+		add(g.sum, g.sum, x)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/cpu/onednn"
 	"mobilellm/engine/op"
 )
@@ -15,6 +16,7 @@ import (
 type Device struct {
 	*Pool
 	products   bool // oneDNN is there
+	pairs      bool // bf16 products by package bf16
 	rowBuffers map[[2]int][][][]float32
 	angles     map[angleKey]*angles
 }
@@ -22,7 +24,8 @@ type Device struct {
 // Options are a device's choices.
 type Options struct {
 	Workers int  // 0: as many as the process may use processors
-	Plain   bool // no oneDNN
+	Plain   bool // no oneDNN, no bf16
+	OneDNN  bool // bf16 products of linear layers by oneDNN even where package bf16 can
 }
 
 // New starts the workers.
@@ -34,6 +37,7 @@ func New(o Options) *Device {
 	return &Device{
 		Pool:       NewPool(o.Workers),
 		products:   !o.Plain && onednn.Open() == nil,
+		pairs:      !o.Plain && !o.OneDNN && bf16.Available() && !hardware().amx,
 		rowBuffers: map[[2]int][][][]float32{},
 		angles:     map[angleKey]*angles{},
 	}
@@ -104,6 +108,10 @@ func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
 	}
 	return nil, fmt.Errorf("the cpu has no kernel for %T", in.Op)
 }
+
+// KeepsBF16 implements engine.Device: package bf16 rounds weights as it packs
+// them, oneDNN wants them rounded.
+func (d *Device) KeepsBF16() bool { return !d.pairs }
 
 // Round implements engine.Device.
 func (d *Device) Round(dst, src *engine.Tensor) {

@@ -6,17 +6,22 @@ import (
 	"sync"
 )
 
-// hardwareBF16 reports whether the processor has AVX-512 bf16 or AMX, by the
-// kernel's list of what programs may use.
-var hardwareBF16 = sync.OnceValue(func() bool {
+// features are what the processor has and the kernel lets programs use.
+type features struct {
+	amx bool // tiles of bf16, which oneDNN uses
+}
+
+var hardware = sync.OnceValue(func() features {
+	var f features
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
-		return false
+		return f
 	}
 	for line := range strings.Lines(string(info)) {
 		if strings.HasPrefix(line, "flags") {
-			return strings.Contains(line, " avx512_bf16") || strings.Contains(line, " amx_bf16")
+			f.amx = strings.Contains(line, " amx_bf16")
+			return f
 		}
 	}
-	return false
+	return f
 })

@@ -2,5 +2,9 @@
 
 package cpu
 
-// hardwareBF16 is false where bf16 products were never measured.
-func hardwareBF16() bool { return false }
+// features are what the processor has and the kernel lets programs use.
+type features struct {
+	amx bool
+}
+
+func hardware() features { return features{} }

@@ -35,6 +35,9 @@ const headTokens = 512
 
 func newHeadLoss(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	x, w := in.In[0], in.In[1]
+	if x.DType == engine.BF16 && d.pairs {
+		return newHeadLossBF16(d, in), nil
+	}
 	n, vocab := x.Rows(), w.Rows()
 	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens))}
 	if k.typ == engine.BF16 && w.Half() == nil {
@@ -58,6 +61,16 @@ func newHeadLoss(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	}
 	k.rest = k.layout.take(rest)
 	return k, nil
+}
+
+// gradientStride is the length of a row of the logits' gradient: package bf16
+// wants whole pairs.
+func (k *headLoss) gradientStride() int {
+	vocab := k.in.In[1].Rows()
+	if k.typ == engine.BF16 && k.d.pairs {
+		return even(vocab)
+	}
+	return vocab
 }
 
 func (k *headLoss) trains() bool { return k.in.Out[1] != nil || k.in.Out[2] != nil }
@@ -144,12 +157,16 @@ func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) 
 func tokenLoss[E elem](k *headLoss, token, r int, logits, gradients unsafe.Pointer) float64 {
 	vocab, target := k.in.In[1].Rows(), k.in.In[2].Ids()[token]
 	x := matrixAt[float32](logits, int64(4*r*vocab), vocab)
-	var e E
-	g := matrixAt[E](gradients, int64(r*vocab)*int64(unsafe.Sizeof(e)), vocab)
+	var g []E
+	if k.trains() {
+		var e E
+		stride := k.gradientStride()
+		g = matrixAt[E](gradients, int64(r*stride)*int64(unsafe.Sizeof(e)), stride)
+		clear(g[vocab:])
+		g = g[:vocab]
+	}
 	if target < 0 {
-		if k.trains() {
-			clear(g)
-		}
+		clear(g)
 		return 0
 	}
 	logit, top := x[target], largest(x)

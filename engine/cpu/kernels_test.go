@@ -89,15 +89,16 @@ func cases() []kernelCase {
 
 func TestKernelsAgreeWithPlainVersions(t *testing.T) {
 	for _, workers := range []int{1, 2, 3} {
-		for _, plain := range []bool{false, true} {
-			d := New(Options{Workers: workers, Plain: plain})
+		for _, o := range []Options{{}, {OneDNN: true}, {Plain: true}} {
+			o.Workers = workers
+			d := New(o)
 			defer d.Close()
 			for _, c := range cases() {
 				for _, precision := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {
-					if precision == engine.PrecisionBF16 && !d.products || testing.Short() && workers != 2 {
+					if precision == engine.PrecisionBF16 && !d.BF16() || testing.Short() && workers != 2 {
 						continue
 					}
-					t.Run(fmt.Sprintf("%d workers/plain=%v/%v/%s", workers, plain, precision, c.name), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%+v/%v/%s", o, precision, c.name), func(t *testing.T) {
 						c.run(t, d, precision)
 					})
 				}

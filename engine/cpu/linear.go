@@ -36,6 +36,15 @@ func weight(ts []*engine.Tensor, t engine.DType) (*engine.Tensor, int, error) {
 	return ts[0], rows, nil
 }
 
+// weightType is the type in which a product with operands of type t reads its
+// weight: package bf16 rounds float32 itself.
+func (d *Device) weightType(t engine.DType) engine.DType {
+	if d.pairs {
+		return engine.F32
+	}
+	return t
+}
+
 // both makes a product that replaces its result, and one that adds to it where
 // a store mode can ask for it.
 func (d *Device) both(desc onednn.Desc, store engine.Store, tile func(onednn.Desc) (*tiled, error)) (set, add *tiled, err error) {
@@ -74,9 +83,12 @@ func scratchOf(d *Device, products ...*tiled) int64 {
 
 func newLinear(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	x, y := in.In[0], in.Out[0]
-	_, o, err := weight(in.In[1:], x.DType)
+	_, o, err := weight(in.In[1:], d.weightType(x.DType))
 	if err != nil {
 		return nil, err
+	}
+	if x.DType == engine.BF16 && d.pairs {
+		return newLinearBF16(d, in, o), nil
 	}
 	desc := onednn.Desc{
 		M: x.Rows(), N: o, K: x.Cols(), TransB: true,
@@ -112,9 +124,12 @@ func newLinearGradInput(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	if dy.DType == engine.BF16 {
 		t = engine.BF16
 	}
-	_, o, err := weight(in.In[1:], t)
+	_, o, err := weight(in.In[1:], d.weightType(t))
 	if err != nil {
 		return nil, err
+	}
+	if t == engine.BF16 && d.pairs {
+		return newLinearGradInputBF16(d, in), nil
 	}
 	desc := onednn.Desc{
 		M: dy.Rows(), N: dx.Cols(), K: o,
@@ -148,6 +163,9 @@ func newLinearGradWeight(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
 	if _, _, err := weight(in.Out, engine.F32); err != nil {
 		return nil, fmt.Errorf("gradient of %w", err)
+	}
+	if x.DType == engine.BF16 && d.pairs {
+		return newLinearGradWeightBF16(d, in), nil
 	}
 	desc := onednn.Desc{
 		M: dy.Cols(), N: x.Cols(), K: x.Rows(), TransA: true,

@@ -5,11 +5,12 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/cpu/onednn"
 )
 
 // BF16 reports whether the device multiplies bf16 matrices in hardware.
-func (d *Device) BF16() bool { return d.products && hardwareBF16() }
+func (d *Device) BF16() bool { return d.pairs || d.products && bf16.Available() }
 
 // Peak measures the speed of a 2048³ product on every worker at once, in
 // FLOP/s: the best of five runs of the given length.

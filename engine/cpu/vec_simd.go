@@ -66,8 +66,9 @@ func lanes(v f32x16) float32 {
 
 // exp is eˣ to 2 units in the last place: x = n·ln2 + r, |r| ≤ ln2/2, and a
 // polynomial of degree 6 for eʳ (Cody and Waite's reduction). Below −104 it is
-// 0, above 88.7 infinity.
+// 0, above 88.7 infinity. The order of Max's operands lets a NaN through.
 func exp(x f32x16) f32x16 {
+	x = all(-104).Max(x)
 	n := x.Mul(all(1.44269504)).RoundToEvenScaled(0)
 	r := n.MulAdd(all(-0.693359375), x)
 	r = n.MulAdd(all(2.12194440e-4), r)

@@ -1,0 +1,18 @@
+# Commands on a CPU: docker build -t mobilellm . &&
+# docker run -v "$PWD:/work" mobilellm --config quickstart.yaml --data /work/text.txt --out /work/run
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN GOEXPERIMENT=simd go build -trimpath -o /out/ ./cmd/...
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libdnnl2 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --uid 1000 mobilellm
+COPY --from=build /out/ /usr/local/bin/
+USER mobilellm
+WORKDIR /home/mobilellm
+ENTRYPOINT ["mobilellm-train"]

@@ -1,0 +1,46 @@
+# The project's interface: `make run` trains the quick start, `make test` runs
+# every test. SIMD kernels need the experiment; without it everything builds and
+# runs on plain Go.
+export GOEXPERIMENT ?= simd
+
+COMMANDS := $(notdir $(wildcard cmd/*))
+PREFIX   ?= $(HOME)/.local
+PKG      ?= ./...
+
+.PHONY: run setup build install test check bench bench-peers fuzz golden interop clean
+
+run: setup build ## train the quick start on the Go source tree
+	bin/mobilellm-train --config quickstart.yaml
+
+setup: ## install what a fresh Debian machine lacks
+	scripts/setup.sh
+
+build: ## every command, into bin/
+	go build -trimpath -o bin/ ./cmd/...
+
+install: build ## copy the commands to PREFIX/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(addprefix bin/,$(COMMANDS)) $(DESTDIR)$(PREFIX)/bin
+
+test: setup ## every test, with SIMD kernels and without, with cgo and without
+	go build ./...
+	CGO_ENABLED=0 GOEXPERIMENT= go build ./...
+	go test $(PKG)
+	GOEXPERIMENT= go test -short ./engine/... ./optim/...
+	CGO_ENABLED=0 GOEXPERIMENT= go test -short ./engine/...
+
+check: ## format, vet, staticcheck, short tests
+	scripts/check.sh
+
+bench: build ## speed of a training step beside the machine's own peaks
+	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision float32
+	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision bf16
+
+fuzz: ## every fuzz target for FUZZTIME (60s)
+	scripts/fuzz.sh
+
+golden: ## make the golden files again, with PyTorch and transformers from PyPI
+	scripts/golden.sh
+
+clean:
+	rm -rf bin

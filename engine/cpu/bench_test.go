@@ -1,0 +1,69 @@
+package cpu
+
+import (
+	"fmt"
+	"testing"
+
+	"golang.org/x/sys/unix"
+	"gorgonia.org/tensor"
+
+	"mobilellm/engine"
+	"mobilellm/engine/op"
+)
+
+// BenchmarkAttention is one layer of the 125M model.
+func BenchmarkAttention(b *testing.B) {
+	for _, precision := range []engine.DType{engine.BF16, engine.F32} {
+		for _, h := range []op.Heads{
+			{Batch: 4, Seq: 512, Heads: 9, KVHeads: 3, HeadDim: 64},
+			{Batch: 1, Seq: 2048, Heads: 9, KVHeads: 3, HeadDim: 64},
+		} {
+			h.RoPE.Base = 10000
+			n, o := h.Batch*h.Seq, h.Heads*h.HeadDim
+			d := New(Options{Workers: 1})
+			if precision == engine.BF16 && !d.BF16() {
+				b.Skip("needs oneDNN and a processor with bf16 products")
+			}
+			qkv := host(d, tensor.Shape{n, h.Width()}, precision)
+			out := host(d, tensor.Shape{n, o}, precision)
+			lse := host(d, tensor.Shape{n, h.Heads}, engine.F32)
+			dqkv := host(d, tensor.Shape{n, h.Width()}, precision)
+			name := fmt.Sprintf("%v/%dx%d", precision, h.Batch, h.Seq)
+			b.Run(name+"/forward", func(b *testing.B) {
+				benchmarkKernel(b, d, &engine.Instr{Op: op.AttentionOp{Heads: h}, In: []*engine.Tensor{qkv}, Out: []*engine.Tensor{out, lse}, Store: make([]engine.Store, 2)})
+			})
+			b.Run(name+"/backward", func(b *testing.B) {
+				benchmarkKernel(b, d, &engine.Instr{Op: op.AttentionGradOp{Heads: h}, In: []*engine.Tensor{qkv, out, lse, out}, Out: []*engine.Tensor{dqkv}, Store: make([]engine.Store, 1)})
+			})
+			d.Close()
+		}
+	}
+}
+
+func benchmarkKernel(b *testing.B, d *Device, in *engine.Instr) {
+	k, err := d.Compile(in)
+	if err != nil {
+		b.Fatal(err)
+	}
+	scratch, err := d.Alloc(k.Scratch())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer scratch.Free()
+	before := processorTime()
+	for b.Loop() {
+		d.Do(func() { k.Run(scratch.Pointer(), false) })
+	}
+	used := processorTime() - before
+	b.ReportMetric(float64(engine.FLOPs(in))*float64(b.N)/used/1e9, "GFLOP/cpu-s")
+}
+
+// processorTime is what the process has used, in seconds: on a busy machine it
+// says more about one worker than the clock.
+func processorTime() float64 {
+	var r unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &r); err != nil {
+		panic(err)
+	}
+	return float64(r.Utime.Nano()+r.Stime.Nano()) / 1e9
+}

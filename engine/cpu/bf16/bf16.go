@@ -1,0 +1,79 @@
+//go:build cgo && amd64
+
+package bf16
+
+/*
+#cgo CFLAGS: -O3
+#include "kernel.h"
+#cgo noescape bf16_pack
+#cgo nocallback bf16_pack
+#cgo noescape bf16_pack_transposed
+#cgo nocallback bf16_pack_transposed
+#cgo noescape bf16_round_pack
+#cgo nocallback bf16_round_pack
+#cgo noescape bf16_round_pack_transposed
+#cgo nocallback bf16_round_pack_transposed
+#cgo noescape bf16_pair
+#cgo nocallback bf16_pair
+#cgo noescape bf16_gemm
+#cgo nocallback bf16_gemm
+*/
+import "C"
+
+import (
+	"sync"
+	"unsafe"
+)
+
+// Available reports whether the processor has the instructions.
+var Available = sync.OnceValue(func() bool { return C.bf16_available() != 0 })
+
+func half(p unsafe.Pointer) *C.uint16_t { return (*C.uint16_t)(p) }
+
+// Pack writes b[k,n], ldb elements from row to row, as panels.
+func Pack(dst, b unsafe.Pointer, ldb, k, n int) {
+	C.bf16_pack(half(dst), half(b), C.int64_t(ldb), C.int(k), C.int(n))
+}
+
+// PackTransposed writes b[k,n], stored as [n,k], as panels.
+func PackTransposed(dst, b unsafe.Pointer, ldb, k, n int) {
+	C.bf16_pack_transposed(half(dst), half(b), C.int64_t(ldb), C.int(k), C.int(n))
+}
+
+// Pair writes a[k,m], whose columns are to be summed, as pairs of rows.
+func Pair(dst, a unsafe.Pointer, lda, k, m int) {
+	C.bf16_pair(half(dst), half(a), C.int64_t(lda), C.int(k), C.int(m))
+}
+
+// Store says what happens to the result.
+type Store int
+
+// The ways to store a result.
+const (
+	Set   Store = 0 // float32
+	Add   Store = 1 // float32, added to what is there
+	Round Store = 2 // bf16
+)
+
+// Product is c[m,n] = a[m,k]·b for rows of lda elements, lda and k even. depth
+// is the number of rows that b was packed with, of which the first k are used.
+func Product(m, n, k int, a unsafe.Pointer, lda int, b unsafe.Pointer, depth int, c unsafe.Pointer, ldc int, s Store) {
+	row := C.int64_t(lda / 2)
+	C.bf16_gemm(C.int(m), C.int(n), C.int(k), half(a), row, row, 1, half(b), C.int64_t(depth), c, C.int64_t(ldc), C.int(s))
+}
+
+// ProductPaired is Product for a paired left side.
+func ProductPaired(m, n, k int, a, b unsafe.Pointer, depth int, c unsafe.Pointer, ldc int, s Store) {
+	strip := C.int64_t((k + 1) / 2)
+	C.bf16_gemm(C.int(m), C.int(n), C.int(k), half(a), strip, 1, strips, half(b), C.int64_t(depth), c, C.int64_t(ldc), C.int(s))
+}
+
+// RoundPack is Pack of float32.
+func RoundPack(dst, b unsafe.Pointer, ldb, k, n int) {
+	C.bf16_round_pack(half(dst), (*C.float)(b), C.int64_t(ldb), C.int(k), C.int(n))
+}
+
+// RoundPackTransposed is PackTransposed of float32.
+func RoundPackTransposed(dst, b unsafe.Pointer, ldb, k, n int) {
+	C.bf16_round_pack_transposed(half(dst), (*C.float)(b), C.int64_t(ldb), C.int(k), C.int(n))
+}

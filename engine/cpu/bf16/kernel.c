@@ -1,0 +1,229 @@
+//go:build cgo && amd64
+
+#include "kernel.h"
+#include <immintrin.h>
+#include <string.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+#define INLINE static inline __attribute__((always_inline)) TARGET
+
+enum { COLS = 32, ROWS = 12 };
+enum { SET = 0, ADD = 1, ROUND = 2 };
+
+int bf16_available(void)
+{
+	__builtin_cpu_init();
+	return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+
+INLINE __mmask32 first(int n) { return n >= 32 ? 0xffffffffu : (1u << n) - 1; }
+
+// Two rows of 32 elements become 32 pairs, in order.
+INLINE void interleave(uint16_t *dst, __m512i x, __m512i y)
+{
+	const __m512i lo = _mm512_set_epi16(
+		47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
+		39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+	const __m512i hi = _mm512_add_epi16(lo, _mm512_set1_epi16(16));
+	_mm512_storeu_si512(dst, _mm512_permutex2var_epi16(x, lo, y));
+	_mm512_storeu_si512(dst + 32, _mm512_permutex2var_epi16(x, hi, y));
+}
+
+INLINE __m512i load32(const float *x, __mmask32 m)
+{
+	return (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(m >> 16, x + 16), _mm512_maskz_loadu_ps(m, x));
+}
+
+// Panels of B[k,n]: panel, pair of rows, column, row of the pair. The second
+// form rounds float32.
+TARGET void bf16_pack(uint16_t *dst, const uint16_t *b, int64_t ldb, int k, int n)
+{
+	for (int j = 0; j < n; j += COLS) {
+		__mmask32 m = first(n - j);
+		for (int i = 0; i < k; i += 2, dst += 2 * COLS) {
+			const uint16_t *x = b + i * ldb + j;
+			__m512i r0 = _mm512_maskz_loadu_epi16(m, x);
+			__m512i r1 = i + 1 < k ? _mm512_maskz_loadu_epi16(m, x + ldb) : _mm512_setzero_si512();
+			interleave(dst, r0, r1);
+		}
+	}
+}
+
+TARGET void bf16_round_pack(uint16_t *dst, const float *b, int64_t ldb, int k, int n)
+{
+	for (int j = 0; j < n; j += COLS) {
+		__mmask32 m = first(n - j);
+		for (int i = 0; i < k; i += 2, dst += 2 * COLS) {
+			const float *x = b + i * ldb + j;
+			interleave(dst, load32(x, m), i + 1 < k ? load32(x + ldb, m) : _mm512_setzero_si512());
+		}
+	}
+}
+
+// 16 rows of 16 pairs become 16 columns.
+INLINE void transpose16(__m512i r[16])
+{
+	__m512i t[16];
+	for (int i = 0; i < 8; i++) {
+		t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+		t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+	}
+	for (int i = 0; i < 4; i++) {
+		r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+		r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+		r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+		r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+	}
+	for (int i = 0; i < 4; i++) {
+		t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+		t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+		t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+		t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+	}
+	for (int i = 0; i < 4; i++) {
+		r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+		r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+		r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+		r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+	}
+}
+
+// Panels of B[k,n] where it is stored as its transpose [n,k].
+TARGET void bf16_pack_transposed(uint16_t *dst, const uint16_t *b, int64_t ldb, int k, int n)
+{
+	int pairs = (k + 1) / 2;
+	for (int j = 0; j < n; j += COLS, dst += (int64_t)pairs * 2 * COLS)
+		for (int half = 0; half < 2; half++)
+			for (int p = 0; p < pairs; p += 16) {
+				__m512i r[16];
+				__mmask32 m = first(k - 2 * p);
+				for (int i = 0; i < 16; i++) {
+					int row = j + 16 * half + i;
+					r[i] = row < n ? _mm512_maskz_loadu_epi16(m, b + row * ldb + 2 * p) : _mm512_setzero_si512();
+				}
+				transpose16(r);
+				for (int i = 0; i < 16 && p + i < pairs; i++)
+					_mm512_storeu_si512(dst + (int64_t)(p + i) * 2 * COLS + 32 * half, r[i]);
+			}
+}
+
+TARGET void bf16_round_pack_transposed(uint16_t *dst, const float *b, int64_t ldb, int k, int n)
+{
+	int pairs = (k + 1) / 2;
+	for (int j = 0; j < n; j += COLS, dst += (int64_t)pairs * 2 * COLS)
+		for (int half = 0; half < 2; half++)
+			for (int p = 0; p < pairs; p += 16) {
+				__m512i r[16];
+				__mmask32 m = first(k - 2 * p);
+				for (int i = 0; i < 16; i++) {
+					int row = j + 16 * half + i;
+					r[i] = row < n ? load32(b + row * ldb + 2 * p, m) : _mm512_setzero_si512();
+				}
+				transpose16(r);
+				for (int i = 0; i < 16 && p + i < pairs; i++)
+					_mm512_storeu_si512(dst + (int64_t)(p + i) * 2 * COLS + 32 * half, r[i]);
+			}
+}
+
+// A[k,m], whose columns are summed, as strips of 12 columns: strip, pair of
+// rows, column, row of the pair. Columns beyond m are zero.
+TARGET void bf16_pair(uint16_t *dst, const uint16_t *a, int64_t lda, int k, int m)
+{
+	const __m512i order = _mm512_set_epi16(
+		47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
+		39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+	const int group = 8 * ROWS; // columns read together: three cache lines
+	int64_t strip = (int64_t)((k + 1) / 2) * 2 * ROWS;
+	for (int g = 0; g < m; g += group)
+		for (int i = 0; i < k; i += 2) {
+			const uint16_t *x = a + i * lda;
+			for (int j = g; j < m && j < g + group; j += ROWS) {
+				__mmask32 c = m - j < ROWS ? first(m - j) : first(ROWS);
+				__m512i r0 = _mm512_maskz_loadu_epi16(c, x + j);
+				__m512i r1 = i + 1 < k ? _mm512_maskz_loadu_epi16(c, x + lda + j) : _mm512_setzero_si512();
+				_mm512_mask_storeu_epi16(dst + j / ROWS * strip + i * ROWS, first(2 * ROWS),
+							 _mm512_permutex2var_epi16(r0, order, r1));
+			}
+		}
+}
+
+// rows ≤ 12 of C against one panel: 2·rows sums stay in registers.
+INLINE void tile(const int rows, int pairs, const uint32_t *a, int64_t row, int64_t pair,
+		 const uint32_t *b, void *c, int64_t ldc, int cols, int store)
+{
+	__m512 s[ROWS][2];
+	for (int i = 0; i < rows; i++)
+		s[i][0] = s[i][1] = _mm512_setzero_ps();
+	for (int p = 0; p < pairs; p++, a += pair, b += COLS) {
+		__m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
+		for (int i = 0; i < rows; i++) {
+			__m512bh x = (__m512bh)_mm512_set1_epi32(a[i * row]);
+			s[i][0] = _mm512_dpbf16_ps(s[i][0], x, b0);
+			s[i][1] = _mm512_dpbf16_ps(s[i][1], x, b1);
+		}
+	}
+	__mmask32 m = first(cols);
+	for (int i = 0; i < rows; i++) {
+		if (store == ROUND) {
+			uint16_t *y = (uint16_t *)c + i * ldc;
+			_mm512_mask_storeu_epi16(y, m, (__m512i)_mm512_cvtne2ps_pbh(s[i][1], s[i][0]));
+			continue;
+		}
+		float *y = (float *)c + i * ldc;
+		if (store == ADD) {
+			s[i][0] = _mm512_add_ps(s[i][0], _mm512_maskz_loadu_ps(m, y));
+			s[i][1] = _mm512_add_ps(s[i][1], _mm512_maskz_loadu_ps(m >> 16, y + 16));
+		}
+		_mm512_mask_storeu_ps(y, m, s[i][0]);
+		_mm512_mask_storeu_ps(y + 16, m >> 16, s[i][1]);
+	}
+}
+
+TARGET static void tile12(int pairs, const uint32_t *a, int64_t row, int64_t pair, const uint32_t *b,
+			  void *c, int64_t ldc, int cols, int store)
+{
+	tile(12, pairs, a, row, pair, b, c, ldc, cols, store);
+}
+
+TARGET static void tile_rest(int rows, int pairs, const uint32_t *a, int64_t row, int64_t pair, const uint32_t *b,
+			     void *c, int64_t ldc, int cols, int store)
+{
+#define CASE(n) case n: tile(n, pairs, a, row, pair, b, c, ldc, cols, store); break;
+	switch (rows) {
+	CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11)
+	}
+#undef CASE
+}
+
+TARGET static void tiles(int rows, int pairs, const uint32_t *a, int64_t row, int64_t pair, const uint32_t *b,
+			 void *c, int64_t ldc, int cols, int store)
+{
+	if (rows >= ROWS)
+		tile12(pairs, a, row, pair, b, c, ldc, cols, store);
+	else
+		tile_rest(rows, pairs, a, row, pair, b, c, ldc, cols, store);
+}
+
+// C[m,n] = A·B for one packed B, of whose rows the first k are used. Strides of
+// A are in pairs: from strip to strip of 12 rows (per row), from row to row and
+// from pair to pair. The smaller operand is walked in the inner loop and stays
+// in cache.
+TARGET void bf16_gemm(int m, int n, int k, const uint16_t *a, int64_t strip, int64_t row, int64_t pair,
+		      const uint16_t *b, int64_t depth, void *c, int64_t ldc, int store)
+{
+	const uint32_t *a32 = (const uint32_t *)a, *b32 = (const uint32_t *)b;
+	int pairs = (k + 1) / 2;
+	int64_t panel = (depth + 1) / 2, size = store == ROUND ? 2 : 4;
+#define TILE(i, j) tiles(m - (i), pairs, a32 + (i) * strip, row, pair, b32 + (int64_t)(j) * panel, \
+			 (char *)c + ((int64_t)(i) * ldc + (j)) * size, ldc, n - (j), store)
+	if (m < n)
+		for (int j = 0; j < n; j += COLS)
+			for (int i = 0; i < m; i += ROWS)
+				TILE(i, j);
+	else
+		for (int i = 0; i < m; i += ROWS)
+			for (int j = 0; j < n; j += COLS)
+				TILE(i, j);
+#undef TILE
+}

@@ -1,0 +1,171 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
+)
+
+// The products of a linear layer on package bf16. Weights are packed when they
+// are used, straight from float32: that reads them once, which is little beside
+// the product, and keeps no second copy of the model in memory.
+
+// bf16Rows is the number of rows of a result that a worker takes at a time: few
+// enough that the last pieces of work come out even, enough that a panel of the
+// other side is used several times while it is in cache.
+const bf16Rows = 48
+
+// bf16Depth is the largest number of rows summed in one go for the gradient of
+// a weight, so that a packed panel and a strip stay in the second-level cache.
+const bf16Depth = 1024
+
+// bf16Columns is the number of columns of a left side that are paired together.
+const bf16Columns = 96
+
+// rowProduct is c[m,n] = a[m,k]·w for a weight in float32, stored [k,n] or, as
+// a linear layer's forward pass has it, [n,k].
+type rowProduct struct {
+	d          *Device
+	m, n, k    int
+	transposed bool
+}
+
+func (p rowProduct) scratch() int64 { return aligned(2 * int64(bf16.PackedLen(p.k, p.n))) }
+
+// pack writes the weight as panels, split over the workers.
+func (p rowProduct) pack(dst, w unsafe.Pointer) {
+	const panels = 4
+	columns := panels * bf16.Cols
+	p.d.run(ceil(p.n, columns), func(_, i int) {
+		j := i * columns
+		n := min(columns, p.n-j)
+		at := offset(dst, bf16.PackedLen(p.k, j), engine.BF16)
+		if p.transposed {
+			bf16.RoundPackTransposed(at, offset(w, j*p.k, engine.F32), p.k, p.k, n)
+		} else {
+			bf16.RoundPack(at, offset(w, j, engine.F32), p.n, p.k, n)
+		}
+	})
+}
+
+func (p rowProduct) run(a, packed, c unsafe.Pointer, t engine.DType, s bf16.Store) {
+	p.d.run(ceil(p.m, bf16Rows), func(_, i int) {
+		r := i * bf16Rows
+		bf16.Product(min(bf16Rows, p.m-r), p.n, p.k, offset(a, r*p.k, engine.BF16), p.k, packed, p.k,
+			offset(c, r*p.n, t), p.n, s)
+	})
+}
+
+// storeAs is how package bf16 stores a result.
+func storeAs(t engine.DType, adds bool) bf16.Store {
+	switch {
+	case t == engine.BF16:
+		return bf16.Round
+	case adds:
+		return bf16.Add
+	}
+	return bf16.Set
+}
+
+// linearBF16 is y[N,O] = x[N,C]·wᵀ.
+type linearBF16 struct {
+	rowProduct
+	in *engine.Instr
+}
+
+func newLinearBF16(d *Device, in *engine.Instr, outputs int) engine.Kernel {
+	x := in.In[0]
+	return &linearBF16{rowProduct{d: d, m: x.Rows(), n: outputs, k: x.Cols(), transposed: true}, in}
+}
+
+func (k *linearBF16) Scratch() int64 { return k.scratch() }
+
+func (k *linearBF16) Run(scratch unsafe.Pointer, accumulating bool) {
+	y := k.in.Out[0]
+	k.pack(scratch, k.in.In[1].Pointer())
+	k.run(k.in.In[0].Pointer(), scratch, y.Pointer(), y.DType, storeAs(y.DType, k.in.Store[0].Adds(accumulating)))
+}
+
+// linearGradInputBF16 is dx[N,C] = dy[N,O]·w.
+type linearGradInputBF16 struct {
+	rowProduct
+	in    *engine.Instr
+	round rounding
+}
+
+func newLinearGradInputBF16(d *Device, in *engine.Instr) engine.Kernel {
+	dy, dx := in.In[0], in.Out[0]
+	return &linearGradInputBF16{
+		rowProduct{d: d, m: dy.Rows(), n: dx.Cols(), k: dy.Cols()}, in, newRounding(d, dy, engine.BF16),
+	}
+}
+
+func (k *linearGradInputBF16) Scratch() int64 { return k.round.bytes + k.scratch() }
+
+func (k *linearGradInputBF16) Run(scratch unsafe.Pointer, accumulating bool) {
+	dx := k.in.Out[0]
+	dy, packed := k.round.run(scratch)
+	k.pack(packed, k.in.In[1].Pointer())
+	k.run(dy, packed, dx.Pointer(), dx.DType, storeAs(dx.DType, k.in.Store[0].Adds(accumulating)))
+}
+
+// linearGradWeightBF16 is dw[O,C] = dyᵀ·x for all weights of the product. x is
+// packed once, in pieces of bf16Depth tokens; each worker pairs and sums the
+// columns of dy whose rows of dw it makes.
+type linearGradWeightBF16 struct {
+	d       *Device
+	in      *engine.Instr
+	round   rounding
+	n, o, c int
+	// scratch: x packed, then each worker's paired columns
+	packed, paired int64
+}
+
+func newLinearGradWeightBF16(d *Device, in *engine.Instr) engine.Kernel {
+	dy, x := in.In[0], in.In[1]
+	k := &linearGradWeightBF16{d: d, in: in, round: newRounding(d, dy, engine.BF16), n: x.Rows(), o: dy.Cols(), c: x.Cols()}
+	k.packed = aligned(2 * int64(bf16.PackedLen(k.n, k.c)))
+	k.paired = aligned(2 * int64(bf16.PairedLen(min(k.n, bf16Depth), bf16Columns)))
+	return k
+}
+
+func (k *linearGradWeightBF16) Scratch() int64 {
+	return k.round.bytes + k.packed + k.paired*int64(k.d.Workers())
+}
+
+func (k *linearGradWeightBF16) Run(scratch unsafe.Pointer, accumulating bool) {
+	dy, packed := k.round.run(scratch)
+	k.d.packRows(packed, k.in.In[1].Pointer(), k.n, k.c)
+	paired := unsafe.Add(packed, k.packed)
+	adds := k.in.Store[0].Adds(accumulating)
+	k.d.run(ceil(k.o, bf16Columns), func(worker, i int) {
+		own := unsafe.Add(paired, int64(worker)*k.paired)
+		k.d.weightRows(i*bf16Columns, k.n, k.o, k.o, k.c, dy, packed, own, k.in.Out[0].Pointer(), adds)
+	})
+}
+
+// packRows packs x[n,c] in pieces of bf16Depth rows, split over the workers.
+func (d *Device) packRows(dst, x unsafe.Pointer, n, c int) {
+	const panels = 4
+	columns := panels * bf16.Cols
+	pieces, groups := ceil(n, bf16Depth), ceil(c, columns)
+	d.run(pieces*groups, func(_, i int) {
+		t, j := i/groups*bf16Depth, i%groups*columns
+		depth := min(bf16Depth, n-t)
+		at := bf16.PackedLen(t, c) + bf16.PackedLen(depth, j)
+		bf16.Pack(offset(dst, at, engine.BF16), offset(x, t*c+j, engine.BF16), c, depth, min(columns, c-j))
+	})
+}
+
+// weightRows makes rows first to first+bf16Columns of dw[o,c] = dy[n,o]ᵀ·x; a
+// row of dy has stride elements.
+func (d *Device) weightRows(first, n, o, stride, c int, dy, packed, paired, dw unsafe.Pointer, adds bool) {
+	m := min(bf16Columns, o-first)
+	for t := 0; t < n; t += bf16Depth {
+		depth := min(bf16Depth, n-t)
+		bf16.Pair(paired, offset(dy, t*stride+first, engine.BF16), stride, depth, m)
+		bf16.ProductPaired(m, c, depth, paired, offset(packed, bf16.PackedLen(t, c), engine.BF16), depth,
+			offset(dw, first*c, engine.F32), c, storeAs(engine.F32, adds || t > 0))
+	}
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Makes the golden files again with independent implementations from PyPI, in a
+# virtual environment under the user's cache folder.
+set -eu
+venv=$(scripts/venv.sh torch==2.15.0 transformers==5.23.0 tokenizers safetensors numpy)
+for script in $(git ls-files '*/testdata/golden.py' '*/testdata/*/golden.py' 'arch/testdata/parameters.py'); do
+	echo "$script"
+	(cd "$(dirname "$script")" && "$venv/bin/python" "$(basename "$script")")
+done
