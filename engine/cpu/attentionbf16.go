@@ -73,6 +73,10 @@ func (k *attentionBF16) head(i int, scratch unsafe.Pointer) {
 	p := matrixAt[uint16](scratch, k.p, k.rows*stride)
 	o := matrixAt[float32](scratch, k.o, k.rows*dim)
 	a := k.scoreScale()
+	var statistics []float32
+	if lse != nil {
+		statistics = lse.Float32s()
+	}
 
 	rotated(&k.blocks, turned, qkv, row, k.keyColumn(head), 0, k.Seq, k.angles)
 	bf16.PackTransposed(keys, pointer(turned), dim, dim, k.Seq)
@@ -89,8 +93,8 @@ func (k *attentionBF16) head(i int, scratch unsafe.Pointer) {
 			top := a * largest(x)
 			sums[r] = expSum(e[:len(x)], x, a, top)
 			clear(e[len(x):max(depth, len(x))])
-			if lse != nil {
-				lse.Float32s()[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))
+			if statistics != nil {
+				statistics[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))
 			}
 		}
 		bf16.Product(n, dim, depth, pointer(p), stride, values, k.Seq, pointer(o), dim, bf16.Set)

@@ -11,10 +11,11 @@ func elements[E elem](t *engine.Tensor) []E {
 	return unsafe.Slice((*E)(t.Pointer()), t.Len())
 }
 
-// rowOf is row r of t.
+// rowOf is row r of the matrix t.
 func rowOf[E elem](t *engine.Tensor, r int) []E {
-	c := t.Cols()
-	return elements[E](t)[r*c : (r+1)*c]
+	var e E
+	c := t.Shape[1]
+	return unsafe.Slice((*E)(unsafe.Add(t.Pointer(), r*c*int(unsafe.Sizeof(e)))), c)
 }
 
 // rowGrain is the number of rows a worker takes at a time.

@@ -54,14 +54,18 @@ func body(n int) int {
 
 // lanes is the sum of a vector's elements.
 func lanes(v f32x16) float32 {
-	var x [16]float32
-	v.Store(&x)
-	for w := 8; w > 0; w /= 2 {
-		for i := range w {
-			x[i] += x[i+w]
-		}
-	}
-	return x[0]
+	h := v.GetHi().Add(v.GetLo())
+	var x [4]float32
+	h.GetHi().Add(h.GetLo()).Store(&x)
+	return (x[0] + x[1]) + (x[2] + x[3])
+}
+
+// top is the largest of a vector's elements.
+func top(v f32x16) float32 {
+	h := v.GetHi().Max(v.GetLo())
+	var x [4]float32
+	h.GetHi().Max(h.GetLo()).Store(&x)
+	return max(x[0], x[1], x[2], x[3])
 }
 
 // exp is eˣ to 2 units in the last place: x = n·ln2 + r, |r| ≤ ln2/2, and a
@@ -234,14 +238,20 @@ func largest(x []float32) float32 {
 	n := body(len(x))
 	m := negInf
 	if n > 0 {
-		v := at(x, 0)
-		for i := 16; i < n; i += 16 {
-			v = v.Max(at(x, i))
+		u := at(x, 0)
+		v := u
+		i := 16
+		for ; i+32 <= n; i += 32 {
+			u, v = u.Max(at(x, i)), v.Max(at(x, i+16))
 		}
-		var each [16]float32
-		v.Store(&each)
+		if i < n {
+			u = u.Max(at(x, i))
+		}
+		m = top(u.Max(v))
 		archsimd.ClearAVXUpperBits()
-		m = largestPlain(each[:])
+	}
+	if n == len(x) {
+		return m
 	}
 	return max(m, largestPlain(x[n:]))
 }
