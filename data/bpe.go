@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash"
 	"hash/maphash"
+
+	"mobilellm/data/internal/merge"
 )
 
 var endOfTextBytes = []byte(EndOfText)
@@ -16,23 +18,23 @@ var endOfTextBytes = []byte(EndOfText)
 // Sennrich, Haddow, Birch, "Neural machine translation of rare words with
 // subword units", 2016; on bytes: Radford et al., 2019.
 type BPE struct {
-	tokens [][]byte // by id; the special token's is its text
-	merges []merge  // in the order learnt
+	tokens [][]byte  // by id; the special token's is its text
+	merges []joining // in the order learnt
 	eos    int32
 
 	byteIDs [256]int32
-	rules   mergeTable
+	rules   merge.Table
 	cache   *wordCache
 	seed    maphash.Seed
 	print   string
 }
 
-// merge joins two tokens to a third.
-type merge struct{ left, right, joined int32 }
+// joining makes a third token of two.
+type joining struct{ left, right, joined int32 }
 
 // newBPE builds the tables that encoding needs. It refuses a vocabulary in
 // which a byte has no id, and merges whose tokens' bytes do not add up.
-func newBPE(tokens [][]byte, merges []merge, eos int32) (*BPE, error) {
+func newBPE(tokens [][]byte, merges []joining, eos int32) (*BPE, error) {
 	b := &BPE{tokens: tokens, merges: merges, eos: eos, cache: new(wordCache), seed: maphash.MakeSeed()}
 	var have [256]bool
 	for id, token := range tokens {
@@ -57,7 +59,7 @@ func newBPE(tokens [][]byte, merges []merge, eos int32) (*BPE, error) {
 			return nil, fmt.Errorf("merge %d: %q and %q do not make %q", rank, l, r, j)
 		}
 	}
-	b.rules = newMergeTable(merges)
+	b.rules = mergeTable(merges)
 	b.print = fingerprint(func(h hash.Hash) {
 		fmt.Fprintf(h, "byte-level bpe\x00%s\x00%s\x00%d\n", wordPattern, EndOfText, eos)
 		for _, token := range tokens {
@@ -114,16 +116,34 @@ func (b *BPE) appendWord(dst []int32, word []byte) []int32 {
 		return append(dst, b.byteIDs[word[0]])
 	}
 	if len(word) > longestCached {
-		return b.merge(dst, word)
+		return b.mergeWord(dst, word)
 	}
 	slot := b.cache.slot(maphash.Bytes(b.seed, word))
 	if known := slot.Load(); known != nil && known.word == string(word) {
 		return append(dst, known.ids...)
 	}
 	start := len(dst)
-	dst = b.merge(dst, word)
+	dst = b.mergeWord(dst, word)
 	slot.Store(&cachedWord{string(word), append([]int32(nil), dst[start:]...)})
 	return dst
+}
+
+// mergeWord appends the ids of one word to dst.
+func (b *BPE) mergeWord(dst []int32, word []byte) []int32 {
+	var short [64]int32
+	symbols := short[:0]
+	for _, c := range word {
+		symbols = append(symbols, b.byteIDs[c])
+	}
+	return b.rules.Apply(dst, symbols)
+}
+
+func mergeTable(merges []joining) merge.Table {
+	rules := make([]merge.Rule, len(merges))
+	for rank, m := range merges {
+		rules[rank] = merge.Rule{Pair: merge.Key(m.left, m.right), Rank: int32(rank), Joined: m.joined}
+	}
+	return merge.NewTable(rules)
 }
 
 // Decode joins the tokens of ids.

@@ -89,7 +89,7 @@ func (f *tokenizerJSON) tokenizer() (Tokenizer, error) {
 		}
 		tokens[id] = token
 	}
-	merges := make([]merge, len(f.Model.Merges))
+	merges := make([]joining, len(f.Model.Merges))
 	for rank, p := range f.Model.Merges {
 		for i, id := range []*int32{&merges[rank].left, &merges[rank].right, &merges[rank].joined} {
 			text := [3]string{p[0], p[1], p[0] + p[1]}[i]

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -158,22 +157,6 @@ func TestSpecialTokens(t *testing.T) {
 	}
 }
 
-// Short and long words are merged by two algorithms, which must agree.
-func TestMergeAlgorithmsAgree(t *testing.T) {
-	bpe := sampleBPE()
-	r := rand.New(rand.NewPCG(1, 2))
-	letters := []byte("aeinorst =-/\t")
-	for range 2000 {
-		word := make([]byte, 1+r.IntN(longestScanned))
-		for i := range word {
-			word[i] = letters[r.IntN(len(letters))]
-		}
-		if short, long := bpe.merge(nil, word), bpe.mergeLong(nil, word); !slices.Equal(short, long) {
-			t.Fatalf("%q: scanned %v, by heap %v", word, short, long)
-		}
-	}
-}
-
 func TestEncodeConcurrently(t *testing.T) {
 	rows := goldenTexts(t)
 	bpe, err := LoadTokenizer("testdata/bpe") // with a cold cache
@@ -313,7 +296,7 @@ func BenchmarkMergeWords(b *testing.B) {
 		ids = ids[:0]
 		for rest := text; len(rest) > 0; {
 			n := nextWord(rest)
-			ids = bpe.merge(ids, rest[:n])
+			ids = bpe.mergeWord(ids, rest[:n])
 			rest = rest[n:]
 		}
 	}

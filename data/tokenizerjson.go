@@ -143,7 +143,7 @@ func byteVocabulary() vocab {
 
 // tokenizerFile describes a byte-level BPE; without a pattern the text is one
 // word, which with no merges is the byte tokenizer.
-func tokenizerFile(v vocab, merges []merge, pattern string) tokenizerJSON {
+func tokenizerFile(v vocab, merges []joining, pattern string) tokenizerJSON {
 	file := tokenizerJSON{
 		Version:      "1.0",
 		PreTokenizer: byteLevelStage(),

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"mobilellm/data/internal/merge"
 )
 
 // TrainReport says what a BPE was learnt from and what came out.
@@ -89,7 +91,7 @@ type learner struct {
 
 	tokens [][]byte
 	ids    map[string]int32 // by the token's bytes
-	merges []merge
+	merges []joining
 	learnt map[uint64]bool
 
 	pairs map[uint64]*pairStat
@@ -125,7 +127,7 @@ func newLearner(words []countedWord) *learner {
 			l.words[i][j] = int32(w.text[j])
 		}
 		for j := range len(w.text) - 1 {
-			l.add(pairKey(l.words[i][j], l.words[i][j+1]), int32(i), w.count)
+			l.add(merge.Key(l.words[i][j], l.words[i][j+1]), int32(i), w.count)
 		}
 	}
 	l.queueGrown()
@@ -186,7 +188,7 @@ func (l *learner) join(key uint64, stat *pairStat) {
 	}
 	if !l.learnt[key] {
 		l.learnt[key] = true
-		l.merges = append(l.merges, merge{left, right, joined})
+		l.merges = append(l.merges, joining{left, right, joined})
 	}
 	delete(l.pairs, key)
 	for _, word := range stat.words {
@@ -206,12 +208,12 @@ func (l *learner) rewrite(word, left, right, joined int32) []int32 {
 			continue
 		}
 		if n := len(out); n > 0 {
-			l.drop(pairKey(out[n-1], left), count)
-			l.add(pairKey(out[n-1], joined), word, count)
+			l.drop(merge.Key(out[n-1], left), count)
+			l.add(merge.Key(out[n-1], joined), word, count)
 		}
 		if i+2 < len(old) {
-			l.drop(pairKey(right, old[i+2]), count)
-			l.add(pairKey(joined, old[i+2]), word, count)
+			l.drop(merge.Key(right, old[i+2]), count)
+			l.add(merge.Key(joined, old[i+2]), word, count)
 		}
 		out = append(out, joined)
 		i++

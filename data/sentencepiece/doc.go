@@ -1,0 +1,17 @@
+// Package sentencepiece reads, applies and writes SentencePiece models of the
+// BPE kind: LLaMA's tokenizer.model and those that [Writer] makes.
+//
+// The ids are those of the SentencePiece library for every input: the text is
+// normalised as the model's file says ([Model] interprets its precompiled
+// character map, dummy prefix and treatment of blanks), blanks become U+2581,
+// user-defined pieces are cut out, characters are merged by the score of the
+// piece that two neighbours make, and what has no piece falls back to bytes.
+// Unigram, word and character models are refused.
+//
+// Kudo, Richardson, "SentencePiece: a simple and language independent subword
+// tokenizer and detokenizer for neural text processing", 2018, section 3.
+//
+//	model, err := sentencepiece.Open("tokenizer.model")
+//	ids := model.Encode([]byte("Hello world"))
+//	text := model.Decode(ids)
+package sentencepiece

@@ -1,0 +1,68 @@
+package sentencepiece
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestParseRefuses(t *testing.T) {
+	good := gunzip(t, "testdata/plain.model.gz")
+	piece := func(text string, kind Type) []byte {
+		message := appendBytes(nil, pieceText, []byte(text))
+		return appendBytes(nil, modelPieces, appendInt(message, pieceType, int64(kind)))
+	}
+	bpe := appendBytes(nil, modelTrainer, appendInt(nil, trainerKind, modelKindBPE))
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"empty":          {nil, "no pieces"},
+		"text":           {[]byte("{\"model\": 1}"), "broken protocol buffer"},
+		"cut short":      {good[:len(good)/2], "broken protocol buffer"},
+		"unigram":        {piece("a", Normal), `model_type "unigram" (1)`},
+		"no unknown":     {slices.Concat(piece("a", Normal), bpe), "no piece is unknown"},
+		"twice":          {slices.Concat(piece("a", Normal), piece("a", Normal), bpe), `piece "a" is defined twice`},
+		"empty piece":    {slices.Concat(piece("", Normal), bpe), "piece 0 is empty"},
+		"no byte":        {slices.Concat(piece("<0xZZ>", Byte), bpe), `piece 0: "<0xZZ>" is no byte`},
+		"type":           {slices.Concat(piece("a", 9), bpe), `piece 0 ("a") is of unknown type 9`},
+		"missing bytes":  {slices.Concat(piece("<unk>", Unknown), appendBytes(nil, modelTrainer, appendBool(appendInt(nil, trainerKind, 2), trainerByteFallback, true))), "byte_fallback without a piece for byte 0x00"},
+		"broken charmap": {slices.Concat(piece("<unk>", Unknown), bpe, appendBytes(nil, modelNormalizer, appendBytes(nil, normalizerMap, []byte("abcdefgh")))), "broken precompiled_charsmap"},
+	} {
+		_, err := Parse(c.file)
+		if err == nil || !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+	if _, err := Open(filepath.Join(t.TempDir(), "none.model")); err == nil || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+// The count that the paper's perplexity rests on: the rows of WikiText-2's raw
+// test part, joined with blank lines as the official eval.py does.
+func TestWikiText2(t *testing.T) {
+	m := sharedModel(t)
+	path := "../../../shared/data/text/wikitext-2-raw/wiki.test.raw.gz"
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("needs WikiText-2: %v", err)
+	}
+	raw := strings.TrimSuffix(string(gunzip(t, path)), "\n")
+	rows := strings.SplitAfter(raw+"\n", "\n")
+	rows = rows[:len(rows)-1]
+	for i, row := range rows {
+		if strings.TrimSpace(row) == "" {
+			rows[i] = ""
+		}
+	}
+	text := strings.Join(rows, "\n\n")
+	if len(text) != 1296370 {
+		t.Fatalf("%d bytes of text, want 1296370", len(text))
+	}
+	if ids := m.Encode([]byte(text)); len(ids) != 341468 {
+		t.Errorf("%d ids, want 341468", len(ids))
+	}
+}
