@@ -7,14 +7,13 @@ import (
 	"strconv"
 	"strings"
 
-	"mobilellm/arch"
 	"mobilellm/engine"
 	"mobilellm/optim"
 )
 
 // Memory is what a run needs, in bytes.
 type Memory struct {
-	Weights     int64 `json:"weights"`     // float32, and a bf16 copy where products are bf16
+	Weights     int64 `json:"weights"`     // float32, and a bf16 copy where the device wants one
 	Gradients   int64 `json:"gradients"`   // float32
 	Optimizer   int64 `json:"optimizer"`   // float32 moments
 	Activations int64 `json:"activations"` // of a micro-batch, with scratch
@@ -39,19 +38,15 @@ func (m Memory) training() int64 {
 
 // estimate counts the memory of a run with micro-batches of rows sequences.
 func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, text int64, dev Device) (Memory, error) {
-	training, scoring, err := arenas(c, rows, p, r, dev)
+	l, err := layOut(c, rows, p, r, dev)
 	if err != nil {
 		return Memory{}, err
 	}
-	n := c.Model.Bytes(arch.Workload{Batch: rows, Seq: c.Data.Seq, ValueBytes: 4, Moments: moments(c.Optim)})
-	m := Memory{
-		Weights: n.Weights, Gradients: n.Gradients, Optimizer: n.Optimizer,
-		Activations: training, Scoring: scoring, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
-	}
-	if p == engine.PrecisionBF16 {
-		m.Weights += n.Weights / 2
-	}
-	return m, nil
+	parameters := 4 * c.Model.ParameterCount() // in float32
+	return Memory{
+		Weights: l.weights - parameters, Gradients: parameters, Optimizer: int64(moments(c.Optim)) * parameters,
+		Activations: l.training, Scoring: l.scoring, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
+	}, nil
 }
 
 // moments is the number of values that the optimizer keeps for each weight.

@@ -78,22 +78,28 @@ type planDevice struct{ Device }
 // Alloc reserves addresses: nothing is written there.
 func (d planDevice) Alloc(bytes int64) (engine.Memory, error) { return d.reserve(bytes) }
 
-// arenas lays out a run's two programs and returns their bytes.
-func arenas(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev Device) (training, scoring int64, err error) {
+// layout is the memory that the engine takes for a run, in bytes.
+type layout struct {
+	weights           int64 // with their gradients and, where the device wants one, a bf16 copy
+	training, scoring int64 // activations and scratch of the two programs
+}
+
+// layOut plans a run's programs for micro-batches of rows sequences.
+func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev Device) (_ layout, err error) {
 	plan := planDevice{dev}
 	w, err := newWeights(plan, c.Model.Parameters(), engine.WeightOptions{Gradients: true, BF16: p == engine.PrecisionBF16})
 	if err != nil {
-		return 0, 0, fmt.Errorf("planning memory: %w", err)
+		return layout{}, fmt.Errorf("planning memory: %w", err)
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	o := engine.Options{Precision: p, Recompute: r, PlanOnly: true}
 	t, err := compileTraining(c.Model, rows, c.Data.Seq, w, plan, o)
 	if err != nil {
-		return 0, 0, err
+		return layout{}, err
 	}
 	s, err := compileScoring(c.Model, rows, c.Data.Seq, w, plan, o)
 	if err != nil {
-		return 0, 0, err
+		return layout{}, err
 	}
-	return t.vm.Bytes(), s.vm.Bytes(), nil
+	return layout{w.Bytes(), t.vm.Bytes(), s.vm.Bytes()}, nil
 }

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"mobilellm-train": main,
+		"limited-train":   limited,
+	})
+}
+
+// limited is mobilellm-train on a disk that seems full: no file may be larger than
+// LARGEST_FILE bytes. The signal that comes with it would end the process.
+func limited() {
+	signal.Ignore(syscall.SIGXFSZ)
+	n, err := strconv.ParseUint(os.Getenv("LARGEST_FILE"), 10, 64)
+	if err == nil {
+		err = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: n, Max: n})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(9)
+	}
+	main()
+}
+
+func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains many tiny models")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			// Real runs of a tiny model on text that stays the same.
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "tiny.yaml"), []byte(tinyConfig), 0o644); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(e.WorkDir, "text.txt"), []byte(strings.Repeat("a deep and thin model reads this line\n", 300)), 0o644)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":    exits,
+			"truncate": truncate,
+			"signals":  signals,
+		},
+	})
+}
+
+const tinyConfig = `model: {vocab_size: 257, layers: 2, dim: 32, heads: 4, kv_heads: 2, ffn_dim: 64, context: 32}
+data: {train: text.txt, tokenizer: bytes, seq: 32}
+optim: {lr: 3e-3, warmup_steps: 2}
+train: {steps: 4, batch: 4, micro_batch: 2}
+eval: {every: 2}
+checkpoint: {every: 2}
+`
+
+// exits CODE COMMAND… runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// truncate FILE cuts a file in half.
+func truncate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: truncate FILE")
+	}
+	path := ts.MkAbs(args[0])
+	info, err := os.Stat(path)
+	ts.Check(err)
+	ts.Check(os.Truncate(path, info.Size()/2))
+}
+
+// signals SIGNAL CODE WAITFOR COMMAND… sends a running command a signal once the
+// file exists; the command must end with that code.
+func signals(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: signals SIGNAL CODE FILE COMMAND…")
+	}
+	name := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	path, err := exec.LookPath(args[3])
+	ts.Check(err)
+	cmd := exec.Command(path, args[4:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	var text strings.Builder
+	cmd.Stderr = &text
+	ts.Check(cmd.Start())
+	for range 600 {
+		if _, err := os.Stat(ts.MkAbs(args[2])); err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Check(cmd.Process.Signal(name))
+	_ = cmd.Wait() // the code says it
+	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] {
+		ts.Fatalf("exit code %d, want %s\n%s", code, args[1], text.String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("signalled"), []byte(text.String()), 0o644))
+}

@@ -1,0 +1,149 @@
+package train
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mobilellm/engine"
+)
+
+// Less memory means smaller micro-batches, then blocks computed again, then an
+// error with the numbers.
+func TestChoose(t *testing.T) {
+	dev, err := OpenDevice("cpu", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	c := tiny(t)
+	c.Model.Dim, c.Model.Heads, c.Model.KVHeads, c.Model.HeadDim, c.Model.FFNDim, c.Model.Layers, c.Model.Context = 64, 2, 1, 32, 256, 8, 512
+	c.Data.Seq, c.Train.Batch, c.Train.MicroBatch = 512, 48, 0
+	need := func(rows int, r engine.Recompute) int64 {
+		m, err := estimate(&c, rows, engine.PrecisionF32, r, 0, dev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m.Total()
+	}
+	fits := func(n int64) int64 { return int64(float64(n)/memoryShare) + 1 }
+	kept, again := engine.RecomputeNone, engine.RecomputeBlock
+	if need(1, again) >= need(1, kept) {
+		t.Fatal("computing blocks again saves nothing here")
+	}
+	tests := []struct {
+		name      string
+		available int64
+		rows      int
+		recompute engine.Recompute
+		notes     int
+		err       string
+	}{
+		{"plenty", 1 << 50, 24, kept, 0, ""}, // 16k tokens are 32 sequences, 24 the largest divisor
+		{"unknown", 0, 24, kept, 0, ""},
+		{"exactly", fits(need(24, kept)), 24, kept, 0, ""},
+		{"a byte less", fits(need(24, kept)) - 3, 16, kept, 0, ""},
+		{"one", fits(need(1, kept)), 1, kept, 0, ""},
+		{"less than one", fits(need(1, again)), 1, again, 1, ""},
+		{"too little", fits(need(1, again)) - 3, 0, 0, 0, "not enough memory: one sequence at a time needs "},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, m, notes, err := choose(&c, nil, test.available, 0, dev)
+			if test.err != "" {
+				checkError(t, err, test.err, "\nhint: ")
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.MicroBatch != test.rows || got.Recompute != test.recompute || len(notes) != test.notes {
+				t.Errorf("chose %+v with notes %q, want %d rows and %s", got, notes, test.rows, test.recompute)
+			}
+			if m.Total() != need(test.rows, test.recompute) {
+				t.Errorf("planned %d bytes, the choice needs %d", m.Total(), need(test.rows, test.recompute))
+			}
+		})
+	}
+	recorded := &Choice{MicroBatch: 12, Precision: engine.PrecisionBF16, Recompute: again}
+	c.Train.Precision = Precision{Auto: true}
+	if got, _, _, err := choose(&c, recorded, 1<<50, 0, dev); err != nil || got != *recorded {
+		t.Errorf("a resumed run chose %+v (%v), want what was recorded", got, err)
+	}
+}
+
+func TestPlan(t *testing.T) {
+	dev, err := OpenDevice("cpu", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	c := tiny(t)
+	p, err := NewPlan(context.Background(), c, dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Parameters != c.Model.ParameterCount() || p.FLOPsPerToken != c.Model.TrainingFLOPs(32) || p.Tokens != 12*4*32 ||
+		p.MicroBatch != 2 || p.Precision != "float32" || p.MemoryBytes != p.Memory.Total() || !(p.PeakFLOPS > 0) || !(p.Seconds > 0) {
+		t.Errorf("the plan is %+v", p)
+	}
+}
+
+// The memory planned is what the process takes. It runs in a process of its own,
+// as the largest size is one of a whole process.
+func TestMemoryPlan(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains a model of 30 million parameters")
+	}
+	c := tiny(t)
+	c.Model.VocabSize, c.Model.Dim, c.Model.Heads, c.Model.KVHeads, c.Model.FFNDim, c.Model.Layers, c.Model.Context = 8192, 512, 8, 2, 1536, 8, 256
+	c.Data.Seq, c.Train.Steps, c.Train.Batch, c.Train.MicroBatch = 128, 2, 4, 4
+	for _, test := range [][2]string{{"float32", "none"}, {"bf16", "block"}} {
+		out := runChild(t, c, test[0], test[1])
+		planned, peak := out[0], out[1]
+		if ratio := planned / peak; ratio < 0.85 || ratio > 1.15 {
+			t.Errorf("%s, recompute %s: planned %.0f MB, took %.0f", test[0], test[1], planned/(1<<20), peak/(1<<20))
+		}
+	}
+}
+
+func TestGroupMemory(t *testing.T) {
+	root := t.TempDir()
+	write := func(path, text string) {
+		t.Helper()
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a/memory.max", "1000\n")
+	write("a/memory.current", "700\n")
+	write("a/memory.stat", "anon 500\ninactive_file 100\n")
+	write("a/b/memory.max", "max\n")
+	write("a/b/memory.current", "600\n")
+	write("memory/c/memory.limit_in_bytes", "5000\n")
+	write("memory/c/memory.usage_in_bytes", "1000\n")
+	tests := []struct {
+		self string
+		left int64
+		ok   bool
+	}{
+		{"0::/a/b\n", 400, true}, // the parent's limit holds
+		{"0::/a\n", 400, true},
+		{"0::/\n", 0, false},
+		{"0::/elsewhere\n", 0, false},
+		{"5:cpu:/c\n7:memory:/c\n", 4000, true},
+		{"nonsense\n", 0, false},
+	}
+	for _, test := range tests {
+		write("self", test.self)
+		if left, ok := groupMemory(root, filepath.Join(root, "self")); left != test.left || ok != test.ok {
+			t.Errorf("%q: %d %v, want %d %v", strings.TrimSpace(test.self), left, ok, test.left, test.ok)
+		}
+	}
+}
