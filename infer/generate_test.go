@@ -1,0 +1,275 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+
+	"mobilellm/data"
+	"mobilellm/engine"
+	"mobilellm/engine/cpu"
+)
+
+// The logits are those of the whole model's graph, for every padded length and
+// beyond the context, where the window slides.
+func TestLogits(t *testing.T) {
+	m := loaded(t)
+	ids := make([]int32, 60)
+	for i := range ids {
+		ids[i] = int32(i * 37 % 256)
+	}
+	for _, n := range []int{1, 15, 16, 17, 32, 33, 40, 41, 60} {
+		got, err := m.Logits(ids[:n])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := reference(t, m, ids[max(0, n-40):n])
+		for i := range got {
+			if math.Abs(float64(got[i]-want[i])) > 1e-4*(1+math.Abs(float64(want[i]))) {
+				t.Fatalf("%d tokens: logit %d is %g, want %g", n, i, got[i], want[i])
+			}
+		}
+	}
+	for _, bad := range [][]int32{{}, {260}, {-1}} {
+		if _, err := m.Logits(bad); err == nil {
+			t.Errorf("tokens %v give no error", bad)
+		}
+	}
+}
+
+// reference computes the last token's logits without padding, by the head of the
+// graph.
+func reference(t *testing.T, m *Model, ids []int32) []float32 {
+	t.Helper()
+	g, err := m.Config.BuildLogits(1, len(ids))
+	if err != nil {
+		t.Fatal(err)
+	}
+	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Logits}, Weights: m.weights}, m.dev, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer vm.Close()
+	copy(vm.Input(g.Tokens).Ids(), ids)
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	all := vm.Output(g.Logits).Float32s()
+	return slices.Clone(all[len(all)-m.Config.VocabSize:])
+}
+
+func generated(t *testing.T, m *Model, o Options) []int32 {
+	t.Helper()
+	var ids []int32
+	if err := m.Generate(context.Background(), m.Prompt("deep and thin"), o, func(id int32) { ids = append(ids, id) }); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
+
+// Temperature 0 takes the likeliest of the tokenizer's ids each time; a seed fixes
+// what is drawn.
+func TestGenerate(t *testing.T) {
+	m := loaded(t)
+	greedy := generated(t, m, Options{MaxTokens: 50})
+	ids := m.Prompt("deep and thin")
+	for _, id := range greedy {
+		logits := reference(t, m, ids[max(0, len(ids)-40):])[:m.Tokenizer.VocabSize()]
+		if best := slices.Max(logits); logits[id] < best-1e-4 {
+			t.Fatalf("token %d has logit %g, the best is %g", id, logits[id], best)
+		}
+		ids = append(ids, id)
+	}
+	if len(greedy) == 0 {
+		t.Fatal("nothing was generated")
+	}
+	for _, o := range []Options{{MaxTokens: 30, Temperature: 5, TopK: 1}, {MaxTokens: 30, Temperature: 1, TopP: 1e-9}} {
+		if got := generated(t, m, o); !slices.Equal(got, greedy[:min(30, len(greedy))]) {
+			t.Errorf("%+v gives %v, greedy %v", o, got, greedy)
+		}
+	}
+	hot := Options{MaxTokens: 30, Temperature: 2, Seed: 1}
+	first := generated(t, m, hot)
+	if !slices.Equal(first, generated(t, m, hot)) {
+		t.Error("the same seed gives other tokens")
+	}
+	hot.Seed = 2
+	if slices.Equal(first, generated(t, m, hot)) {
+		t.Error("another seed gives the same tokens")
+	}
+}
+
+// Generation ends at EOS, which is not handed out.
+func TestGenerateEnds(t *testing.T) {
+	m := loaded(t)
+	eos, _ := m.Tokenizer.EOS()
+	embedding := m.weights.Value("model.embed_tokens.weight").Float32s()
+	c := m.Config.Dim
+	prompt := []int32{'x'} // without BOS, which has the id of EOS
+	logits, err := m.Logits(prompt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	best := likeliest(logits)
+	for i := range c {
+		embedding[int(eos)*c+i] = 3 * embedding[int(best)*c+i] // and so its logit is three times the largest
+	}
+	m.weights.Changed()
+	n := 0
+	if err := m.Generate(context.Background(), prompt, Options{MaxTokens: 5}, func(int32) { n++ }); err != nil || n > 0 {
+		t.Errorf("%d tokens were handed out before EOS, the likeliest (%v)", n, err)
+	}
+}
+
+// endless is a tokenizer without EOS.
+type endless struct{ data.Tokenizer }
+
+func (endless) EOS() (int32, bool) { return 0, false }
+
+func TestGenerateContext(t *testing.T) {
+	m := loaded(t)
+	m.Tokenizer = endless{m.Tokenizer}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	n := 0
+	err := m.Generate(ctx, m.Prompt("x"), Options{MaxTokens: 1000}, func(int32) {
+		if n++; n == 3 {
+			cancel()
+		}
+	})
+	if n != 3 || !errors.Is(err, context.Canceled) {
+		t.Errorf("%d tokens, of which the third ended the context; error %v", n, err)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for want, o := range map[string]Options{
+		"max-tokens (0) must be at least 1":      {},
+		"temperature (-1) must not be negative":  {MaxTokens: 1, Temperature: -1},
+		"temperature (NaN) must not be negative": {MaxTokens: 1, Temperature: math.NaN()},
+		"top-k (-1) must not be negative":        {MaxTokens: 1, TopK: -1},
+		"top-p (1.5) must lie between 0 and 1":   {MaxTokens: 1, TopP: 1.5},
+	} {
+		if err := o.Validate(); err == nil || err.Error() != want {
+			t.Errorf("%+v: %v, want %s", o, err, want)
+		}
+	}
+}
+
+// What is drawn has the frequencies of the distribution that the options leave.
+func TestSampler(t *testing.T) {
+	logits := []float32{float32(math.Log(1)), float32(math.Log(4)), float32(math.Log(2)), float32(math.Log(3))} // of 10
+	tests := []struct {
+		o    Options
+		want []float64
+	}{
+		{Options{Temperature: 1}, []float64{.1, .4, .2, .3}},
+		{Options{Temperature: .5}, []float64{1. / 30, 16. / 30, 4. / 30, 9. / 30}},
+		{Options{Temperature: 1, TopK: 2}, []float64{0, 4. / 7, 0, 3. / 7}},
+		{Options{Temperature: 1, TopK: 9}, []float64{.1, .4, .2, .3}},
+		{Options{Temperature: 1, TopP: .69}, []float64{0, 4. / 7, 0, 3. / 7}},
+		{Options{Temperature: 1, TopP: .71}, []float64{0, 4. / 9, 2. / 9, 3. / 9}},
+		{Options{Temperature: 1, TopK: 3, TopP: .5}, []float64{0, 4. / 7, 0, 3. / 7}}, // 4/9 is not enough
+		{Options{Temperature: 1, TopP: 1}, []float64{.1, .4, .2, .3}},
+	}
+	const n = 40000
+	for _, test := range tests {
+		s := newSampler(test.o)
+		counts := make([]float64, len(logits))
+		for range n {
+			counts[s.next(logits)]++
+		}
+		for id, want := range test.want {
+			if got := counts[id] / n; math.Abs(got-want) > 5*math.Sqrt(want*(1-want)/n) {
+				t.Errorf("%+v: token %d has share %.4f, want %.4f", test.o, id, got, want)
+			}
+		}
+	}
+}
+
+// recorder keeps every write by itself.
+type recorder struct {
+	writes []string
+	err    error
+}
+
+func (r *recorder) Write(p []byte) (int, error) {
+	r.writes = append(r.writes, string(p))
+	return len(p), r.err
+}
+
+// A character is written when its last byte has come; what is none becomes U+FFFD.
+func TestStream(t *testing.T) {
+	tests := []struct{ bytes, want string }{
+		{"ab", "a|b"},
+		{"é€😀", "é|€|😀"},
+		{"a\xff\x80b", "a|\uFFFD|\uFFFD|b"},
+		{"\xe2\x82a", "\uFFFD\uFFFDa"},
+		{"a\xf0\x9f\x98", "a|\uFFFD\uFFFD\uFFFD"},
+		{"", ""},
+	}
+	for _, test := range tests {
+		var r recorder
+		s := NewStream(&r, data.Bytes())
+		for _, b := range []byte(test.bytes) {
+			s.Token(int32(b))
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(r.writes, "|"); got != test.want {
+			t.Errorf("%q is written as %q, want %q", test.bytes, got, test.want)
+		}
+	}
+	r := recorder{err: errors.New("closed pipe")}
+	s := NewStream(&r, data.Bytes())
+	s.Token('a')
+	s.Token('b')
+	if err := s.Close(); !errors.Is(err, r.err) || len(r.writes) != 1 {
+		t.Errorf("the error is %v after %d writes", err, len(r.writes))
+	}
+}
+
+func TestFind(t *testing.T) {
+	run := t.TempDir()
+	dir := filepath.Join(run, "checkpoints")
+	mustMkdir(t, dir)
+	if _, err := Find(run); err == nil || !strings.Contains(err.Error(), "holds neither a model (config.json) nor checkpoints of a run") {
+		t.Errorf("an empty run gives %v", err)
+	}
+	if _, err := Find(filepath.Join(run, "missing")); err == nil {
+		t.Error("a missing folder gives no error")
+	}
+	older, newer := filepath.Join(dir, "step-00000001"), filepath.Join(dir, "step-00000002")
+	saved(t, older, 260)
+	saved(t, newer, 260)
+	for _, path := range []string{run, dir, newer} {
+		if got, err := Find(path); err != nil || got != newer {
+			t.Errorf("%s stands for %s (%v), want the latest", path, got, err)
+		}
+	}
+	mark(t, dir, "step-00000001")
+	for _, path := range []string{run, dir, older} {
+		if got, err := Find(path); err != nil || got != older {
+			t.Errorf("%s stands for %s (%v), want the best", path, got, err)
+		}
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	dev := cpu.New(cpu.Options{Workers: 1})
+	defer dev.Close()
+	if _, err := Load(t.TempDir(), dev); err == nil || !strings.Contains(err.Error(), "is no model folder") {
+		t.Errorf("an empty folder gives %v", err)
+	}
+	small := saved(t, filepath.Join(t.TempDir(), "small"), 200)
+	if _, err := Load(small, dev); err == nil || !strings.Contains(err.Error(), "the tokenizer has 257 ids, more than the model's vocab_size (200)") {
+		t.Errorf("a small vocabulary gives %v", err)
+	}
+}
