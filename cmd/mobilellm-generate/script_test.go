@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint"
+	"mobilellm/checkpoint/safetensors"
+	"mobilellm/data"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-generate": main}) }
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(e *testscript.Env) error { return saveModel(filepath.Join(e.WorkDir, "model")) },
+		Cmds:  map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+	})
+}
+
+// saveModel writes a small model of drawn weights over bytes.
+func saveModel(dir string) error {
+	c := arch.Default()
+	c.VocabSize, c.Layers, c.Dim, c.Heads, c.KVHeads, c.FFNDim, c.Context = 257, 2, 32, 4, 2, 64, 32
+	c = c.Resolved()
+	r := rand.New(rand.NewPCG(1, 1))
+	var weights []safetensors.Tensor
+	for _, p := range c.Parameters() {
+		values := make([]float32, p.Size())
+		for i := range values {
+			values[i] = float32(0.3 * r.NormFloat64())
+		}
+		weights = append(weights, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: values})
+	}
+	return checkpoint.SaveModel(dir, checkpoint.Contents{
+		Config: c, Meta: checkpoint.Meta{BOS: 256, EOS: 256}, Weights: weights, Tokenizer: data.Bytes().Save,
+	})
+}
+
+// exits CODE COMMAND… runs a command that must end with that code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		code = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
