@@ -1,0 +1,20 @@
+// Package gguf writes and reads GGUF files, the format of llama.cpp
+// (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
+//
+// A file is a header, key-value metadata (the model's shape and its tokenizer),
+// a list of tensors and their data. [Write] writes a model of the llama
+// architecture in f32, f16, bf16 or q8_0; [Read] reads one. What differs from
+// Hugging Face's folders:
+//
+//   - tensors have llama.cpp's names (blk.3.attn_q.weight), and shapes are listed
+//     with the fastest dimension first;
+//   - llama.cpp rotates neighbouring elements 2i and 2i+1 of a head, not i and
+//     i+D/2, so the rows of the query and key matrices are reordered;
+//   - norms stay float32 in every type; a q8_0 tensor whose rows are no multiple
+//     of 32 is f16;
+//   - a model with a tied head has no output.weight;
+//   - layer sharing has no place in the format: unroll first.
+//
+// A [File] is the parsed header. Counts and lengths in it are held against the
+// size of the file before anything is allocated.
+package gguf

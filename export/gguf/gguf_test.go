@@ -1,0 +1,309 @@
+package gguf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mobilellm/arch"
+	"mobilellm/export"
+	"mobilellm/export/exporttest"
+	"mobilellm/export/vocab"
+)
+
+func written(t testing.TB, m *export.Model, typ Type) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Write(&out, m, typ); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func parsed(raw []byte) (*export.Model, error) {
+	f, err := NewFile(bytes.NewReader(raw), int64(len(raw)), "x.gguf")
+	if err != nil {
+		return nil, err
+	}
+	return f.Model()
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*arch.Config)
+	}{
+		{"tied", func(*arch.Config) {}},
+		{"untied", func(c *arch.Config) { c.ShareEmbedding = false }},
+		{"as many kv heads", func(c *arch.Config) { c.KVHeads = 4 }},
+		{"a head size of its own", func(c *arch.Config) { c.HeadDim = 6 }},
+		{"numbers that are no float32", func(c *arch.Config) { c.NormEps, c.RoPEBase = 1e-6, 500000.1 }},
+		{"linear", func(c *arch.Config) { c.RoPEScaling = arch.RoPEScaling{Type: arch.LinearRoPE, Factor: 2.5} }},
+		{"dynamic", func(c *arch.Config) { c.RoPEScaling = arch.RoPEScaling{Type: arch.DynamicRoPE, Factor: 4} }},
+		{"llama3", func(c *arch.Config) {
+			c.RoPEScaling = arch.RoPEScaling{Type: arch.Llama3RoPE, Factor: 8, LowFreqFactor: 1.5, HighFreqFactor: 3, OriginalContext: 20}
+		}},
+	} {
+		c := exporttest.Config()
+		tt.change(&c)
+		m := exporttest.Model(c, 2)
+		got, err := parsed(written(t, m, F32))
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if got.Config != m.Config {
+			t.Errorf("%s is\n%+v, want\n%+v", tt.name, got.Config, m.Config)
+		}
+		if !reflect.DeepEqual(got.Weights, m.Weights) {
+			t.Errorf("%s: weights differ", tt.name)
+		}
+		if !slices.Equal(got.Vocabulary.Tokens, m.Vocabulary.Tokens) || got.Meta.BOS != 1 || got.Meta.EOS != 2 {
+			t.Errorf("%s: the vocabulary came back as %v", tt.name, got.Vocabulary)
+		}
+	}
+}
+
+// Each type keeps what its bits can hold.
+func TestTypes(t *testing.T) {
+	m := exporttest.Model(exporttest.Config(), 3)
+	for _, tt := range []struct {
+		typ  Type
+		most float64 // of the largest magnitude
+	}{{F16, 1. / 2048}, {BF16, 1. / 256}, {Q8_0, 1. / 220}} {
+		got, err := parsed(written(t, m, tt.typ))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range m.Weights {
+			var largest, worst float64
+			for i, x := range want {
+				largest = max(largest, math.Abs(float64(x)))
+				worst = max(worst, math.Abs(float64(x-got.Weights[name][i])))
+			}
+			if worst > tt.most*largest {
+				t.Errorf("%v: %s is off by %g of %g", tt.typ, name, worst, largest)
+			}
+		}
+	}
+}
+
+// A byte-level vocabulary keeps its merges and the pattern of words.
+func TestByteLevel(t *testing.T) {
+	m := exporttest.Model(exporttest.Config(), 4)
+	m.Vocabulary = &vocab.Vocabulary{Kind: vocab.ByteLevel, Pattern: vocab.Llama3Pattern, BOS: 2, EOS: 2, Unknown: -1}
+	m.Vocabulary.Tokens = []vocab.Token{{Text: "a", Type: vocab.Normal}, {Text: "Ġa", Type: vocab.Normal}, {Text: "<|endoftext|>", Type: vocab.Control}}
+	m.Vocabulary.Merges = [][2]string{{"Ġ", "a"}}
+	got, err := parsed(written(t, m, F32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := got.Vocabulary
+	if !slices.Equal(v.Merges, m.Vocabulary.Merges) || v.Pattern != vocab.Llama3Pattern || !slices.Equal(v.Tokens, m.Vocabulary.Tokens) {
+		t.Errorf("came back as %+v", v)
+	}
+}
+
+// testdata/golden.py asked the gguf package.
+func TestQ8Golden(t *testing.T) {
+	var cases []struct {
+		X     []float32 `json:"x"`
+		Bytes []int     `json:"bytes"`
+		Back  []float32 `json:"back"`
+	}
+	load(t, "testdata/q8_0.json", &cases)
+	for i, c := range cases {
+		raw := Q8_0.encode(nil, c.X)
+		for j, want := range c.Bytes {
+			if int(raw[j]) != want {
+				t.Fatalf("block %d: byte %d is %d, want %d", i, j, raw[j], want)
+			}
+		}
+		back := make([]float32, 32)
+		Q8_0.decode(back, raw)
+		if !slices.Equal(back, c.Back) {
+			t.Errorf("block %d is %v, want %v", i, back, c.Back)
+		}
+	}
+}
+
+func TestRoPEFactorsGolden(t *testing.T) {
+	var want []float64
+	load(t, "testdata/rope_freqs.json", &want)
+	c := arch.Default()
+	c.HeadDim, c.RoPEBase = 64, 500000
+	c.RoPEScaling = arch.RoPEScaling{Type: arch.Llama3RoPE, Factor: 32, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192}
+	for i, got := range factors(c) {
+		if math.Abs(float64(got)-want[i]) > 1e-5*want[i] {
+			t.Errorf("factor %d is %v, want %v", i, got, want[i])
+		}
+	}
+}
+
+// Llama 3's own scaling is known again in a file that has the factors only.
+func TestForeignLlama3(t *testing.T) {
+	c := exporttest.Config()
+	c.RoPEBase = 500000
+	c.RoPEScaling = arch.RoPEScaling{Type: arch.Llama3RoPE, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192}
+	raw := written(t, exporttest.Model(c, 5), F32)
+	foreign := bytes.ReplaceAll(raw, []byte("mobilellm.rope_scaling"), []byte("foreignxx.rope_scaling"))
+	got, err := parsed(foreign)
+	if err != nil || got.Config.RoPEScaling != c.RoPEScaling {
+		t.Errorf("scaling %+v, %v, want %+v", got, err, c.RoPEScaling)
+	}
+	c.RoPEScaling.LowFreqFactor, c.RoPEScaling.HighFreqFactor = 1.5, 900
+	raw = written(t, exporttest.Model(c, 5), F32)
+	foreign = bytes.ReplaceAll(raw, []byte("mobilellm.rope_scaling"), []byte("foreignxx.rope_scaling"))
+	if _, err := parsed(foreign); err == nil || !strings.Contains(err.Error(), "is not Llama 3's") {
+		t.Errorf("other factors: %v", err)
+	}
+}
+
+func load(t *testing.T, path string, into any) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	c := exporttest.Config()
+	c.FFN = arch.ReLU
+	if err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "relu has no place") {
+		t.Errorf("relu: %v", err)
+	}
+	c = exporttest.Config()
+	c.LayerSharing.Strategy = arch.Reverse
+	if err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "shared layers (reverse)") {
+		t.Errorf("reverse: %v", err)
+	}
+	m := exporttest.Model(exporttest.Config(), 1)
+	m.Vocabulary = &vocab.Vocabulary{Kind: vocab.ByteLevel, Pattern: "x+", Merges: [][2]string{{"a", "b"}}}
+	if err := Write(&bytes.Buffer{}, m, F32); err == nil || !strings.Contains(err.Error(), `no name for the tokenizer's pattern of words "x+"`) {
+		t.Errorf("pattern: %v", err)
+	}
+}
+
+// file builds a GGUF file by hand.
+type file struct{ bytes.Buffer }
+
+func (f *file) put(values ...any) *file {
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			f.put(uint64(len(s)))
+			f.WriteString(s)
+			continue
+		}
+		if err := binary.Write(f, binary.LittleEndian, v); err != nil {
+			panic(err)
+		}
+	}
+	return f
+}
+
+func start(tensors, values uint64) *file {
+	f := &file{}
+	f.WriteString("GGUF")
+	return f.put(uint32(3), tensors, values)
+}
+
+func TestMalformed(t *testing.T) {
+	const u32, str, arr = uint32(typeUint32), uint32(typeString), uint32(typeArray)
+	huge := uint64(math.MaxUint64)
+	good := written(t, exporttest.Model(exporttest.Config(), 1), F32)
+	tensor := func(offset uint64, typ uint32, dims ...uint64) *file {
+		return start(1, 0).put("a", uint32(len(dims)), dims, typ, offset)
+	}
+	for _, tt := range []struct {
+		name string
+		raw  []byte
+		want string
+	}{
+		{"empty", nil, "does not begin with GGUF"},
+		{"other", []byte("PK\x03\x04...."), "does not begin with GGUF"},
+		{"version 1", append([]byte("GGUF\x01\x00\x00\x00"), make([]byte, 16)...), "version 1 is not supported"},
+		{"absurd tensors", start(huge, 0).Bytes(), "do not fit into 24 bytes"},
+		{"absurd metadata", start(0, huge).Bytes(), "do not fit into 24 bytes"},
+		{"absurd text", start(0, 1).put(huge, uint64(0), uint64(0)).Bytes(), "longer than 65536"},
+		{"absurd value", start(0, 1).put("a", str, huge, uint64(0)).Bytes(), "truncated"},
+		{"absurd list", start(0, 1).put("a", arr, u32, huge>>1, uint64(0)).Bytes(), "truncated: a list of"},
+		{"a list of texts", start(0, 1).put("a", arr, str, huge>>8, uint64(0)).Bytes(), "truncated: a list of"},
+		{"a list of lists", start(0, 1).put("a", arr, arr, uint64(1), uint64(0)).Bytes(), "a list of type 9 is not supported"},
+		{"an unknown type", start(0, 1).put("a", uint32(77), uint64(0)).Bytes(), "unknown type 77"},
+		{"a key twice", start(0, 2).put("a", u32, uint32(1), "a", u32, uint32(1)).Bytes(), `metadata "a" is given twice`},
+		{"nine dimensions", tensor(0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1).Bytes(), "9 dimensions are more than 4"},
+		{"absurd dimensions", tensor(0, 0, 1<<30, 1<<30, 1<<30, 1<<30).Bytes(), "too large"},
+		{"an unknown tensor type", tensor(0, 14, 256).Bytes(), "type 14 is not supported"},
+		{"part of a block", tensor(0, 8, 40).Bytes(), "no whole blocks of q8_0"},
+		{"beyond the end", tensor(0, 0, 1<<20).Bytes(), "truncated: tensor a takes bytes 0 to 4194304"},
+		{"an absurd offset", tensor(1<<63, 0, 1).Bytes(), "too large"},
+		{"an offset beyond", tensor(1<<40, 0, 1).Bytes(), "truncated"},
+		{"an odd offset", tensor(4, 0, 1).Bytes(), "no multiple of 32"},
+		{"overlap", start(2, 0).put("a", uint32(1), uint64(16), uint32(0), uint64(0), "b", uint32(1), uint64(16), uint32(0), uint64(32), make([]byte, 200)).Bytes(), "within another"},
+		{"alignment 3", start(0, 1).put(keyAlignment, u32, uint32(3)).Bytes(), "no power of two"},
+		{"another architecture", start(0, 1).put(keyArchitecture, str, "mamba").Bytes(), `general.architecture "mamba" is not supported`},
+		{"no shape", start(0, 1).put(keyArchitecture, str, "llama").Bytes(), "llama.context_length is missing"},
+		{"a tensor renamed", bytes.ReplaceAll(good, []byte("blk.1.ffn_up"), []byte("blk.1.ffn_xx")), "tensor blk.1.ffn_xx.weight of shape [64 32] is not expected"},
+		{"an absurd count of layers", bytes.Replace(good, layers(2), layers(1<<30), 1), "model.layers (1073741824) must be at most"},
+		{"a layer more", bytes.Replace(good, layers(2), layers(3), 1), "tensor blk.2.attn_norm.weight is missing"},
+		{"cut", good[:len(good)-1], "truncated"},
+		{"cut in its header", good[:3000], "truncated"},
+	} {
+		began := time.Now()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := parsed(tt.raw)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "x.gguf: ") {
+			t.Errorf("%s: error %v, want %s", tt.name, err, tt.want)
+		}
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("%s took %v", tt.name, d)
+		}
+		if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {
+			t.Errorf("%s allocated %d bytes", tt.name, used)
+		}
+	}
+}
+
+// layers is the metadata entry of the number of layers.
+func layers(n uint32) []byte {
+	return (&file{}).put(keyLayers, uint32(typeUint32), n).Bytes()
+}
+
+func FuzzFile(f *testing.F) {
+	c := exporttest.Config()
+	c.Dim, c.HeadDim, c.FFNDim, c.VocabSize, c.Layers = 8, 2, 8, 275, 1
+	for _, typ := range []Type{F32, Q8_0} {
+		f.Add(written(f, exporttest.Model(c, 1), typ))
+	}
+	f.Add(start(1, 0).put("a", uint32(1), uint64(16), uint32(0), uint64(0), make([]byte, 64)).Bytes())
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := parsed(raw)
+		if err != nil {
+			return
+		}
+		if err := m.Check(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func ExampleParseType() {
+	t, err := ParseType("q8_0")
+	fmt.Println(t, err)
+	// Output: q8_0 <nil>
+}

@@ -1,0 +1,245 @@
+package gguf
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint"
+	"mobilellm/export"
+)
+
+// The architecture that is written and read, and its keys.
+const (
+	architecture = "llama"
+
+	keyArchitecture = "general.architecture"
+	keyAlignment    = "general.alignment"
+	keyFileType     = "general.file_type"
+
+	keyVocab     = "llama.vocab_size"
+	keyContext   = "llama.context_length"
+	keyDim       = "llama.embedding_length"
+	keyLayers    = "llama.block_count"
+	keyFFN       = "llama.feed_forward_length"
+	keyHeads     = "llama.attention.head_count"
+	keyKVHeads   = "llama.attention.head_count_kv"
+	keyKeyLength = "llama.attention.key_length"
+	keyValLength = "llama.attention.value_length"
+	keyEps       = "llama.attention.layer_norm_rms_epsilon"
+	keyRoPEDim   = "llama.rope.dimension_count"
+	keyRoPEBase  = "llama.rope.freq_base"
+	keyRoPEType  = "llama.rope.scaling.type"
+	keyRoPEBy    = "llama.rope.scaling.factor"
+	keyExperts   = "llama.expert_count"
+
+	// What llama.cpp has no key for, so that the way back is exact.
+	keyOurType     = "mobilellm.rope_scaling.type"
+	keyOurFactor   = "mobilellm.rope_scaling.factor"
+	keyOurLow      = "mobilellm.rope_scaling.low_freq_factor"
+	keyOurHigh     = "mobilellm.rope_scaling.high_freq_factor"
+	keyOurOriginal = "mobilellm.rope_scaling.original_context"
+)
+
+// shapeMetadata lists the model's shape.
+func shapeMetadata(c arch.Config, t Type) []keyValue {
+	list := []keyValue{
+		{keyArchitecture, architecture},
+		{"general.name", "mobilellm"},
+		{keyFileType, typeInfo[t].fileType},
+		{keyVocab, uint32(c.VocabSize)},
+		{keyContext, uint32(c.Context)},
+		{keyDim, uint32(c.Dim)},
+		{keyLayers, uint32(c.Layers)},
+		{keyFFN, uint32(c.FFNDim)},
+		{keyHeads, uint32(c.Heads)},
+		{keyKVHeads, uint32(c.KVHeads)},
+		{keyKeyLength, uint32(c.HeadDim)},
+		{keyValLength, uint32(c.HeadDim)},
+		{keyEps, float32(c.NormEps)},
+		{keyRoPEDim, uint32(c.HeadDim)},
+		{keyRoPEBase, float32(c.RoPEBase)},
+	}
+	s := c.RoPEScaling
+	switch s.Type {
+	case arch.LinearRoPE:
+		list = append(list, keyValue{keyRoPEType, "linear"}, keyValue{keyRoPEBy, float32(s.Factor)})
+	case arch.DynamicRoPE, arch.Llama3RoPE:
+		list = append(list, keyValue{keyOurType, string(s.Type)}, keyValue{keyOurFactor, s.Factor})
+		if s.Type == arch.Llama3RoPE {
+			list = append(list, keyValue{keyOurLow, s.LowFreqFactor}, keyValue{keyOurHigh, s.HighFreqFactor},
+				keyValue{keyOurOriginal, uint32(s.OriginalContext)})
+		}
+	}
+	return list
+}
+
+// factors are what llama.cpp divides the frequencies of Llama 3's scaling by, nil
+// for other models.
+func factors(c arch.Config) []float32 {
+	if c.RoPEScaling.Type != arch.Llama3RoPE {
+		return nil
+	}
+	scaled := c.RoPE()
+	plain := scaled
+	plain.Scaling.Factor = 1 // stretched by nothing
+	a, b := plain.Frequencies(1, c.HeadDim), scaled.Frequencies(1, c.HeadDim)
+	list := make([]float32, len(a))
+	for i := range a {
+		list[i] = float32(a[i] / b[i])
+	}
+	return list
+}
+
+// config reads the model's shape from the metadata. What the tensors say (tied
+// head, vocabulary) comes from them.
+func (f *File) config() (arch.Config, error) {
+	c := arch.Default()
+	if name, _ := f.Metadata[keyArchitecture].(string); name != architecture {
+		return c, fmt.Errorf("%s %q is not supported: only %q is", keyArchitecture, name, architecture)
+	}
+	if n, ok := number(f.Metadata[keyExperts]); ok && n > 0 {
+		return c, fmt.Errorf("%s (%g) is not supported: experts", keyExperts, n)
+	}
+	var errs []error
+	integer := func(key string, to *int, otherwise int) {
+		n, ok := number(f.Metadata[key])
+		switch {
+		case !ok && f.Metadata[key] == nil && otherwise >= 0:
+			*to = otherwise
+		case !ok:
+			errs = append(errs, fmt.Errorf("%s is missing", key))
+		case n != math.Trunc(n) || n < 0 || n > math.MaxInt32:
+			errs = append(errs, fmt.Errorf("%s (%g) is no size", key, n))
+		default:
+			*to = int(n)
+		}
+	}
+	const needed = -1
+	integer(keyContext, &c.Context, needed)
+	integer(keyDim, &c.Dim, needed)
+	integer(keyLayers, &c.Layers, needed)
+	integer(keyFFN, &c.FFNDim, needed)
+	integer(keyHeads, &c.Heads, needed)
+	integer(keyKVHeads, &c.KVHeads, c.Heads)
+	integer(keyKeyLength, &c.HeadDim, 0)
+	c.NormEps, c.RoPEBase = 1e-5, 10000
+	var rotated, values int
+	integer(keyRoPEDim, &rotated, 0)
+	integer(keyValLength, &values, 0)
+	if err := errors.Join(errs...); err != nil {
+		return c, err
+	}
+	if n, ok := decimal(f.Metadata[keyEps]); ok {
+		c.NormEps = n
+	}
+	if n, ok := decimal(f.Metadata[keyRoPEBase]); ok {
+		c.RoPEBase = n
+	}
+	head := c.Resolved().HeadDim
+	switch {
+	case rotated != 0 && rotated != head:
+		return c, fmt.Errorf("%s (%d) is not supported: heads of %d are rotated whole or not at all", keyRoPEDim, rotated, head)
+	case values != 0 && values != head:
+		return c, fmt.Errorf("%s (%d) is not supported: it differs from keys of %d", keyValLength, values, head)
+	}
+	embedding, ok := f.tensor("token_embd.weight")
+	if !ok || len(embedding.Shape) != 2 {
+		return c, errors.New("tensor token_embd.weight is missing")
+	}
+	c.VocabSize = embedding.Shape[0]
+	_, untied := f.tensor("output.weight")
+	c.ShareEmbedding = !untied
+	var err error
+	if c.RoPEScaling, err = f.scaling(c.Resolved()); err != nil {
+		return c, err
+	}
+	if err := c.Validate(); err != nil {
+		return c, err
+	}
+	return c.Resolved(), nil
+}
+
+func (f *File) scaling(c arch.Config) (arch.RoPEScaling, error) {
+	none := c.RoPEScaling
+	if ours, ok := f.Metadata[keyOurType].(string); ok {
+		s := arch.RoPEScaling{Type: arch.RoPEType(ours)}
+		s.Factor, _ = decimal(f.Metadata[keyOurFactor])
+		s.LowFreqFactor, _ = decimal(f.Metadata[keyOurLow])
+		s.HighFreqFactor, _ = decimal(f.Metadata[keyOurHigh])
+		original, _ := number(f.Metadata[keyOurOriginal])
+		s.OriginalContext = int(min(original, math.MaxInt32))
+		return s, nil
+	}
+	switch kind, _ := f.Metadata[keyRoPEType].(string); kind {
+	case "", "none":
+	case "linear":
+		factor, _ := decimal(f.Metadata[keyRoPEBy])
+		return arch.RoPEScaling{Type: arch.LinearRoPE, Factor: factor}, nil
+	default:
+		return none, fmt.Errorf("%s %q is not supported", keyRoPEType, kind)
+	}
+	if _, ok := f.tensor(ropeFactors); ok {
+		return f.llama3(c)
+	}
+	return none, nil
+}
+
+// llama3 finds the parameters that make the file's factors. Llama 3's own are the
+// only ones it tries: the format does not keep them.
+func (f *File) llama3(c arch.Config) (arch.RoPEScaling, error) {
+	given := make([]float32, c.HeadDim/2)
+	if err := f.read(ropeFactors, []int{c.HeadDim / 2}, given); err != nil {
+		return c.RoPEScaling, err
+	}
+	largest := float32(1)
+	for _, x := range given {
+		largest = max(largest, x)
+	}
+	c.RoPEScaling = arch.RoPEScaling{
+		Type: arch.Llama3RoPE, Factor: float64(largest), LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192,
+	}
+	for i, want := range factors(c) {
+		if math.Abs(float64(want-given[i])) > 1e-4*float64(want) {
+			return c.RoPEScaling, fmt.Errorf("tensor %s: the scaling of rotary embeddings is not Llama 3's, and others are not supported", ropeFactors)
+		}
+	}
+	return c.RoPEScaling, nil
+}
+
+// number is a metadata value as a float64.
+func number(value any) (float64, bool) {
+	switch v := value.(type) {
+	case uint32:
+		return float64(v), true
+	case int64:
+		return float64(v), true
+	case float32:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
+
+// decimal is a metadata value as the decimal number that was meant: 1e-5 and not
+// float32's 9.99999974e-06.
+func decimal(value any) (float64, bool) {
+	x, ok := value.(float32)
+	if !ok {
+		return number(value)
+	}
+	d, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
+	return d, err == nil
+}
+
+// meta is what the metadata says besides the shape.
+func meta(m *export.Model) checkpoint.Meta {
+	meta := checkpoint.Meta{BOS: -1, EOS: -1}
+	if v := m.Vocabulary; v != nil {
+		meta.BOS, meta.EOS = v.BOS, v.EOS
+	}
+	return meta
+}

@@ -1,0 +1,212 @@
+package gguf
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+
+	"mobilellm/arch"
+	"mobilellm/export"
+	"mobilellm/export/rotary"
+)
+
+const (
+	magic     = "GGUF"
+	version   = 3
+	alignment = 32
+)
+
+// The types of metadata values.
+const (
+	typeUint8   = 0
+	typeInt8    = 1
+	typeUint16  = 2
+	typeInt16   = 3
+	typeUint32  = 4
+	typeInt32   = 5
+	typeFloat32 = 6
+	typeBool    = 7
+	typeString  = 8
+	typeArray   = 9
+	typeUint64  = 10
+	typeInt64   = 11
+	typeFloat64 = 12
+)
+
+// keyValue is an entry of the metadata: a uint32, float32, float64, bool or
+// string, or a list of strings, float32 or int32.
+type keyValue struct {
+	key   string
+	value any
+}
+
+// output is a tensor to be written.
+type output struct {
+	name  string
+	shape []int
+	typ   Type
+	data  func() []float32
+}
+
+// Write writes a model of SwiGLU layers without sharing. Tensors are converted
+// one at a time.
+func Write(w io.Writer, m *export.Model, t Type) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	switch {
+	case m.Config.FFN != arch.SwiGLU:
+		return fmt.Errorf("gguf: a feed-forward network of %s has no place in llama.cpp's llama architecture", m.Config.FFN)
+	case m.Config.LayerSharing.Shared():
+		return fmt.Errorf("gguf: shared layers (%s) have no place in the format: unroll them first", m.Config.LayerSharing.Strategy)
+	}
+	metadata := shapeMetadata(m.Config, t)
+	tokenizer, err := tokenizerMetadata(m.Vocabulary, m.Config.VocabSize)
+	if err != nil {
+		return fmt.Errorf("gguf: %w", err)
+	}
+	metadata = append(metadata, tokenizer...)
+	tensors := outputs(m, t)
+
+	header := []byte(magic)
+	header = binary.LittleEndian.AppendUint32(header, version)
+	header = binary.LittleEndian.AppendUint64(header, uint64(len(tensors)))
+	header = binary.LittleEndian.AppendUint64(header, uint64(len(metadata)))
+	for _, kv := range metadata {
+		header = appendValue(appendString(header, kv.key), kv.value, true)
+	}
+	var at int64
+	for _, o := range tensors {
+		header = appendString(header, o.name)
+		header = binary.LittleEndian.AppendUint32(header, uint32(len(o.shape)))
+		for i := len(o.shape) - 1; i >= 0; i-- { // the fastest dimension first
+			header = binary.LittleEndian.AppendUint64(header, uint64(o.shape[i]))
+		}
+		header = binary.LittleEndian.AppendUint32(header, uint32(o.typ))
+		header = binary.LittleEndian.AppendUint64(header, uint64(at))
+		at += padded(o.bytes())
+	}
+	header = append(header, make([]byte, padded(int64(len(header)))-int64(len(header)))...)
+	if _, err := w.Write(header); err != nil {
+		return err
+	}
+	for _, o := range tensors {
+		if err := o.write(w); err != nil {
+			return fmt.Errorf("tensor %s: %w", o.name, err)
+		}
+	}
+	return nil
+}
+
+// outputs lists the tensors in llama.cpp's order: what is outside the layers,
+// then layer by layer.
+func outputs(m *export.Model, t Type) []output {
+	var outside, layers []output
+	for _, p := range m.Config.Parameters() {
+		o := output{name: tensorName(p), shape: p.Shape, typ: t, data: func() []float32 {
+			x := m.Weights[p.Name]
+			if heads := rotatedHeads(m.Config, p); heads > 0 {
+				return rotary.ToNeighbours(x, heads, m.Config.HeadDim)
+			}
+			return x
+		}}
+		switch {
+		case p.Norm:
+			o.typ = F32
+		case t == Q8_0 && p.Shape[len(p.Shape)-1]%blockElements != 0:
+			o.typ = F16
+		}
+		if p.Layer < 0 {
+			outside = append(outside, o)
+		} else {
+			layers = append(layers, o)
+		}
+	}
+	if list := factors(m.Config); list != nil {
+		outside = append(outside, output{ropeFactors, []int{len(list)}, F32, func() []float32 { return list }})
+	}
+	return append(outside, layers...)
+}
+
+func (o output) bytes() int64 {
+	n := int64(1)
+	for _, d := range o.shape {
+		n *= int64(d)
+	}
+	info := typeInfo[o.typ]
+	return n / info.elements * info.bytes
+}
+
+// write writes the tensor's data and what fills it up to the alignment.
+func (o output) write(w io.Writer) error {
+	const perWrite = 1 << 18 // elements; whole blocks
+	x := o.data()
+	var buffer []byte
+	for len(x) > 0 {
+		n := min(perWrite, len(x))
+		buffer = o.typ.encode(buffer[:0], x[:n])
+		if _, err := w.Write(buffer); err != nil {
+			return err
+		}
+		x = x[n:]
+	}
+	_, err := w.Write(make([]byte, padded(o.bytes())-o.bytes()))
+	return err
+}
+
+func padded(n int64) int64 { return (n + alignment - 1) / alignment * alignment }
+
+func appendString(b []byte, s string) []byte {
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(s)))
+	return append(b, s...)
+}
+
+// appendValue appends a value, with its type before it.
+func appendValue(b []byte, value any, typed bool) []byte {
+	number := func(typ uint32) {
+		if typed {
+			b = binary.LittleEndian.AppendUint32(b, typ)
+		}
+	}
+	switch v := value.(type) {
+	case uint32:
+		number(typeUint32)
+		return binary.LittleEndian.AppendUint32(b, v)
+	case int32:
+		number(typeInt32)
+		return binary.LittleEndian.AppendUint32(b, uint32(v))
+	case float32:
+		number(typeFloat32)
+		return binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	case float64:
+		number(typeFloat64)
+		return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	case bool:
+		number(typeBool)
+		if v {
+			return append(b, 1)
+		}
+		return append(b, 0)
+	case string:
+		number(typeString)
+		return appendString(b, v)
+	case []string:
+		return appendArray(b, typeString, v)
+	case []float32:
+		return appendArray(b, typeFloat32, v)
+	case []int32:
+		return appendArray(b, typeInt32, v)
+	}
+	panic(fmt.Sprintf("gguf: metadata of type %T", value))
+}
+
+func appendArray[T any](b []byte, typ uint32, list []T) []byte {
+	b = binary.LittleEndian.AppendUint32(b, typeArray)
+	b = binary.LittleEndian.AppendUint32(b, typ)
+	b = binary.LittleEndian.AppendUint64(b, uint64(len(list)))
+	for _, v := range list {
+		b = appendValue(b, v, false)
+	}
+	return b
+}

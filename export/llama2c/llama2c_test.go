@@ -1,0 +1,234 @@
+package llama2c
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mobilellm/arch"
+	"mobilellm/data/sentencepiece"
+	"mobilellm/engine/cpu"
+	"mobilellm/export"
+	"mobilellm/export/exporttest"
+)
+
+func written(t *testing.T, m *export.Model, v Version) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Write(&out, m, v); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, v := range []Version{V0, V1} {
+		for _, tied := range []bool{true, false} {
+			c := exporttest.Config()
+			c.ShareEmbedding = tied
+			m := exporttest.Model(c, 1)
+			raw := written(t, m, v)
+			got, err := ReadFrom(bytes.NewReader(raw), int64(len(raw)))
+			if err != nil {
+				t.Fatalf("version %d: %v", v, err)
+			}
+			if got.Config != m.Config {
+				t.Errorf("version %d is\n%+v, want\n%+v", v, got.Config, m.Config)
+			}
+			if !reflect.DeepEqual(got.Weights, m.Weights) {
+				t.Errorf("version %d: weights differ", v)
+			}
+		}
+	}
+}
+
+func TestTokenizerRoundTrip(t *testing.T) {
+	want := exporttest.Vocabulary()
+	var out bytes.Buffer
+	if err := WriteTokenizer(&out, want, 300); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseTokenizer(out.Bytes(), 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(want.Tokens); !slices.Equal(got.Tokens[:n], want.Tokens) || got.Tokens[n].Text != "[PAD274]" {
+		t.Errorf("tokens came back as\n%v, want\n%v", got.Tokens, want.Tokens)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	for _, tt := range []struct {
+		change func(*arch.Config)
+		want   string
+	}{
+		{func(c *arch.Config) { c.FFN = arch.ReLU }, "relu has no place"},
+		{func(c *arch.Config) { c.LayerSharing.Strategy = arch.Immediate }, "shared layers (immediate)"},
+		{func(c *arch.Config) { c.HeadDim = 16 }, "head size 16 times 4 heads"},
+		{func(c *arch.Config) { c.NormEps = 1e-6 }, "norm_eps (1e-06) must be 1e-05"},
+		{func(c *arch.Config) { c.RoPEBase = 500000 }, "rope_base (500000) must be 10000"},
+		{func(c *arch.Config) { c.RoPEScaling = arch.RoPEScaling{Type: arch.LinearRoPE, Factor: 2} }, "scaled rotary embeddings"},
+	} {
+		c := exporttest.Config()
+		tt.change(&c)
+		err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), V0)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("error %v, want %s", err, tt.want)
+		}
+	}
+}
+
+func TestMalformed(t *testing.T) {
+	good := written(t, exporttest.Model(exporttest.Config(), 1), V0)
+	v1 := written(t, exporttest.Model(exporttest.Config(), 1), V1)
+	with := func(raw []byte, at int, v uint32) []byte {
+		raw = slices.Clone(raw)
+		binary.LittleEndian.PutUint32(raw[at:], v)
+		return raw
+	}
+	for _, tt := range []struct {
+		name string
+		raw  []byte
+		want string
+	}{
+		{"empty", nil, "truncated: 0 bytes"},
+		{"header only", good[:28], "truncated: 28 bytes, expected"},
+		{"one byte short", good[:len(good)-1], "truncated"},
+		{"one byte more", append(slices.Clone(good), 0), "expected"},
+		{"a layer more", with(good, 8, 3), "truncated"},
+		{"absurd layers", with(good, 8, math.MaxInt32), "model.layers (2147483647) must be at most"},
+		{"absurd everything", bytes.Repeat([]byte{0xff, 0xff, 0xff, 0x7f}, 64), "must be at most"},
+		{"no heads", with(good, 12, 0), "field 3 of the header (0) must be positive"},
+		{"version 2", with(v1, 4, 2), "version 2 is not supported"},
+		{"version 1 cut in its header", v1[:100], "truncated: 100 bytes"},
+		{"version 1 cut", v1[:len(v1)-4], "truncated"},
+	} {
+		began := time.Now()
+		_, err := ReadFrom(bytes.NewReader(tt.raw), int64(len(tt.raw)))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %s", tt.name, err, tt.want)
+		}
+		if d := time.Since(began); d > time.Second {
+			t.Errorf("%s took %v", tt.name, d)
+		}
+	}
+}
+
+func TestMalformedTokenizer(t *testing.T) {
+	var out bytes.Buffer
+	if err := WriteTokenizer(&out, exporttest.Vocabulary(), 300); err != nil {
+		t.Fatal(err)
+	}
+	good := out.Bytes()
+	for _, tt := range []struct {
+		name string
+		raw  []byte
+		size int
+		want string
+	}{
+		{"empty", nil, 300, "truncated"},
+		{"cut", good[:len(good)-1], 300, "truncated"},
+		{"more pieces", good, 301, "truncated"},
+		{"fewer pieces", good, 299, "8 bytes follow the 299 pieces"},
+		{"absurd pieces", good, math.MaxInt32, "cannot hold 2147483647 pieces"},
+		{"absurd longest", append([]byte{0xff, 0xff, 0xff, 0x7f}, good[4:]...), 300, "more than 65536"},
+	} {
+		_, err := ParseTokenizer(tt.raw, tt.size)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %s", tt.name, err, tt.want)
+		}
+	}
+}
+
+// storiesText is what the authors' program prints at temperature 0
+// (github.com/karpathy/llama2.c, doc/stories260K.md).
+const storiesText = `Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball. She wanted to play with it, but it was too high.
+Lily's mom said, "Lily, let's go to the park." Lily was sad and didn't know what to do. She said, "I want to play with your ball, but I can't find it."
+Lily was sad and didn't know what to do. She said, "I'm sorry, Lily. I didn't know what to do."
+Lily didn't want to help her mom, so she said, "I'm sorry, mom. I didn't know what to do." Her mom said, "Don't worry, Lily. We can help you.`
+
+// TestStories260K runs the real model: 255 greedy tokens after the first, and the
+// text of the authors' own program.
+func TestStories260K(t *testing.T) {
+	dir := filepath.Join("..", "..", "..", "shared", "data", "models", "stories260K")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("%s is not there: the model is not part of the repository", dir)
+	}
+	m, err := Read(filepath.Join(dir, "stories260K.bin"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Vocabulary, err = ReadTokenizer(filepath.Join(dir, "tok512.bin"), m.Config.VocabSize); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(t.TempDir(), "stories")
+	if err := m.SaveFolder(folder, "F32"); err != nil {
+		t.Fatal(err)
+	}
+	tok, err := sentencepiece.Open(filepath.Join(folder, "tokenizer.model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev := cpu.New(cpu.Options{})
+	t.Cleanup(dev.Close)
+
+	// The ids of the text, fed at once: each must be the likeliest after those
+	// before it, which is what greedy decoding means.
+	ids := append([]int32{1}, tok.Encode([]byte(storiesText))...)
+	logits, err := m.Logits(dev, ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := m.Config.VocabSize
+	for i, next := range ids[1:] {
+		row := logits[i*v:][:v]
+		if got := int32(slices.Index(row, slices.Max(row))); got != next {
+			t.Fatalf("token %d is %d (%q), want %d (%q)", i+1, got, tok.Decode([]int32{got}), next, tok.Decode([]int32{next}))
+		}
+	}
+	if len(ids) < 250 {
+		t.Errorf("the text has %d tokens, the program's 256", len(ids))
+	}
+}
+
+func FuzzModel(f *testing.F) {
+	for _, v := range []Version{V0, V1} {
+		var out bytes.Buffer
+		c := exporttest.Config()
+		c.Dim, c.HeadDim, c.FFNDim, c.VocabSize, c.Layers = 8, 2, 8, 275, 1
+		if err := Write(&out, exporttest.Model(c, 1), v); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(out.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := ReadFrom(bytes.NewReader(raw), int64(len(raw)))
+		if err != nil {
+			return
+		}
+		if err := m.Check(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func FuzzTokenizer(f *testing.F) {
+	var out bytes.Buffer
+	if err := WriteTokenizer(&out, exporttest.Vocabulary(), 300); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Bytes(), 300)
+	f.Fuzz(func(t *testing.T, raw []byte, size int) {
+		v, err := ParseTokenizer(raw, size)
+		if err == nil && len(v.Tokens) != max(size, 0) {
+			t.Fatalf("%d tokens, want %d", len(v.Tokens), size)
+		}
+	})
+}

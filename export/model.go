@@ -1,0 +1,121 @@
+package export
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint"
+	"mobilellm/checkpoint/safetensors"
+	"mobilellm/export/vocab"
+)
+
+// Model is a model in memory.
+type Model struct {
+	Config     arch.Config // resolved
+	Meta       checkpoint.Meta
+	Weights    map[string][]float32 // by Hugging Face's name, row-major
+	Vocabulary *vocab.Vocabulary    // nil where the model came without one
+}
+
+// FromFolder reads a model folder: Hugging Face's, or a checkpoint of a run. A
+// folder without a tokenizer gives a model without a vocabulary.
+func FromFolder(dir string) (_ *Model, err error) {
+	folder, err := checkpoint.ReadModel(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	m := &Model{Config: folder.Config, Meta: folder.Meta, Weights: map[string][]float32{}}
+	for _, p := range m.Config.Parameters() {
+		m.Weights[p.Name] = make([]float32, p.Size())
+		if err := folder.LoadInto(p.Name, m.Weights[p.Name], p.Shape); err != nil {
+			return nil, err
+		}
+	}
+	if m.Vocabulary, err = vocab.FromFolder(dir); err != nil {
+		return nil, err
+	}
+	return m, m.checkVocabulary()
+}
+
+// checkVocabulary reports a vocabulary that is larger than the model's. A smaller
+// one is usual: models round theirs up.
+func (m *Model) checkVocabulary() error {
+	if m.Vocabulary != nil && len(m.Vocabulary.Tokens) > m.Config.VocabSize {
+		return fmt.Errorf("the tokenizer has %d tokens, more than the model's vocab_size (%d)", len(m.Vocabulary.Tokens), m.Config.VocabSize)
+	}
+	return nil
+}
+
+// Check reports the first weight that is missing or has another size than the
+// config says.
+func (m *Model) Check() error {
+	for _, p := range m.Config.Parameters() {
+		x, ok := m.Weights[p.Name]
+		if !ok {
+			return fmt.Errorf("tensor %s is missing; shape %d is expected", p.Name, p.Shape)
+		}
+		if int64(len(x)) != p.Size() {
+			return fmt.Errorf("tensor %s has %d elements; shape %d is expected", p.Name, len(x), p.Shape)
+		}
+	}
+	return m.checkVocabulary()
+}
+
+// Unrolled returns the same function without layer sharing: position i of the
+// schedule becomes layer i. Layers that share weights share memory.
+func (m *Model) Unrolled() (*Model, error) {
+	if err := m.Check(); err != nil {
+		return nil, err
+	}
+	if !m.Config.LayerSharing.Shared() {
+		return m, nil
+	}
+	u := *m
+	u.Weights = maps.Clone(m.Weights)
+	schedule := m.Config.Schedule()
+	u.Config.Layers = schedule.Len()
+	u.Config.LayerSharing = arch.Default().LayerSharing
+	if err := u.Config.Validate(); err != nil {
+		return nil, fmt.Errorf("unrolling shared layers: %w", err)
+	}
+	for _, p := range u.Config.Parameters() {
+		if p.Layer < 0 {
+			continue
+		}
+		from := arch.LayerParameterName(layerPart(p), schedule.Layer(p.Layer))
+		u.Weights[p.Name] = m.Weights[from]
+	}
+	return &u, nil
+}
+
+// layerPart is the part of a layer that a parameter is, e.g. mlp.up_proj.
+func layerPart(p arch.Parameter) string {
+	prefix := len(arch.LayerParameterName("", p.Layer)) - len(".weight")
+	return p.Name[prefix : len(p.Name)-len(".weight")]
+}
+
+// Tensors are the weights in the config's order, to be saved as the given type.
+func (m *Model) Tensors(dtype safetensors.DType) []safetensors.Tensor {
+	var list []safetensors.Tensor
+	for _, p := range m.Config.Parameters() {
+		list = append(list, safetensors.Tensor{Name: p.Name, DType: dtype, Shape: p.Shape, Data: m.Weights[p.Name]})
+	}
+	return list
+}
+
+// SaveFolder writes the model as a Hugging Face folder, which must not exist.
+// Without layer sharing and with SwiGLU it is a llama folder.
+func (m *Model) SaveFolder(dir string, dtype safetensors.DType) error {
+	if err := m.Check(); err != nil {
+		return err
+	}
+	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype)}
+	c.Meta.DType = dtype
+	if m.Vocabulary != nil {
+		c.Tokenizer = m.Vocabulary.SaveFolder
+	}
+	return checkpoint.SaveModel(dir, c)
+}
