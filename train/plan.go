@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,6 +31,7 @@ type Plan struct {
 	MicroBatch    int      `json:"micro_batch"`
 	Precision     string   `json:"precision"`
 	Recompute     string   `json:"recompute"`
+	Fits          bool     `json:"fits"` // whether so much memory is available
 	Device        string   `json:"device"`
 	PeakFLOPS     float64  `json:"peak_flops"`   // FLOP/s, measured just now
 	AssumedMFU    float64  `json:"assumed_mfu"`  // share of the peak taken for the estimate
@@ -91,7 +93,7 @@ func choose(c *RunConfig, fixed *Choice, available, text int64, dev Device) (Cho
 		if choice.Recompute != engine.RecomputeBlock {
 			return chooseRecompute(c, choice, m, available, text, dev)
 		}
-		return Choice{}, Memory{}, nil, tooLarge(m, available)
+		return choice, m, nil, &MemoryError{m, available}
 	}
 }
 
@@ -103,24 +105,35 @@ func chooseRecompute(c *RunConfig, choice Choice, before Memory, available, text
 		return Choice{}, Memory{}, nil, err
 	}
 	if m.Total() > int64(memoryShare*float64(available)) {
-		return Choice{}, Memory{}, nil, tooLarge(m, available)
+		return choice, m, nil, &MemoryError{m, available}
 	}
 	note := fmt.Sprintf("one sequence at a time needs %s, more than %.0f %% of the %s available: the backward pass computes blocks again (train.recompute: block), which takes %s",
 		gigabytes(before.Total()), 100*memoryShare, gigabytes(available), gigabytes(m.Total()))
 	return choice, m, []string{note}, nil
 }
 
-func tooLarge(m Memory, available int64) error {
-	return fmt.Errorf("not enough memory: one sequence at a time needs %s (weights %s, gradients %s, optimizer %s, activations %s), of which at most %.0f %% of the %s available are planned for"+
+// MemoryError is a run that does not fit memory even one sequence at a time.
+type MemoryError struct {
+	Memory    Memory
+	Available int64 // bytes
+}
+
+func (e *MemoryError) Error() string {
+	m := e.Memory
+	return fmt.Sprintf("not enough memory: one sequence at a time needs %s (weights %s, gradients %s, optimizer %s, activations %s), of which at most %.0f %% of the %s available are planned for"+
 		"\nhint: a smaller model or data.seq needs less; train.micro_batch: 1 with train.recompute: block tries all the same",
 		gigabytes(m.Total()), gigabytes(m.Weights), gigabytes(m.Gradients), gigabytes(m.Optimizer), gigabytes(m.Activations+m.Scoring),
-		100*memoryShare, gigabytes(available))
+		100*memoryShare, gigabytes(e.Available))
 }
 
 // NewPlan plans a run without reading its text.
 func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 	c.Model = c.Model.Resolved()
 	choice, memory, notes, err := choose(&c, nil, availableMemory(), textSize(ctx, c.Data), dev)
+	var tooLarge *MemoryError
+	if errors.As(err, &tooLarge) { // the numbers are what was asked for
+		notes, err = append(notes, tooLarge.Error()), nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +146,7 @@ func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 		Memory: memory, MemoryBytes: memory.Total(),
 		Tokens: c.stepTokens() * int64(c.Train.Steps), Steps: c.Train.Steps, Batch: c.Train.Batch, Seq: c.Data.Seq,
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
-		Device: dev.Name(), PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
+		Device: dev.Name(), Fits: tooLarge == nil, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
 	}
 	p.Seconds = estimateTime(&c, int64(c.Train.Steps), peak).Seconds()
 	return p, nil

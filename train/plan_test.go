@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,6 +55,10 @@ func TestChoose(t *testing.T) {
 			got, m, notes, err := choose(&c, nil, test.available, 0, dev)
 			if test.err != "" {
 				checkError(t, err, test.err, "\nhint: ")
+				var tooLarge *MemoryError
+				if !errors.As(err, &tooLarge) || tooLarge.Memory.Total() != need(1, again) {
+					t.Errorf("the error is %#v", err)
+				}
 				return
 			}
 			if err != nil {

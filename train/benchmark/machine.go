@@ -14,7 +14,7 @@ import (
 type Machine struct {
 	Device string  `json:"device"`
 	Peak   float64 `json:"peak_gflops"`          // 2048³ product
-	Model  float64 `json:"model_gflops"`         // the model's largest layer product
+	Shape  float64 `json:"shape_gflops"`         // the model's largest layer product
 	Read   float64 `json:"read_gigabytes_per_s"` // sum over an array beyond all caches
 }
 
@@ -31,7 +31,7 @@ func MeasureMachine(dev *cpu.Device, c arch.Config, tokens int, p engine.Precisi
 	if peak, err = dev.ProductPeak(p, rows, 2*c.FFNDim, c.Dim, run/5); err != nil {
 		return m, fmt.Errorf("benchmark: peak of the model's product: %w", err)
 	}
-	m.Model = peak / 1e9
+	m.Shape = peak / 1e9
 	m.Read, err = readBandwidth(dev)
 	return m, err
 }

@@ -33,6 +33,7 @@ type Config struct {
 // Result is a measurement.
 type Result struct {
 	Machine
+	Model           Model        `json:"model"`
 	Parameters      int64        `json:"parameters"`
 	FLOPsPerToken   int64        `json:"flops_per_token"`
 	Batch           int          `json:"batch"`
@@ -59,7 +60,7 @@ func Run(ctx context.Context, dev *cpu.Device, m Machine, c Config) (*Result, er
 	}
 	defer s.close()
 	r := &Result{
-		Machine: m, Parameters: c.Model.ParameterCount(), FLOPsPerToken: c.Model.TrainingFLOPs(c.Seq),
+		Machine: m, Model: modelOf(c.Model), Parameters: c.Model.ParameterCount(), FLOPsPerToken: c.Model.TrainingFLOPs(c.Seq),
 		Batch: c.Batch, Seq: c.Seq, Precision: c.Precision.String(), Recompute: c.Recompute.String(),
 		Workers: dev.Workers(), StartSeconds: s.start.Seconds(), PlannedBytes: s.bytes(),
 	}
@@ -84,6 +85,31 @@ func Run(ctx context.Context, dev *cpu.Device, m Machine, c Config) (*Result, er
 	r.PeakBytes = peakMemory()
 	r.Profile = s.vm.Profile().Rows()
 	return r, nil
+}
+
+// Model is what a peer needs to build the same model.
+type Model struct {
+	VocabSize      int   `json:"vocab_size"`
+	Layers         int   `json:"layers"`
+	Schedule       []int `json:"schedule"`
+	Dim            int   `json:"dim"`
+	Heads          int   `json:"heads"`
+	KVHeads        int   `json:"kv_heads"`
+	HeadDim        int   `json:"head_dim"`
+	FFNDim         int   `json:"ffn_dim"`
+	Context        int   `json:"context"`
+	ShareEmbedding bool  `json:"share_embedding"`
+}
+
+func modelOf(c arch.Config) Model {
+	m := Model{
+		VocabSize: c.VocabSize, Layers: c.Layers, Dim: c.Dim, Heads: c.Heads, KVHeads: c.KVHeads,
+		HeadDim: c.HeadDim, FFNDim: c.FFNDim, Context: c.Context, ShareEmbedding: c.ShareEmbedding,
+	}
+	for _, layer := range c.Schedule().All() {
+		m.Schedule = append(m.Schedule, layer)
+	}
+	return m
 }
 
 // Median of a list that is not empty.
@@ -232,7 +258,7 @@ step              %.3f s median of %d (%.3f to %.3f)
 speed             %.0f tokens/s, %.1f %% of peak
 memory            %.2f GB peak, %.2f GB planned
 `,
-		r.Device, r.Peak, r.Precision, r.Model, r.Read,
+		r.Device, r.Peak, r.Precision, r.Shape, r.Read,
 		float64(r.Parameters)/1e6, float64(r.FLOPsPerToken)/1e6, r.Batch, r.Seq, r.Recompute,
 		r.StartSeconds, Median(r.StepSeconds), len(r.StepSeconds), fastest, slowest,
 		r.TokensPerSecond, 100*r.Share, float64(r.PeakBytes)/1e9, float64(r.PlannedBytes)/1e9)
