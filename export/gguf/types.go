@@ -112,3 +112,10 @@ func quantise(dst []byte, src []float32) {
 		dst[2+i] = byte(int8(math.Round(float64(x * inverse)))) // halves away from zero
 	}
 }
+
+// Rounded returns x, whole blocks of t, as reading it back from a file gives it.
+func Rounded(t Type, x []float32) []float32 {
+	back := make([]float32, len(x))
+	t.decode(back, t.encode(nil, x))
+	return back
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"mobilellm/export"
+	"mobilellm/export/convert"
+	"mobilellm/export/llama2c"
+	"mobilellm/infer"
+)
+
+type exportFlags struct {
+	model, format, typ, out, tokenizer string
+	binVersion                         int
+}
+
+func newExport() *cobra.Command {
+	var f exportFlags
+	c := &cobra.Command{
+		Use:   "mobilellm-export --model DIR --format hf|gguf|onnx|llama2c --out PATH",
+		Short: "Take models to other programs and back",
+		Long:  description,
+		Example: `  mobilellm-export --model runs/first --format gguf --type q8_0 --out first.gguf
+  mobilellm-export --model stories260K.bin --tokenizer tok512.bin --format hf --out stories260K
+  mobilellm-export verify runs/first --against first.gguf`,
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			paths, notes, err := f.export()
+			for _, note := range notes {
+				fmt.Fprintln(c.ErrOrStderr(), "note:", note)
+			}
+			for _, path := range paths {
+				fmt.Fprintln(c.OutOrStdout(), path)
+			}
+			return err
+		},
+	}
+	l := c.Flags()
+	l.SortFlags = false
+	l.StringVar(&f.model, "model", "", "the model to read")
+	l.StringVar(&f.format, "format", "", "the format to write: hf, gguf, onnx or llama2c")
+	l.StringVar(&f.typ, "type", "f32", "the type of the weights: f32, f16, bf16, and q8_0 for gguf")
+	l.StringVar(&f.out, "out", "", "the folder or file to write")
+	l.StringVar(&f.tokenizer, "tokenizer", "", "the tokenizer.bin of a llama2.c model; the one beside it where this is left out")
+	l.IntVar(&f.binVersion, "bin-version", 0, "the version of a llama2.c file to write: 0 or 1")
+	return c
+}
+
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return &usageError{fmt.Errorf("unexpected argument %q", args[0])}
+	}
+	return nil
+}
+
+func (f *exportFlags) export() (paths, notes []string, err error) {
+	for _, needed := range []struct{ flag, value string }{{"--model", f.model}, {"--format", f.format}, {"--out", f.out}} {
+		if needed.value == "" {
+			return nil, nil, &usageError{fmt.Errorf("%s is missing", needed.flag)}
+		}
+	}
+	format, err := convert.ParseFormat(f.format)
+	if err != nil {
+		return nil, nil, &usageError{fmt.Errorf("--format: %w", err)}
+	}
+	if f.binVersion != 0 && f.binVersion != 1 {
+		return nil, nil, &usageError{fmt.Errorf("--bin-version (%d) must be 0 or 1", f.binVersion)}
+	}
+	m, err := readModel(f.model, f.tokenizer)
+	if err != nil {
+		return nil, nil, err
+	}
+	return convert.Write(m, convert.Options{Format: format, Type: f.typ, Version: llama2c.Version(f.binVersion), Out: f.out})
+}
+
+// readModel reads a model of any format; a run's folder stands for its best
+// checkpoint.
+func readModel(path, tokenizer string) (*export.Model, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	if info.IsDir() {
+		if path, err = infer.Find(path); err != nil {
+			return nil, fmt.Errorf("--model: %w", err)
+		}
+	}
+	return convert.Read(path, tokenizer)
+}

@@ -1,0 +1,77 @@
+// Command mobilellm-export takes models to the formats of other programs and
+// back. Run it with --help.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+const description = `Write a model in the format of another program, or read one of theirs.
+
+--model takes a model folder (this program's, Hugging Face's, the official
+MobileLLM's), a run's folder, of which it uses the best checkpoint or else the
+latest, a GGUF file or a llama2.c .bin.
+
+--format chooses what is written to --out, which must not exist:
+  hf       a Hugging Face folder that stock LLaMA code runs
+  gguf     a file for llama.cpp
+  onnx     a graph with a key-value cache for ONNX Runtime
+  llama2c  a .bin for llama2.c, with NAME.tokenizer.bin beside it
+
+Shared layers are written out as layers of their own; ONNX keeps them shared.
+The paths that were written go to standard output, remarks to standard error.
+
+Exit codes:
+  0  done; for verify: what was written is the model
+  1  error; for verify: it is not
+  2  mistake on the command line`
+
+func main() {
+	err := newCommand().Execute()
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "mobilellm-export:", err)
+	var usage *usageError
+	if errors.As(err, &usage) {
+		os.Exit(2)
+	}
+	os.Exit(1)
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func newCommand() *cobra.Command {
+	c := newExport()
+	c.Version = version()
+	c.SilenceUsage, c.SilenceErrors = true, true
+	c.SetVersionTemplate("mobilellm-export {{.Version}}\n")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	c.CompletionOptions.DisableDefaultCmd = true
+	c.AddCommand(newVerify(), newLogits())
+	for _, sub := range c.Commands() {
+		sub.SilenceUsage, sub.SilenceErrors = true, true
+		sub.Flags().SortFlags = false
+	}
+	return c
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	commit := "unknown commit"
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			commit = s.Value
+		}
+	}
+	return fmt.Sprintf("%s (%s, %s)", info.Main.Version, commit, info.GoVersion)
+}

@@ -1,0 +1,177 @@
+package convert
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"mobilellm/checkpoint/safetensors"
+	"mobilellm/engine"
+	"mobilellm/export"
+	"mobilellm/export/gguf"
+	"mobilellm/export/onnx"
+)
+
+// Tolerance is how far logits of the same weights may be apart: both are sums of
+// float32 in other orders.
+const Tolerance = 1e-4
+
+// Result is what Verify found.
+type Result struct {
+	Format Format `json:"format"`
+	// Types counts the weights by the type to which they are rounded.
+	Types map[string]int `json:"types"`
+	// Tokens is the number of positions that were compared.
+	Tokens int `json:"tokens"`
+	// RoundedDifference is the largest difference of logits to the model with
+	// its weights rounded alike: an error of the export.
+	RoundedDifference float64 `json:"rounded_difference"`
+	// Difference is the largest difference of logits to the model itself: what
+	// rounding costs.
+	Difference float64 `json:"difference"`
+	// Agreement is the share of positions with the same likeliest token as in
+	// the model itself.
+	Agreement float64 `json:"agreement"`
+}
+
+// Verify reads back what was written at path and compares it with the model m:
+// each weight must be that of m, rounded to some type of the format, and the
+// logits on tokens drawn at random must agree within [Tolerance] with those of m
+// rounded so. A result beside an error says how far it is off.
+func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Result, error) {
+	format, err := Detect(path)
+	if err != nil {
+		return nil, err
+	}
+	var weights map[string][]float32
+	var run func(ids []int32) ([]float32, error)
+	want := m
+	if format == ONNX {
+		graph, err := onnx.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		weights = map[string][]float32{}
+		for _, p := range m.Config.Parameters() {
+			if x, ok := graph.Weight(p.Name); ok {
+				weights[p.Name] = x
+			}
+		}
+		run = func(ids []int32) ([]float32, error) { return graph.Run(ids, m.Config.KVHeads, m.Config.HeadDim) }
+	} else {
+		if want, err = m.Unrolled(); err != nil {
+			return nil, err
+		}
+		got, err := Read(path, "")
+		if err != nil {
+			return nil, err
+		}
+		if native := got.Config.LayerSharing.Shared(); native {
+			want = m
+		}
+		a, b := want.Config, got.Config
+		a.InitStd, b.InitStd = 0, 0 // which no format but ours keeps
+		if a != b {
+			return nil, fmt.Errorf("%s is another model:\n%+v\nwhere\n%+v\nis expected", path, b, a)
+		}
+		weights = got.Weights
+		run = func(ids []int32) ([]float32, error) { return got.Logits(dev, ids) }
+	}
+	result := &Result{Format: format, Types: map[string]int{}, Tokens: min(tokens, m.Config.Context)}
+	rounded := &export.Model{Config: want.Config, Weights: map[string][]float32{}}
+	for _, p := range want.Config.Parameters() {
+		typ, x, err := matchType(p.Name, want.Weights[p.Name], weights[p.Name], p.Shape[len(p.Shape)-1])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		result.Types[typ]++
+		rounded.Weights[p.Name] = x
+	}
+	return result, result.compare(path, dev, run, want, rounded)
+}
+
+// compare runs what was written, the model and the rounded model.
+func (r *Result) compare(path string, dev engine.Device, run func([]int32) ([]float32, error), want, rounded *export.Model) error {
+	ids := make([]int32, r.Tokens)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range ids {
+		ids[i] = int32(random.IntN(want.Config.VocabSize))
+	}
+	got, err := run(ids)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	original, err1 := want.Logits(dev, ids)
+	alike, err2 := rounded.Logits(dev, ids)
+	if err := errors.Join(err1, err2); err != nil {
+		return err
+	}
+	v := want.Config.VocabSize
+	if len(got) != len(original) {
+		return fmt.Errorf("%s: %d logits, expected %d", path, len(got), len(original))
+	}
+	r.Difference, r.RoundedDifference = largestDifference(got, original), largestDifference(got, alike)
+	same := 0
+	for at := 0; at < len(got); at += v {
+		if a, b := got[at:at+v], original[at:at+v]; slices.Index(a, slices.Max(a)) == slices.Index(b, slices.Max(b)) {
+			same++
+		}
+	}
+	r.Agreement = float64(same) / float64(r.Tokens)
+	if !(r.RoundedDifference <= Tolerance) {
+		return fmt.Errorf("%s: logits differ by %g, more than %g, from those of the same weights", path, r.RoundedDifference, Tolerance)
+	}
+	return nil
+}
+
+func largestDifference(a, b []float32) float64 {
+	worst := 0.0
+	for i := range a {
+		d := math.Abs(float64(a[i]) - float64(b[i]))
+		if math.IsNaN(d) {
+			return math.Inf(1)
+		}
+		worst = max(worst, d)
+	}
+	return worst
+}
+
+// matchType finds the type to which want was rounded to give got, to the bit.
+func matchType(name string, want, got []float32, row int) (string, []float32, error) {
+	if got == nil {
+		return "", nil, fmt.Errorf("tensor %s is missing", name)
+	}
+	for _, t := range []struct {
+		name  string
+		round func([]float32) []float32
+	}{
+		{"f32", func(x []float32) []float32 { return x }},
+		{"bf16", func(x []float32) []float32 { return through(safetensors.BF16, x) }},
+		{"f16", func(x []float32) []float32 { return through(safetensors.F16, x) }},
+		{"q8_0", func(x []float32) []float32 {
+			if row%32 != 0 {
+				return nil
+			}
+			return gguf.Rounded(gguf.Q8_0, x)
+		}},
+	} {
+		if x := t.round(want); slices.Equal(x, got) {
+			return t.name, x, nil
+		}
+	}
+	worst := math.Inf(1)
+	if len(want) == len(got) {
+		worst = largestDifference(want, got)
+	}
+	return "", nil, fmt.Errorf("tensor %s differs by up to %g, which no rounding explains", name, worst)
+}
+
+func through(d safetensors.DType, x []float32) []float32 {
+	raw := make([]byte, int64(len(x))*d.Size())
+	d.Encode(raw, x)
+	back := make([]float32, len(x))
+	d.Decode(back, raw)
+	return back
+}

@@ -1,0 +1,151 @@
+package convert
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint/safetensors"
+	"mobilellm/export"
+	"mobilellm/export/gguf"
+	"mobilellm/export/llama2c"
+	"mobilellm/export/onnx"
+)
+
+// Options say what to write.
+type Options struct {
+	Format  Format
+	Type    string          // f32, f16, bf16 or q8_0; empty means f32
+	Version llama2c.Version // of a llama2.c file
+	Out     string          // must not exist
+}
+
+// types are the types of weights that each format has.
+var types = map[Format][]string{
+	HF: {"f32", "bf16", "f16"}, GGUF: {"f32", "f16", "bf16", "q8_0"}, ONNX: {"f32", "f16", "bf16"}, Llama2c: {"f32"},
+}
+
+// dtypes are safetensors' names of types.
+var dtypes = map[string]safetensors.DType{"f32": safetensors.F32, "f16": safetensors.F16, "bf16": safetensors.BF16}
+
+// Write writes a model and returns the paths of what it wrote, and what the user
+// should know of it.
+func Write(m *export.Model, o Options) (paths, notes []string, err error) {
+	if o.Type == "" {
+		o.Type = "f32"
+	}
+	if !slices.Contains(types[o.Format], o.Type) {
+		return nil, nil, fmt.Errorf("type %q is not one of %s: choose %s", o.Type, o.Format, strings.Join(types[o.Format], ", "))
+	}
+	if o.Out == "" {
+		return nil, nil, errors.New("the path to write to is missing")
+	}
+	if _, err := os.Lstat(o.Out); err == nil {
+		return nil, nil, fmt.Errorf("%s exists already\nhint: remove it, or give another path", o.Out)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("writing %s: %w", o.Out, err)
+		}
+	}()
+	if o.Format != ONNX { // whose graph runs a layer as often as it likes
+		shared := m.Config.LayerSharing
+		if m, err = m.Unrolled(); err != nil {
+			return nil, nil, err
+		}
+		if shared.Shared() {
+			notes = append(notes, fmt.Sprintf("shared layers (%s, %d times) are unrolled to %d layers", shared.Strategy, shared.Repeat, m.Config.Layers))
+		}
+	}
+	if m.Config.RoPEScaling.Type == arch.DynamicRoPE && o.Format != HF {
+		notes = append(notes, fmt.Sprintf("dynamic rotary embeddings are kept as they are within the context of %d tokens; %s has no place for what they do beyond", m.Config.Context, o.Format))
+	}
+	if m.Vocabulary == nil {
+		notes = append(notes, "the model came without a tokenizer, and so it goes")
+	}
+	paths = []string{o.Out}
+	switch o.Format {
+	case HF:
+		if m.Config.FFN != arch.SwiGLU {
+			return nil, nil, fmt.Errorf("a feed-forward network of %s has no place in Hugging Face's LLaMA", m.Config.FFN)
+		}
+		err = m.SaveFolder(o.Out, dtypes[o.Type])
+	case GGUF:
+		typ, parseErr := gguf.ParseType(o.Type)
+		if parseErr != nil {
+			return nil, nil, parseErr
+		}
+		err = whole(o.Out, func(w io.Writer) error { return gguf.Write(w, m, typ) })
+	case ONNX:
+		if paths, err = writeONNX(o.Out, m, dtypes[o.Type]); err != nil {
+			return nil, nil, err
+		}
+	case Llama2c:
+		if err = whole(o.Out, func(w io.Writer) error { return llama2c.Write(w, m, o.Version) }); err == nil {
+			paths, notes, err = writeTokenizer(o.Out, m, paths, notes)
+		}
+	default:
+		err = fmt.Errorf("unknown format %q", o.Format)
+	}
+	return paths, notes, err
+}
+
+// writeONNX writes a graph, and its data where that is a file of its own.
+func writeONNX(path string, m *export.Model, dtype safetensors.DType) ([]string, error) {
+	// The graph names its data's file, so both get their final names at once.
+	if err := onnx.Write(path, m, dtype); err != nil {
+		return nil, err
+	}
+	paths := []string{path}
+	if _, err := os.Stat(path + ".data"); err == nil {
+		paths = append(paths, path+".data")
+	}
+	return paths, nil
+}
+
+// writeTokenizer puts a tokenizer.bin beside a llama2.c file where it can hold
+// the vocabulary.
+func writeTokenizer(out string, m *export.Model, paths, notes []string) ([]string, []string, error) {
+	if m.Vocabulary == nil {
+		return paths, notes, nil
+	}
+	var raw strings.Builder
+	if err := llama2c.WriteTokenizer(&raw, m.Vocabulary, m.Config.VocabSize); err != nil {
+		return paths, append(notes, "no tokenizer is written: "+err.Error()), nil
+	}
+	path := tokenizerPath(out)
+	err := whole(path, func(w io.Writer) error { _, err := io.WriteString(w, raw.String()); return err })
+	return append(paths, path), notes, err
+}
+
+// whole writes a file beside its final name, syncs and renames it: it is there
+// whole or not at all.
+func whole(path string, fill func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = fill(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = errors.Join(f.Chmod(0o644), f.Sync())
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
