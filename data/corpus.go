@@ -85,6 +85,9 @@ func BuildCorpus(ctx context.Context, docs []Document, tok Tokenizer, progress f
 
 // tokenBytes is the length of the text of each id, 0 for BOS and EOS.
 func tokenBytes(tok Tokenizer) []int32 {
+	if t, ok := tok.(interface{ tokenBytes() []int32 }); ok {
+		return t.tokenBytes()
+	}
 	lengths := make([]int32, tok.VocabSize())
 	for id := range lengths {
 		lengths[id] = int32(len(tok.Decode([]int32{int32(id)})))

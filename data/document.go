@@ -19,21 +19,22 @@ func TextBytes(docs []Document) int64 {
 
 // piece is a part of a document that can be worked on by itself.
 type piece struct {
-	doc  int
-	text []byte
-	last bool // of its document
+	doc   int
+	text  []byte
+	first bool // of its document
+	last  bool
 }
 
 // pieces cuts the documents into parts of about size bytes where cut allows.
 func pieces(docs []Document, size int, cut func(text []byte, from int) int, yield func(piece) bool) {
 	for i, d := range docs {
 		text := d.Text
-		for {
+		for first := true; ; first = false {
 			end := len(text)
 			if end > size+size/2 {
 				end = cut(text, size)
 			}
-			if !yield(piece{i, text[:end], end == len(text)}) {
+			if !yield(piece{i, text[:end], first, end == len(text)}) {
 				return
 			}
 			if text = text[end:]; len(text) == 0 {

@@ -33,11 +33,7 @@ func EncodeAll(ctx context.Context, tok Tokenizer, docs []Document, emit func(do
 	group.Go(func() {
 		defer close(work)
 		defer close(order)
-		cut := func(text []byte, _ int) int { return len(text) }
-		if c, ok := tok.(cutter); ok {
-			cut = c.cut
-		}
-		pieces(docs, encodePiece, cut, func(p piece) bool {
+		pieces(docs, encodePiece, Cutter(tok), func(p piece) bool {
 			part := &encoded{piece: p, done: make(chan struct{})}
 			select {
 			case order <- part:
@@ -59,7 +55,7 @@ func EncodeAll(ctx context.Context, tok Tokenizer, docs []Document, emit func(do
 				if buffer == nil {
 					buffer = new([]int32)
 				}
-				part.ids = tok.AppendEncode((*buffer)[:0], part.text)
+				part.ids = AppendPart(tok, (*buffer)[:0], part.text, part.first, part.last)
 				close(part.done)
 			}
 		})

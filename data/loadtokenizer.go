@@ -13,19 +13,26 @@ import (
 // errTokenizerKind marks a tokenizer file that this program cannot read.
 var errTokenizerKind = errors.New("unknown tokenizer kind")
 
-// LoadTokenizer reads a tokenizer that Save wrote: path is a folder with a
-// tokenizer.json or the file itself. A file of another kind gives an error
-// that says which part is unknown.
+// LoadTokenizer reads a tokenizer: a SentencePiece BPE model (.model), a
+// Hugging Face tokenizer.json with a byte-level BPE, or a folder that holds
+// tokenizer.model or, if there is none, tokenizer.json. A file of another kind
+// gives an error that says which part is unknown.
 func LoadTokenizer(path string) (Tokenizer, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer %s does not exist\nhint: give a folder with a tokenizer.json, or \"bytes\", or \"train\"", path)
+		return nil, fmt.Errorf("tokenizer %s does not exist\nhint: give a folder with a tokenizer.json or tokenizer.model, or \"bytes\", or \"train\"", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	if info.IsDir() {
+		if model := filepath.Join(path, piecesFile); fileExists(model) {
+			return LoadPieces(model)
+		}
 		path = filepath.Join(path, "tokenizer.json")
+	}
+	if filepath.Ext(path) == ".model" {
+		return LoadPieces(path)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {

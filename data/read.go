@@ -2,7 +2,6 @@ package data
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode/utf8"
+
+	"mobilellm/data/ingest"
 )
 
 // ReadReport counts what was read and what was left out.
@@ -45,7 +46,7 @@ var (
 
 // ReadSources reads the documents of files, folders and globs, in the order
 // given and sorted by path within each. Folders are read recursively, without
-// entries whose names start with a dot. A .gz file is unpacked; each line of
+// entries whose names start with a dot. A file that ends in .gz, .bz2 or .zst is unpacked; each line of
 // a .jsonl file is a document, its field `text`; any other file is one
 // document.
 //
@@ -96,9 +97,46 @@ func (r *reader) source(path string) error {
 }
 
 func (r *reader) folder(root string) error {
+	files, err := filesBelow(root)
+	if err != nil {
+		return err
+	}
+	return r.all(root, files)
+}
+
+// Files lists the files that a path means: itself, those of a folder and the
+// folders in it, without entries whose names start with a dot, or those that a
+// glob matches; sorted. None is an error.
+func Files(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		files, err := filesBelow(path)
+		if err == nil && len(files) == 0 {
+			err = fmt.Errorf("data: folder %s holds no file", path)
+		}
+		return files, err
+	case err == nil:
+		return []string{path}, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("data: %w", err)
+	case !isGlob(path):
+		return nil, fmt.Errorf("data: %s does not exist", path)
+	}
+	files, err := glob(path)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("data: %s matches no file\nhint: quote a glob so that the shell leaves it alone", path)
+	}
+	return files, nil
+}
+
+func filesBelow(root string) ([]string, error) {
 	real, err := filepath.EvalSymlinks(root) // WalkDir does not follow a link
 	if err != nil {
-		return fmt.Errorf("data: %w", err)
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	var files []string
 	err = filepath.WalkDir(real, func(path string, entry fs.DirEntry, err error) error {
@@ -124,9 +162,9 @@ func (r *reader) folder(root string) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("data: %w", err)
+		return nil, fmt.Errorf("data: %w", err)
 	}
-	return r.all(root, files)
+	return files, nil
 }
 
 // all reads the files found under one path, of which some may hold no text.
@@ -178,24 +216,23 @@ func (r *reader) file(path string) error {
 // readFile returns a file's bytes, unpacked if need be, and its name without
 // the packer's ending.
 func readFile(path string) (text []byte, name string, err error) {
-	text, err = os.ReadFile(path)
-	if err != nil || filepath.Ext(path) != ".gz" {
-		return text, path, err
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, path, err
 	}
-	if len(text) == 0 {
+	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
 		return nil, path, nil
 	}
-	unpacker, err := gzip.NewReader(bytes.NewReader(text))
-	if err == nil {
-		text, err = io.ReadAll(unpacker)
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, path, fmt.Errorf("%s: the gzip file is cut short: %w", path, err)
-	}
+	unpacked, name, err := ingest.Unpacked(path, file)
 	if err != nil {
-		return nil, path, fmt.Errorf("%s: broken gzip file: %w", path, err)
+		return nil, path, err
 	}
-	return text, strings.TrimSuffix(path, ".gz"), nil
+	defer unpacked.Close()
+	if text, err = io.ReadAll(unpacked); err != nil {
+		return nil, path, err
+	}
+	return text, name, nil
 }
 
 // sniffBytes of a file tell whether it is text.

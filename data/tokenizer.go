@@ -47,6 +47,30 @@ type cutter interface {
 	cut(text []byte, from int) int
 }
 
+// parter is a tokenizer to which it matters where in a text a part stands.
+type parter interface {
+	appendPart(dst []int32, text []byte, first, last bool) []int32
+}
+
+// Cutter returns the function that says where a text may be cut into parts
+// without changing its ids: the first such place at or after from, len(text)
+// for none. The parts are encoded with [AppendPart].
+func Cutter(tok Tokenizer) func(text []byte, from int) int {
+	if c, ok := tok.(cutter); ok {
+		return c.cut
+	}
+	return func(text []byte, _ int) int { return len(text) }
+}
+
+// AppendPart appends the ids of a part of a text; first and last say whether
+// the text begins and ends with it.
+func AppendPart(tok Tokenizer, dst []int32, text []byte, first, last bool) []int32 {
+	if p, ok := tok.(parter); ok {
+		return p.appendPart(dst, text, first, last)
+	}
+	return tok.AppendEncode(dst, text)
+}
+
 // fingerprint sums what write hashes to 16 hex digits.
 func fingerprint(write func(hash.Hash)) string {
 	h := sha256.New()

@@ -1,0 +1,45 @@
+package data
+
+import "unicode/utf8"
+
+// Decoder decodes ids one after the other, as they are drawn, and never gives
+// out half a character.
+type Decoder interface {
+	// Append appends the text that the next id completes.
+	Append(dst []byte, id int32) []byte
+	// Flush appends what waits when the text has come to its end. All parts
+	// together are the tokenizer's Decode of all ids.
+	Flush(dst []byte) []byte
+}
+
+// NewDecoder returns a decoder at the beginning of a text.
+func NewDecoder(tok Tokenizer) Decoder {
+	if p, ok := tok.(*Pieces); ok {
+		return p.model.NewDecoder()
+	}
+	return &byteDecoder{tok: tok}
+}
+
+// byteDecoder holds back bytes that may still become a character.
+type byteDecoder struct {
+	tok     Tokenizer
+	pending []byte
+}
+
+// Append implements Decoder.
+func (d *byteDecoder) Append(dst []byte, id int32) []byte {
+	d.pending = append(d.pending, d.tok.Decode([]int32{id})...)
+	for len(d.pending) > 0 && utf8.FullRune(d.pending) {
+		_, width := utf8.DecodeRune(d.pending)
+		dst = append(dst, d.pending[:width]...)
+		d.pending = d.pending[width:]
+	}
+	return dst
+}
+
+// Flush implements Decoder.
+func (d *byteDecoder) Flush(dst []byte) []byte {
+	dst = append(dst, d.pending...)
+	d.pending = nil
+	return dst
+}

@@ -1,0 +1,158 @@
+package prepare
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+
+	"mobilellm/data"
+	"mobilellm/data/ingest"
+	"mobilellm/data/shard"
+)
+
+// Stdin is the input that stands for standard input.
+const Stdin = "-"
+
+// Options say what to make of which text.
+type Options struct {
+	Inputs    []string  // files, folders, globs, or Stdin
+	Stdin     io.Reader // what Stdin reads
+	Out       string    // folder of the shards
+	Tokenizer data.Tokenizer
+
+	Kind     ingest.Kind  // of all inputs; Auto goes by the name
+	Split    ingest.Split // of plain text into documents
+	Field    string       // of JSON lines
+	Column   string       // of parquet files
+	TokenIDs bool         // Field holds ids, as the official code's token_ids
+
+	BOS, EOS int32 // ids before and behind each document, shard.None for none
+
+	ShardTokens   int64    // a shard is ended by the document that reaches so many
+	SkipBadFiles  bool     // list a file that breaks off and go on
+	Dedup         bool     // leave out exact copies
+	NearDedup     float64  // and documents that overlap so much with an earlier one, 0 for none
+	Decontaminate []string // benchmark sets
+
+	Workers  int // that encode; 0 is the number of processors
+	Progress func(Progress)
+}
+
+// Progress is how far the work has come.
+type Progress struct {
+	Bytes, TotalBytes int64 // of the input files as they lie there; Total is 0 where unknown
+	Documents, Tokens int64
+	Skipped           int64
+	Resumed           bool // shards of an earlier, interrupted run are kept
+}
+
+const (
+	// DefaultShardTokens makes shards of 256 MB of a vocabulary up to 65,536.
+	DefaultShardTokens = 1 << 27
+	// wholeText is up to how many bytes a text is looked at as a whole where
+	// copies are to be found.
+	wholeText = 32 << 20
+)
+
+func (o *Options) complete() error {
+	switch {
+	case len(o.Inputs) == 0:
+		return fmt.Errorf("no input")
+	case o.Out == "":
+		return fmt.Errorf("no output folder")
+	case o.ShardTokens < 0:
+		return fmt.Errorf("shard size of %d tokens must not be negative", o.ShardTokens)
+	case o.NearDedup < 0 || o.NearDedup > 1:
+		return fmt.Errorf("near-duplicate threshold (%g) must lie between 0 and 1", o.NearDedup)
+	}
+	if o.ShardTokens == 0 {
+		o.ShardTokens = DefaultShardTokens
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Field == "" {
+		o.Field = "text"
+		if o.TokenIDs {
+			o.Field = "token_ids"
+		}
+	}
+	if o.Column == "" {
+		o.Column = "text"
+	}
+	for _, id := range []int32{o.BOS, o.EOS} {
+		if id != shard.None && (id < 0 || int(id) >= o.Tokenizer.VocabSize()) {
+			return fmt.Errorf("separator id %d is outside the vocabulary of %d", id, o.Tokenizer.VocabSize())
+		}
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	return nil
+}
+
+// filtering says whether documents are compared.
+func (o *Options) filtering() bool { return o.Dedup || o.NearDedup > 0 || len(o.Decontaminate) > 0 }
+
+// remembering says whether a document's verdict depends on earlier ones.
+func (o *Options) remembering() bool { return o.Dedup || o.NearDedup > 0 }
+
+// input is a file, as large and as old as it was when the work began.
+type input struct {
+	Path     string `json:"path"`
+	Size     int64  `json:"size"`
+	Modified int64  `json:"modified"` // nanoseconds since 1970
+}
+
+// listInputs finds all files in order.
+func listInputs(paths []string) (inputs []input, total int64, err error) {
+	for _, path := range paths {
+		if path == Stdin {
+			inputs = append(inputs, input{Path: Stdin})
+			continue
+		}
+		files, err := data.Files(path)
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, file := range files {
+			info, err := os.Stat(file)
+			if err != nil {
+				return nil, 0, err
+			}
+			inputs = append(inputs, input{file, info.Size(), info.ModTime().UnixNano()})
+			total += info.Size()
+		}
+	}
+	return inputs, total, nil
+}
+
+// settings is a hash of everything that decides the shards' bytes.
+func (o *Options) settings(inputs []input) (string, error) {
+	text, err := json.Marshal(struct {
+		Inputs        []input
+		Tokenizer     string
+		Kind          ingest.Kind
+		Split         ingest.Split
+		Field, Column string
+		TokenIDs      bool
+		BOS, EOS      int32
+		ShardTokens   int64
+		SkipBadFiles  bool
+		Dedup         bool
+		NearDedup     float64
+		Decontaminate []string
+	}{
+		inputs, o.Tokenizer.Fingerprint(), o.Kind, o.Split, o.Field, o.Column, o.TokenIDs,
+		o.BOS, o.EOS, o.ShardTokens, o.SkipBadFiles, o.Dedup, o.NearDedup, o.Decontaminate,
+	})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8]), nil
+}

@@ -1,0 +1,116 @@
+package prepare
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"mobilellm/data"
+	"mobilellm/data/ingest"
+)
+
+// item is a record on its way.
+type item struct {
+	ingest.Record
+	at       position
+	replayed bool  // its verdict is remembered, its tokens are in a shard already
+	fileErr  error // instead of a record: the file broke off
+	verdict
+}
+
+// batch is the unit that workers take.
+type batch struct {
+	items []item
+	done  chan struct{}
+}
+
+// batchBytes of text travel together.
+const batchBytes = 256 << 10
+
+// source reads the inputs from a position on.
+type source struct {
+	*Options
+	inputs []input
+	from   position
+	read   atomic.Int64
+}
+
+// run sends batches in order until the inputs end or ctx does.
+func (s *source) run(ctx context.Context, send func(*batch) bool) {
+	current, size := new(batch), 0
+	flush := func() bool {
+		if len(current.items) == 0 {
+			return true
+		}
+		current.done = make(chan struct{})
+		ok := send(current)
+		current, size = new(batch), 0
+		return ok
+	}
+	for number := range s.inputs {
+		if number < s.from.File && !s.remembering() {
+			s.read.Add(s.inputs[number].Size)
+			continue
+		}
+		err := s.file(number, func(it item) bool {
+			current.items = append(current.items, it)
+			size += len(it.Text) + 64
+			return (size < batchBytes || flush()) && ctx.Err() == nil
+		})
+		if err != nil {
+			if number >= s.from.File {
+				current.items = append(current.items, item{at: position{File: number}, fileErr: err, Record: ingest.Record{Name: s.inputs[number].Path}})
+			}
+			if !s.SkipBadFiles {
+				break
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	flush()
+}
+
+// file sends the records of one file.
+func (s *source) file(number int, yield func(item) bool) error {
+	in, err := s.open(s.inputs[number].Path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	for {
+		record, err := in.Next()
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		it := item{Record: record, at: position{number, record.Place}}
+		if it.at.before(s.from) {
+			if !s.remembering() {
+				continue
+			}
+			it.replayed = true
+		}
+		if !yield(it) {
+			return nil
+		}
+	}
+}
+
+func (s *source) open(path string) (ingest.Reader, error) {
+	o := ingest.Options{Kind: s.Kind, Split: s.Split, Column: s.Column, Cut: data.Cutter(s.Tokenizer), Read: &s.read}
+	if s.filtering() {
+		o.PartSize = wholeText
+	}
+	if path == Stdin {
+		if o.Kind == ingest.Auto || o.Kind == "" {
+			o.Kind = ingest.Text
+		}
+		return ingest.NewReader("standard input", s.Stdin, o)
+	}
+	return ingest.Open(path, o)
+}

@@ -1,0 +1,173 @@
+package prepare
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash"
+	"strings"
+	"unicode/utf8"
+
+	"mobilellm/data"
+	"mobilellm/data/dedup"
+	"mobilellm/data/ingest"
+)
+
+// Reasons for which documents are left out.
+const (
+	reasonRecord       = "unreadable"
+	reasonUTF8         = "utf-8"
+	reasonEmpty        = "empty"
+	reasonIDs          = "ids"
+	reasonDuplicate    = "duplicate"
+	reasonNear         = "near-duplicate"
+	reasonContaminated = "contaminated"
+	reasonFile         = "file"
+)
+
+// verdict is what a worker found out about a record.
+type verdict struct {
+	reason    string // it is left out for, "" for none
+	detail    string
+	task      int // that contaminates it
+	ids       []int32
+	textBytes int64
+	sum       dedup.Sum        // of a whole document
+	signature *dedup.Signature // of a whole document with words
+}
+
+// judge decodes, checks and encodes a record. It is called by many workers.
+func (p *pipeline) judge(it *item) {
+	if it.fileErr != nil {
+		return
+	}
+	if p.TokenIDs {
+		p.judgeIDs(it)
+		return
+	}
+	if err := it.Decode(p.Field); err != nil {
+		it.reason, it.detail = reasonRecord, cause(err)
+		return
+	}
+	text := it.Text
+	it.textBytes = int64(len(text))
+	whole := it.First && it.Last
+	switch {
+	case len(text) == 0 && whole:
+		it.reason, it.detail = reasonEmpty, "no text"
+		return
+	case !utf8.Valid(text):
+		it.reason, it.detail = reasonUTF8, fmt.Sprintf("broken UTF-8 at byte %d%s", brokenAt(text), ofPart(it))
+		return
+	}
+	if p.tasks != nil {
+		if it.task = p.tasks.Shared(text); it.task >= 0 {
+			it.reason, it.detail = reasonContaminated, fmt.Sprintf("shares %d words with %s", dedup.TaskWords, p.tasks.Names[it.task])
+			return
+		}
+	}
+	if whole && p.Dedup {
+		it.sum = dedup.SumOf(text)
+	}
+	if whole && p.NearDedup > 0 {
+		it.signature, _ = dedup.Sign(text)
+	}
+	if !it.replayed {
+		it.ids = data.AppendPart(p.Tokenizer, make([]int32, 0, len(text)/3+8), text, it.First, it.Last)
+	}
+	if whole || !p.Dedup {
+		it.Text = nil
+	}
+}
+
+func (p *pipeline) judgeIDs(it *item) {
+	ids, err := it.Record.TokenIDs(p.Field)
+	if err != nil {
+		it.reason, it.detail = reasonRecord, cause(err)
+		return
+	}
+	for i, id := range ids {
+		if id < 0 || int(id) >= p.Tokenizer.VocabSize() {
+			it.reason, it.detail = reasonIDs, fmt.Sprintf("id %d at place %d is outside the vocabulary of %d", id, i, p.Tokenizer.VocabSize())
+			return
+		}
+	}
+	if len(ids) == 0 {
+		it.reason, it.detail = reasonEmpty, "no ids"
+		return
+	}
+	it.ids, it.Text = ids, nil
+	it.textBytes = int64(len(p.Tokenizer.Decode(ids)))
+}
+
+// cause is an error's message without the words that its reason says already.
+func cause(err error) string {
+	return strings.TrimPrefix(err.Error(), ingest.ErrDocument.Error()+": ")
+}
+
+// ofPart says that an offset counts from a part's beginning.
+func ofPart(it *item) string {
+	if it.First {
+		return ""
+	}
+	return " of a later part"
+}
+
+func brokenAt(text []byte) int {
+	for i := 0; i < len(text); {
+		r, width := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && width == 1 {
+			return i
+		}
+		i += width
+	}
+	return len(text)
+}
+
+// memory is what later verdicts depend on. Only one goroutine uses it.
+type memory struct {
+	exact   dedup.Exact
+	near    *dedup.Near
+	running hash.Hash // of a document that comes in parts
+}
+
+func newMemory(o *Options) *memory {
+	m := new(memory)
+	if o.Dedup {
+		m.exact = make(dedup.Exact)
+	}
+	if o.NearDedup > 0 {
+		m.near = dedup.NewNear(o.NearDedup)
+	}
+	return m
+}
+
+// copies gives a record its verdict in the light of earlier ones.
+func (m *memory) copies(it *item) {
+	if it.reason != "" || it.fileErr != nil {
+		return
+	}
+	whole := it.First && it.Last
+	if m.exact != nil {
+		sum := it.sum
+		if !whole {
+			sum = m.part(it)
+		}
+		if it.Last && m.exact.Seen(sum) {
+			it.reason, it.detail = reasonDuplicate, "the same text came before"
+			return
+		}
+	}
+	if m.near != nil && it.signature != nil && m.near.Seen(it.signature) {
+		it.reason, it.detail = reasonNear, "much the same text came before"
+	}
+}
+
+// part adds a part to the hash of its document.
+func (m *memory) part(it *item) dedup.Sum {
+	if it.First || m.running == nil {
+		m.running = sha256.New()
+	}
+	m.running.Write(it.Text)
+	it.Text = nil
+	return dedup.Sum(m.running.Sum(nil)[:16])
+}
