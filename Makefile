@@ -36,6 +36,9 @@ bench: build ## speed of a training step beside the machine's own peaks
 	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision float32
 	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision bf16
 
+bench-peers: build ## the same beside PyTorch and transformers, from PyPI
+	scripts/bench-peers.sh
+
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	scripts/fuzz.sh
 
