@@ -63,12 +63,13 @@ func newHeadLoss(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	return k, nil
 }
 
-// gradientStride is the length of a row of the logits' gradient: package bf16
-// wants whole pairs.
+// gradientStride is the number of elements from row to row of the logits'
+// gradient. With package bf16 a row overwrites its own logits, which take twice
+// the memory: a vector is read before it is written at half its distance.
 func (k *headLoss) gradientStride() int {
 	vocab := k.in.In[1].Rows()
 	if k.typ == engine.BF16 && k.d.pairs {
-		return even(vocab)
+		return 2 * vocab
 	}
 	return vocab
 }
@@ -162,11 +163,10 @@ func tokenLoss[E elem](k *headLoss, token, r int, logits, gradients unsafe.Point
 		var e E
 		stride := k.gradientStride()
 		g = matrixAt[E](gradients, int64(r*stride)*int64(unsafe.Sizeof(e)), stride)
-		clear(g[vocab:])
-		g = g[:vocab]
+		g = g[:vocab:stride]
 	}
 	if target < 0 {
-		clear(g)
+		clear(g[:min(cap(g), even(len(g)))])
 		return 0
 	}
 	logit, top := x[target], largest(x)
@@ -176,6 +176,7 @@ func tokenLoss[E elem](k *headLoss, token, r int, logits, gradients unsafe.Point
 		hit := weight * (x[target]/sum - 1)
 		scale(g, weight/sum, x)
 		set(&g[target], hit)
+		clear(g[len(g):min(cap(g), even(len(g)))]) // the last pair's other half
 	}
 	return math.Log(float64(sum)) + float64(top-logit)
 }

@@ -34,7 +34,7 @@ func newHeadLossBF16(d *Device, in *engine.Instr) engine.Kernel {
 	k.packed = l.take(2 * int64(bf16.PackedLen(dim, vocab)))
 	k.logits = l.take(4 * int64(rows) * int64(vocab))
 	if k.trains() {
-		k.gradients = l.take(2 * int64(rows) * int64(even(vocab)))
+		k.gradients = k.logits // each row of them, in the first half of its logits' memory
 		k.packedRows = l.take(2 * int64(bf16.PackedLen(even(vocab), dim)))
 		k.x = l.take(2 * int64(bf16.PackedLen(rows, dim)))
 		k.pairedOne = aligned(2 * int64(bf16.PairedLen(rows, bf16Columns)))
@@ -93,7 +93,7 @@ func (k *headLossBF16) makeLogits(c *headChunk, packed, logits unsafe.Pointer) {
 
 func (k *headLossBF16) makeDX(c *headChunk, gradients, packed, sums unsafe.Pointer) {
 	dx, vocab := k.in.Out[1], k.in.In[1].Rows()
-	dim, stride := dx.Cols(), even(vocab)
+	dim, stride := dx.Cols(), k.gradientStride()
 	k.d.run(ceil(c.n, headRows), func(worker, i int) {
 		r := i * headRows
 		n := min(headRows, c.n-r)
@@ -114,6 +114,6 @@ func (k *headLossBF16) addDW(c *headChunk, gradients, packed, paired unsafe.Poin
 	k.d.packRows(packed, offset(x.Pointer(), c.first*dim, engine.BF16), c.n, dim)
 	k.d.run(ceil(vocab, bf16Columns), func(worker, i int) {
 		own := unsafe.Add(paired, int64(worker)*k.pairedOne)
-		k.d.weightRows(i*bf16Columns, c.n, vocab, even(vocab), dim, gradients, packed, own, k.in.Out[2].Pointer(), adds)
+		k.d.weightRows(i*bf16Columns, c.n, vocab, k.gradientStride(), dim, gradients, packed, own, k.in.Out[2].Pointer(), adds)
 	})
 }
