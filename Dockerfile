@@ -8,11 +8,13 @@ COPY . .
 RUN GOEXPERIMENT=simd go build -trimpath -o /out/ ./cmd/...
 
 FROM debian:bookworm-slim
+# Debian keeps only the newest build of a package, so versions cannot be pinned.
+# hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libdnnl2 \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --create-home --uid 1000 mobilellm
 COPY --from=build /out/ /usr/local/bin/
-USER mobilellm
+USER 1000
 WORKDIR /home/mobilellm
 ENTRYPOINT ["mobilellm-train"]
