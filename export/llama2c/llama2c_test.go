@@ -59,7 +59,7 @@ func TestTokenizerRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(want.Tokens); !slices.Equal(got.Tokens[:n], want.Tokens) || got.Tokens[n].Text != "[PAD274]" {
+	if !slices.Equal(got.Tokens, want.Tokens) {
 		t.Errorf("tokens came back as\n%v, want\n%v", got.Tokens, want.Tokens)
 	}
 }
@@ -227,8 +227,8 @@ func FuzzTokenizer(f *testing.F) {
 	f.Add(out.Bytes(), 300)
 	f.Fuzz(func(t *testing.T, raw []byte, size int) {
 		v, err := ParseTokenizer(raw, size)
-		if err == nil && len(v.Tokens) != max(size, 0) {
-			t.Fatalf("%d tokens, want %d", len(v.Tokens), size)
+		if err == nil && len(v.Tokens) > max(size, 0) {
+			t.Fatalf("%d tokens of %d", len(v.Tokens), size)
 		}
 	})
 }

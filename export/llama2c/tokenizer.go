@@ -127,6 +127,10 @@ func ParseTokenizer(raw []byte, size int) (*vocab.Vocabulary, error) {
 	if at != len(raw) {
 		return nil, fmt.Errorf("%d bytes follow the %d pieces of the model's vocabulary", len(raw)-at, size)
 	}
+	// Empty pieces at the end only fill up the model's vocabulary.
+	for n := len(v.Tokens); n > 0 && v.Tokens[n-1].Type == vocab.Unused; n-- {
+		v.Tokens = v.Tokens[:n-1]
+	}
 	return v, nil
 }
 

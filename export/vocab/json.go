@@ -431,10 +431,29 @@ func (v *Vocabulary) postProcessor() any {
 	}
 }
 
-// marshalConfig returns tokenizer_config.json. The class is the one that takes
-// tokenizer.json as it is.
+// fastClass is the class of Hugging Face's that takes tokenizer.json as it is.
+// LlamaTokenizer makes its own of the vocabulary, and treats a blank that begins a
+// text differently from SentencePiece.
+const fastClass = "PreTrainedTokenizerFast"
+
+// withFastClass is a tokenizer_config.json with that class and all else as it was.
+func withFastClass(raw []byte) ([]byte, error) {
+	var config map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &config); err != nil {
+		return nil, err
+	}
+	class, err := json.Marshal(fastClass)
+	if err != nil {
+		return nil, err
+	}
+	config["tokenizer_class"] = class
+	return indented(config)
+}
+
+// marshalConfig returns tokenizer_config.json. Where there is no
+// tokenizer.json, the class is the one that reads tokenizer.model.
 func (v *Vocabulary) marshalConfig() ([]byte, error) {
-	class := "PreTrainedTokenizerFast"
+	class := fastClass
 	if v.Kind == SentencePiece && (len(v.CharsMap) > 0 || v.RemoveExtraBlanks) {
 		class = "LlamaTokenizer"
 	}

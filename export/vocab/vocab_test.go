@@ -122,6 +122,39 @@ func TestSaveFolder(t *testing.T) {
 	}
 }
 
+// A tokenizer.json that is added is used: its class reads it as it is.
+func TestAddedJSON(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	raw, err := pieces().marshalModel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"tokenizer.model": string(raw), "tokenizer_config.json": `{"tokenizer_class": "LlamaTokenizer", "chat_template": "<b>"}`,
+	} {
+		if err := os.WriteFile(filepath.Join(first, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v, err := FromFolder(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.SaveFolder(second); err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.ReadFile(filepath.Join(second, "tokenizer_config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(config); !strings.Contains(s, "PreTrainedTokenizerFast") || !strings.Contains(s, `"chat_template": "<b>"`) {
+		t.Errorf("tokenizer_config.json is %s", s)
+	}
+	if _, err := os.Stat(filepath.Join(second, "tokenizer.json")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMalformed(t *testing.T) {
 	for _, tt := range []struct{ json, want string }{
 		{`{`, "unexpected end"},

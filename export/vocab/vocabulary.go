@@ -59,12 +59,13 @@ type Vocabulary struct {
 
 // tokenizerFiles are the names of the files that make a folder's tokenizer.
 var tokenizerFiles = []string{
-	modelFile, jsonFile, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+	modelFile, jsonFile, configFile, "special_tokens_map.json", "added_tokens.json",
 }
 
 const (
-	modelFile = "tokenizer.model"
-	jsonFile  = "tokenizer.json"
+	modelFile  = "tokenizer.model"
+	jsonFile   = "tokenizer.json"
+	configFile = "tokenizer_config.json"
 
 	// maxFile bounds a tokenizer's file; Llama 3's has 17 MB.
 	maxFile = 256 << 20
@@ -122,7 +123,7 @@ func (v *Vocabulary) SaveFolder(dir string) error {
 	}{
 		{modelFile, v.marshalModel},
 		{jsonFile, v.marshalJSON},
-		{"tokenizer_config.json", v.marshalConfig},
+		{configFile, v.marshalConfig},
 		{"special_tokens_map.json", v.marshalSpecial},
 	} {
 		if files[add.name] != nil {
@@ -135,6 +136,13 @@ func (v *Vocabulary) SaveFolder(dir string) error {
 		if raw != nil {
 			files[add.name] = raw
 		}
+	}
+	if v.files[jsonFile] == nil && files[jsonFile] != nil {
+		config, err := withFastClass(files[configFile])
+		if err != nil {
+			return fmt.Errorf("%s: %w", configFile, err)
+		}
+		files[configFile] = config
 	}
 	for name, raw := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o644); err != nil {
