@@ -112,8 +112,11 @@ func (k *headLossBF16) addDW(c *headChunk, gradients, packed, paired unsafe.Poin
 	x, vocab := k.in.In[0], k.in.In[1].Rows()
 	dim := x.Cols()
 	k.d.packRows(packed, offset(x.Pointer(), c.first*dim, engine.BF16), c.n, dim)
+	g := weightGradient{
+		n: c.n, o: vocab, c: dim, dy: gradients, stride: k.gradientStride(), typ: engine.BF16,
+		packed: packed, dw: k.in.Out[2].Pointer(), adds: adds,
+	}
 	k.d.run(ceil(vocab, bf16Columns), func(worker, i int) {
-		own := unsafe.Add(paired, int64(worker)*k.pairedOne)
-		k.d.weightRows(i*bf16Columns, c.n, vocab, k.gradientStride(), dim, gradients, packed, own, k.in.Out[2].Pointer(), adds)
+		g.rows(i*bf16Columns, unsafe.Add(paired, int64(worker)*k.pairedOne))
 	})
 }

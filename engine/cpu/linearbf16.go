@@ -87,61 +87,78 @@ func (k *linearBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 	k.run(k.in.In[0].Pointer(), scratch, y.Pointer(), y.DType, storeAs(y.DType, k.in.Store[0].Adds(accumulating)))
 }
 
-// linearGradInputBF16 is dx[N,C] = dy[N,O]·w.
+// linearGradInputBF16 is dx[N,C] = dy[N,O]·w. Rows of a float32 dy (the gradient
+// of the residual stream) are rounded by the worker that multiplies them.
 type linearGradInputBF16 struct {
 	rowProduct
-	in    *engine.Instr
-	round rounding
+	in *engine.Instr
 }
 
 func newLinearGradInputBF16(d *Device, in *engine.Instr) engine.Kernel {
 	dy, dx := in.In[0], in.Out[0]
-	return &linearGradInputBF16{
-		rowProduct{d: d, m: dy.Rows(), n: dx.Cols(), k: dy.Cols()}, in, newRounding(d, dy, engine.BF16),
-	}
+	return &linearGradInputBF16{rowProduct{d: d, m: dy.Rows(), n: dx.Cols(), k: dy.Cols()}, in}
 }
 
-func (k *linearGradInputBF16) Scratch() int64 { return k.round.bytes + k.scratch() }
+// rounded is the size of a worker's rounded rows.
+func (k *linearGradInputBF16) rounded() int64 {
+	if k.in.In[0].DType == engine.BF16 {
+		return 0
+	}
+	return aligned(2 * bf16Rows * int64(k.k))
+}
+
+func (k *linearGradInputBF16) Scratch() int64 {
+	return k.scratch() + k.rounded()*int64(k.d.Workers())
+}
 
 func (k *linearGradInputBF16) Run(scratch unsafe.Pointer, accumulating bool) {
-	dx := k.in.Out[0]
-	dy, packed := k.round.run(scratch)
-	k.pack(packed, k.in.In[1].Pointer())
-	k.run(dy, packed, dx.Pointer(), dx.DType, storeAs(dx.DType, k.in.Store[0].Adds(accumulating)))
+	dy, dx := k.in.In[0], k.in.Out[0]
+	store := storeAs(dx.DType, k.in.Store[0].Adds(accumulating))
+	k.pack(scratch, k.in.In[1].Pointer())
+	if dy.DType == engine.BF16 {
+		k.run(dy.Pointer(), scratch, dx.Pointer(), dx.DType, store)
+		return
+	}
+	rows := dy.Float32s()
+	k.d.run(ceil(k.m, bf16Rows), func(worker, i int) {
+		r := i * bf16Rows
+		n := min(bf16Rows, k.m-r)
+		own := matrixAt[uint16](scratch, k.scratch()+int64(worker)*k.rounded(), n*k.k)
+		convert(own, rows[r*k.k:(r+n)*k.k])
+		bf16.Product(n, k.n, k.k, pointer(own), k.k, scratch, k.k, offset(dx.Pointer(), r*k.n, dx.DType), k.n, store)
+	})
 }
 
 // linearGradWeightBF16 is dw[O,C] = dyᵀ·x for all weights of the product. x is
 // packed once, in pieces of bf16Depth tokens; each worker pairs and sums the
 // columns of dy whose rows of dw it makes.
 type linearGradWeightBF16 struct {
-	d       *Device
-	in      *engine.Instr
-	round   rounding
-	n, o, c int
+	d  *Device
+	in *engine.Instr
 	// scratch: x packed, then each worker's paired columns
 	packed, paired int64
 }
 
 func newLinearGradWeightBF16(d *Device, in *engine.Instr) engine.Kernel {
-	dy, x := in.In[0], in.In[1]
-	k := &linearGradWeightBF16{d: d, in: in, round: newRounding(d, dy, engine.BF16), n: x.Rows(), o: dy.Cols(), c: x.Cols()}
-	k.packed = aligned(2 * int64(bf16.PackedLen(k.n, k.c)))
-	k.paired = aligned(2 * int64(bf16.PairedLen(min(k.n, bf16Depth), bf16Columns)))
-	return k
+	x := in.In[1]
+	return &linearGradWeightBF16{
+		d: d, in: in,
+		packed: aligned(2 * int64(bf16.PackedLen(x.Rows(), x.Cols()))),
+		paired: aligned(2 * int64(bf16.PairedLen(min(x.Rows(), bf16Depth), bf16Columns))),
+	}
 }
 
-func (k *linearGradWeightBF16) Scratch() int64 {
-	return k.round.bytes + k.packed + k.paired*int64(k.d.Workers())
-}
+func (k *linearGradWeightBF16) Scratch() int64 { return k.packed + k.paired*int64(k.d.Workers()) }
 
 func (k *linearGradWeightBF16) Run(scratch unsafe.Pointer, accumulating bool) {
-	dy, packed := k.round.run(scratch)
-	k.d.packRows(packed, k.in.In[1].Pointer(), k.n, k.c)
-	paired := unsafe.Add(packed, k.packed)
-	adds := k.in.Store[0].Adds(accumulating)
-	k.d.run(ceil(k.o, bf16Columns), func(worker, i int) {
-		own := unsafe.Add(paired, int64(worker)*k.paired)
-		k.d.weightRows(i*bf16Columns, k.n, k.o, k.o, k.c, dy, packed, own, k.in.Out[0].Pointer(), adds)
+	dy, x := k.in.In[0], k.in.In[1]
+	k.d.packRows(scratch, x.Pointer(), x.Rows(), x.Cols())
+	g := weightGradient{
+		n: x.Rows(), o: dy.Cols(), c: x.Cols(), dy: dy.Pointer(), stride: dy.Cols(), typ: dy.DType,
+		packed: scratch, dw: k.in.Out[0].Pointer(), adds: k.in.Store[0].Adds(accumulating),
+	}
+	k.d.run(ceil(g.o, bf16Columns), func(worker, i int) {
+		g.rows(i*bf16Columns, unsafe.Add(scratch, k.packed+int64(worker)*k.paired))
 	})
 }
 
@@ -158,14 +175,27 @@ func (d *Device) packRows(dst, x unsafe.Pointer, n, c int) {
 	})
 }
 
-// weightRows makes rows first to first+bf16Columns of dw[o,c] = dy[n,o]ᵀ·x; a
-// row of dy has stride elements.
-func (d *Device) weightRows(first, n, o, stride, c int, dy, packed, paired, dw unsafe.Pointer, adds bool) {
-	m := min(bf16Columns, o-first)
-	for t := 0; t < n; t += bf16Depth {
-		depth := min(bf16Depth, n-t)
-		bf16.Pair(paired, offset(dy, t*stride+first, engine.BF16), stride, depth, m)
-		bf16.ProductPaired(m, c, depth, paired, offset(packed, bf16.PackedLen(t, c), engine.BF16), depth,
-			offset(dw, first*c, engine.F32), c, storeAs(engine.F32, adds || t > 0))
+// weightGradient is dw[o,c] = dy[n,o]ᵀ·x[n,c] for a packed x.
+type weightGradient struct {
+	n, o, c        int
+	dy, packed, dw unsafe.Pointer
+	typ            engine.DType // of dy
+	stride         int          // of a row of dy, in elements
+	adds           bool
+}
+
+// rows makes rows first to first+bf16Columns of dw.
+func (g weightGradient) rows(first int, paired unsafe.Pointer) {
+	m := min(bf16Columns, g.o-first)
+	for t := 0; t < g.n; t += bf16Depth {
+		depth := min(bf16Depth, g.n-t)
+		dy := offset(g.dy, t*g.stride+first, g.typ)
+		if g.typ == engine.BF16 {
+			bf16.Pair(paired, dy, g.stride, depth, m)
+		} else {
+			bf16.RoundPair(paired, dy, g.stride, depth, m)
+		}
+		bf16.ProductPaired(m, g.c, depth, paired, offset(g.packed, bf16.PackedLen(t, g.c), engine.BF16), depth,
+			offset(g.dw, first*g.c, engine.F32), g.c, storeAs(engine.F32, g.adds || t > 0))
 	}
 }

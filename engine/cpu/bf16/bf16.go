@@ -15,6 +15,8 @@ package bf16
 #cgo nocallback bf16_round_pack_transposed
 #cgo noescape bf16_pair
 #cgo nocallback bf16_pair
+#cgo noescape bf16_round_pair
+#cgo nocallback bf16_round_pair
 #cgo noescape bf16_gemm
 #cgo nocallback bf16_gemm
 */
@@ -76,4 +78,9 @@ func RoundPack(dst, b unsafe.Pointer, ldb, k, n int) {
 // RoundPackTransposed is PackTransposed of float32.
 func RoundPackTransposed(dst, b unsafe.Pointer, ldb, k, n int) {
 	C.bf16_round_pack_transposed(half(dst), (*C.float)(b), C.int64_t(ldb), C.int(k), C.int(n))
+}
+
+// RoundPair is Pair of float32.
+func RoundPair(dst, a unsafe.Pointer, lda, k, m int) {
+	C.bf16_round_pair(half(dst), (*C.float)(a), C.int64_t(lda), C.int(k), C.int(m))
 }

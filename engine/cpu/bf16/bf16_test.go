@@ -76,6 +76,11 @@ func check(t *testing.T, m, n, k int, transposed, paired bool, store Store) {
 	if paired {
 		pairs := make([]uint16, PairedLen(k, m))
 		Pair(address(pairs), address(a), lda, k, m)
+		rounded := make([]uint16, len(pairs))
+		RoundPair(address(rounded), address(af), lda, k, m)
+		if !slices.Equal(pairs, rounded) {
+			t.Fatal("pairing float32 differs from pairing its bf16")
+		}
 		ProductPaired(m, n, k, address(pairs), address(packed), k, address(c), ldc, store)
 	} else {
 		Product(m, n, k, address(a), lda, address(packed), k, address(c), ldc, store)

@@ -148,6 +148,26 @@ TARGET void bf16_pair(uint16_t *dst, const uint16_t *a, int64_t lda, int k, int 
 		}
 }
 
+TARGET void bf16_round_pair(uint16_t *dst, const float *a, int64_t lda, int k, int m)
+{
+	const __m512i order = _mm512_set_epi16(
+		31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
+		23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+	const int group = 8 * ROWS;
+	int64_t strip = (int64_t)((k + 1) / 2) * 2 * ROWS;
+	for (int g = 0; g < m; g += group)
+		for (int i = 0; i < k; i += 2) {
+			const float *x = a + i * lda;
+			for (int j = g; j < m && j < g + group; j += ROWS) {
+				__mmask16 c = m - j < ROWS ? first(m - j) : first(ROWS);
+				__m512 r0 = _mm512_maskz_loadu_ps(c, x + j);
+				__m512 r1 = i + 1 < k ? _mm512_maskz_loadu_ps(c, x + lda + j) : _mm512_setzero_ps();
+				_mm512_mask_storeu_epi16(dst + j / ROWS * strip + i * ROWS, first(2 * ROWS),
+							 _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(r1, r0)));
+			}
+		}
+}
+
 // rows ≤ 12 of C against one panel: 2·rows sums stay in registers.
 INLINE void tile(const int rows, int pairs, const uint32_t *a, int64_t row, int64_t pair,
 		 const uint32_t *b, void *c, int64_t ldc, int cols, int store)

@@ -43,3 +43,6 @@ func RoundPack(_, _ unsafe.Pointer, _, _, _ int) { panic(none) }
 
 // RoundPackTransposed is never called where Available is false.
 func RoundPackTransposed(_, _ unsafe.Pointer, _, _, _ int) { panic(none) }
+
+// RoundPair is never called where Available is false.
+func RoundPair(_, _ unsafe.Pointer, _, _, _ int) { panic(none) }
