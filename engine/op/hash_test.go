@@ -145,7 +145,8 @@ func TestMergeByPlace(t *testing.T) {
 		}
 		return n
 	}
-	if at("0.ffn") != at("0.ffn") {
+	first, again := at("0.ffn"), at("0.ffn")
+	if first != again {
 		t.Error("one place gave two nodes")
 	}
 	if at("0.ffn") == at("1.ffn") {

@@ -74,7 +74,7 @@ func product[T Float](a operands[T]) {
 }
 
 func (l LinearOp) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-	dx, err := apply(LinearGradInputOp{l.place, l.weights}, append(gorgonia.Nodes{grad}, in[1:]...)...)
+	dx, err := apply(LinearGradInputOp(l), append(gorgonia.Nodes{grad}, in[1:]...)...)
 	if err != nil {
 		return nil, err
 	}
