@@ -20,8 +20,6 @@ type (
 	}
 	// global is a name that a pickle may mention, from allowed.
 	global string
-	// rebuilt is the result of calling a global that is of no interest here.
-	rebuilt struct{}
 )
 
 // The names that a state dictionary mentions.

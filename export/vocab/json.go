@@ -339,8 +339,13 @@ func (v *Vocabulary) marshalJSON() ([]byte, error) {
 		byteFallback = byteFallback || t.Type == Byte
 		if t.Type == Control || t.Type == Unknown || t.Type == UserDefined {
 			added = append(added, object{
-				{"id", id}, {"content", t.Text}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},
-				{"normalized", false}, {"special", t.Type != UserDefined},
+				{"id", id},
+				{"content", t.Text},
+				{"single_word", false},
+				{"lstrip", false},
+				{"rstrip", false},
+				{"normalized", false},
+				{"special", t.Type != UserDefined},
 			})
 		}
 	}
@@ -372,9 +377,16 @@ func (v *Vocabulary) marshalJSON() ([]byte, error) {
 			strip,
 		}}}},
 		{"model", object{
-			{"type", "BPE"}, {"dropout", nil}, {"unk_token", unknown}, {"continuing_subword_prefix", nil},
-			{"end_of_word_suffix", nil}, {"fuse_unk", true}, {"byte_fallback", byteFallback}, {"ignore_merges", false},
-			{"vocab", tokens}, {"merges", v.merges()},
+			{"type", "BPE"},
+			{"dropout", nil},
+			{"unk_token", unknown},
+			{"continuing_subword_prefix", nil},
+			{"end_of_word_suffix", nil},
+			{"fuse_unk", true},
+			{"byte_fallback", byteFallback},
+			{"ignore_merges", false},
+			{"vocab", tokens},
+			{"merges", v.merges()},
 		}},
 	})
 }
@@ -404,9 +416,16 @@ func (v *Vocabulary) byteLevelJSON(tokens object, added []object) object {
 		{"post_processor", nil},
 		{"decoder", stage(false)},
 		{"model", object{
-			{"type", "BPE"}, {"dropout", nil}, {"unk_token", nil}, {"continuing_subword_prefix", nil},
-			{"end_of_word_suffix", nil}, {"fuse_unk", false}, {"byte_fallback", false}, {"ignore_merges", false},
-			{"vocab", tokens}, {"merges", merges},
+			{"type", "BPE"},
+			{"dropout", nil},
+			{"unk_token", nil},
+			{"continuing_subword_prefix", nil},
+			{"end_of_word_suffix", nil},
+			{"fuse_unk", false},
+			{"byte_fallback", false},
+			{"ignore_merges", false},
+			{"vocab", tokens},
+			{"merges", merges},
 		}},
 	}
 }
