@@ -12,6 +12,9 @@ type Batch struct {
 	Inputs  []int32 // Rows × Seq, row by row: ids
 	Targets []int32 // Rows × Seq: the ids that follow, Ignored where not supervised
 	Tokens  int     // supervised positions
+	// Docs is the number of each position's document in its row, from 0, in
+	// Rows × Seq; nil where the loader was not asked for it.
+	Docs []int32
 
 	free chan<- *Batch
 }

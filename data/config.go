@@ -1,6 +1,9 @@
 package data
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Kinds of tokenizer that are not paths.
 const (
@@ -10,12 +13,15 @@ const (
 
 // Config is the `data:` section of a run.
 type Config struct {
-	Train           Sources `yaml:"train" help:"Text to train on: files, folders (read recursively), globs, .gz, .jsonl with a text field, or go-source; a path, or a list of paths or {path, weight}."`
+	Train           Sources `yaml:"train" help:"Text to train on: files, folders (read recursively), globs, .gz, .bz2, .zst, .jsonl with a text field, token shards, or go-source; a path, or a list of paths or {path, weight}."`
 	Heldout         Paths   `yaml:"heldout" help:"Text to evaluate on; when left out, whole documents of the training text are set aside."`
 	HeldoutFraction float64 `yaml:"heldout_fraction" help:"Share of the training text's bytes, at most 16 MB, that is set aside where heldout names none."`
 	HeldoutTokens   int64   `yaml:"heldout_tokens" help:"Tokens of held-out text scored in one evaluation, in windows spread evenly over it; 0 scores all."`
-	Tokenizer       string  `yaml:"tokenizer" help:"A checkpoint folder or tokenizer.json, bytes for one id a byte, or train to learn a BPE of model.vocab_size from the training text."`
+	Tokenizer       string  `yaml:"tokenizer" help:"A checkpoint folder, tokenizer.model or tokenizer.json, bytes for one id a byte, or train to learn a BPE of model.vocab_size from the training text."`
 	Seq             int     `yaml:"seq" help:"Tokens in a training sample."`
+	Stages          Stages  `yaml:"stages" help:"Mixtures that follow each other: a list of {after_tokens, weights}, the weights in the order of data.train."`
+	Packing         Packing `yaml:"packing" help:"stream cuts samples from all text as it follows each other, documents fills them with whole documents."`
+	DocumentMask    bool    `yaml:"document_mask" help:"Attention does not cross from one document to the next; not supported yet."`
 }
 
 // DefaultConfig trains a tokenizer and a model on the Go source tree.
@@ -26,6 +32,7 @@ func DefaultConfig() Config {
 		HeldoutTokens:   1 << 18,
 		Tokenizer:       TokenizerTrain,
 		Seq:             2048,
+		Packing:         PackStream,
 	}
 }
 
@@ -47,8 +54,8 @@ func (c Config) Validate() error {
 		if s.Path == "" {
 			return fmt.Errorf("data.train[%d] has no path", i)
 		}
-		if s.Weight != 0 && s.Weight != 1 {
-			return fmt.Errorf("data.train[%d] (%s): weight %g is not supported, only 1: every byte of the text counts the same", i, s.Path, s.Weight)
+		if !(s.Weight >= 0) || math.IsInf(s.Weight, 0) {
+			return fmt.Errorf("data.train[%d] (%s): weight %g must be a number of 0 or more", i, s.Path, s.Weight)
 		}
 	}
 	for i, path := range c.Heldout {
@@ -56,5 +63,14 @@ func (c Config) Validate() error {
 			return fmt.Errorf("data.heldout[%d] is empty", i)
 		}
 	}
-	return nil
+	switch {
+	case c.DocumentMask:
+		return fmt.Errorf("data.document_mask is not supported yet: attention crosses documents\nhint: leave it false")
+	case c.Packing != "" && c.Packing != PackStream && c.Packing != PackDocuments:
+		return fmt.Errorf("data.packing %q: want %s or %s", c.Packing, PackStream, PackDocuments)
+	}
+	if _, sum := c.weights(); sum == 0 && len(c.Stages) > 0 && c.Stages[0].AfterTokens > 0 {
+		return fmt.Errorf("data.train: all weights are 0 before data.stages[0] begins")
+	}
+	return c.Stages.validate(len(c.Train))
 }

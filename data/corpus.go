@@ -5,9 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"slices"
+	"sort"
 )
 
 // Corpus is a stream of tokens. [Memory] is one in memory; sampler, loader
@@ -25,17 +28,39 @@ type Corpus interface {
 	Fingerprint() string
 }
 
-// Memory is a corpus in memory, two bytes a token for vocabularies up to
-// 65,536 and four above. Where the tokenizer has an EOS, one stands before
-// the first document, where it serves as BOS, and one behind each.
+// Memory is a corpus in memory: its own, or that of token shards which are
+// mapped. It takes two bytes a token for vocabularies up to 65,536 and four
+// above. Where the tokenizer has an EOS, one stands before the first document
+// that was encoded here, where it serves as BOS, and one behind each.
 type Memory struct {
-	short []uint16
-	long  []uint32
+	segments []segment
+	tokens   int64
 
-	docs       []int64
+	docs       []int64 // positions of first tokens
 	tokenBytes []int32 // by id
+	prefix     int64   // bytes that a document's first token counts too much
 	textBytes  int64
 	print      string
+
+	mixture *mixture // nil: every token counts the same
+	closers []io.Closer
+}
+
+// segment is a run of tokens that lie side by side in memory.
+type segment struct {
+	at    int64 // position of its first token
+	short []uint16
+	long  []uint32
+}
+
+func (s *segment) len() int64 { return int64(len(s.short) + len(s.long)) }
+
+func (s *segment) read(dst []int32, at int64) {
+	if s.long != nil {
+		unpack(dst, s.long[at:])
+	} else {
+		unpack(dst, s.short[at:])
+	}
 }
 
 // BuildCorpus encodes documents with tok on all processors. progress, which
@@ -46,29 +71,31 @@ func BuildCorpus(ctx context.Context, docs []Document, tok Tokenizer, progress f
 	if total == 0 {
 		return nil, fmt.Errorf("data: no text in %d documents", len(docs))
 	}
-	m := &Memory{tokenBytes: tokenBytes(tok), textBytes: total, docs: make([]int64, 0, len(docs))}
+	m := newMemory(tok)
+	m.textBytes, m.docs = total, make([]int64, 0, len(docs))
+	var tokens segment
 	if tok.VocabSize() <= 1<<16 {
-		m.short = make([]uint16, 0, total/3)
+		tokens.short = make([]uint16, 0, total/3)
 	} else {
-		m.long = make([]uint32, 0, total/3)
+		tokens.long = make([]uint32, 0, total/3)
 	}
 	eos, separate := tok.EOS()
 	end := []int32{eos}
 	if separate {
-		m.append(end)
+		tokens.append(end)
 	}
-	m.docs = append(m.docs, m.Len())
+	m.docs = append(m.docs, tokens.len())
 	var done int64
 	err := EncodeAll(ctx, tok, docs, func(doc int, ids []int32, last bool) error {
-		m.append(ids)
+		tokens.append(ids)
 		if !last {
 			return nil
 		}
 		if separate {
-			m.append(end)
+			tokens.append(end)
 		}
 		if doc+1 < len(docs) {
-			m.docs = append(m.docs, m.Len())
+			m.docs = append(m.docs, tokens.len())
 		}
 		if done += int64(len(docs[doc].Text)); progress != nil {
 			progress(done, total)
@@ -78,9 +105,26 @@ func BuildCorpus(ctx context.Context, docs []Document, tok Tokenizer, progress f
 	if err != nil {
 		return nil, fmt.Errorf("encoding text: %w", err)
 	}
-	m.short, m.long = slices.Clip(m.short), slices.Clip(m.long)
-	m.print = m.sum(tok.Fingerprint())
+	tokens.short, tokens.long = slices.Clip(tokens.short), slices.Clip(tokens.long)
+	m.add(tokens)
+	m.print = tokens.sum(tok.Fingerprint())
 	return m, nil
+}
+
+// newMemory is a corpus without tokens.
+func newMemory(tok Tokenizer) *Memory {
+	m := &Memory{tokenBytes: tokenBytes(tok)}
+	if p, ok := tok.(*Pieces); ok && p.model.Normalizer().AddDummyPrefix {
+		m.prefix = 1
+	}
+	return m
+}
+
+// add appends a segment.
+func (m *Memory) add(s segment) {
+	s.at = m.tokens
+	m.segments = append(m.segments, s)
+	m.tokens += s.len()
 }
 
 // tokenBytes is the length of the text of each id, 0 for BOS and EOS.
@@ -101,11 +145,11 @@ func tokenBytes(tok Tokenizer) []int32 {
 	return lengths
 }
 
-func (m *Memory) append(ids []int32) {
-	if m.long != nil {
-		m.long = appendPacked(m.long, ids)
+func (s *segment) append(ids []int32) {
+	if s.long != nil {
+		s.long = appendPacked(s.long, ids)
 	} else {
-		m.short = appendPacked(m.short, ids)
+		s.short = appendPacked(s.short, ids)
 	}
 }
 
@@ -118,11 +162,11 @@ func appendPacked[T uint16 | uint32](dst []T, ids []int32) []T {
 	return dst
 }
 
-func (m *Memory) sum(tokenizer string) string {
+func (s *segment) sum(tokenizer string) string {
 	h := sha256.New()
 	h.Write([]byte(tokenizer))
-	hashPacked(h, m.short)
-	hashPacked(h, m.long)
+	hashPacked(h, s.short)
+	hashPacked(h, s.long)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
@@ -135,14 +179,16 @@ func hashPacked[T uint16 | uint32](h hash.Hash, tokens []T) {
 }
 
 // Len is the number of tokens.
-func (m *Memory) Len() int64 { return int64(len(m.short) + len(m.long)) }
+func (m *Memory) Len() int64 { return m.tokens }
 
 // Read fills dst with the tokens from position at on.
 func (m *Memory) Read(dst []int32, at int64) {
-	if m.long != nil {
-		unpack(dst, m.long[at:])
-	} else {
-		unpack(dst, m.short[at:])
+	i := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].at > at }) - 1
+	for ; len(dst) > 0; i++ {
+		s := &m.segments[i]
+		n := min(int64(len(dst)), s.at+s.len()-at)
+		s.read(dst[:n], at-s.at)
+		dst, at = dst[n:], at+n
 	}
 }
 
@@ -154,15 +200,31 @@ func unpack[T uint16 | uint32](dst []int32, tokens []T) {
 
 // TextBytes is the number of bytes for which the tokens of [from, to) stand.
 func (m *Memory) TextBytes(from, to int64) int64 {
-	var n int64
-	for at := from; at < to; at++ {
-		if m.long != nil {
-			n += int64(m.tokenBytes[m.long[at]])
-		} else {
-			n += int64(m.tokenBytes[m.short[at]])
+	first, _ := slices.BinarySearch(m.docs, from)
+	last, _ := slices.BinarySearch(m.docs, to)
+	n := -m.prefix * int64(last-first)
+	block := make([]int32, min(to-from, 1<<12))
+	for at := from; at < to; at += int64(len(block)) {
+		block = block[:min(int64(len(block)), to-at)]
+		m.Read(block, at)
+		for _, id := range block {
+			if int(id) < len(m.tokenBytes) {
+				n += int64(m.tokenBytes[id])
+			}
 		}
 	}
 	return n
+}
+
+// Close gives shards that are mapped back. Neither the corpus nor the held-out
+// side that was split from it may be read after, so close their loaders first.
+func (m *Memory) Close() error {
+	var errs []error
+	for _, c := range m.closers {
+		errs = append(errs, c.Close())
+	}
+	m.closers = nil
+	return errors.Join(errs...)
 }
 
 // Bytes is the number of bytes of the documents' text.

@@ -163,7 +163,7 @@ func TestHeldoutLimit(t *testing.T) {
 	}
 	_, err = HeldoutBatches(corpus, 0, 10, 0)
 	wantError(t, "rows", err, "0 × 10")
-	_, err = HeldoutBatches(&Memory{short: []uint16{1}}, 1, 1, 0)
+	_, err = HeldoutBatches(&Memory{segments: []segment{{short: []uint16{1}}}, tokens: 1}, 1, 1, 0)
 	wantError(t, "short", err, "holds 1 tokens, scoring needs 2")
 }
 

@@ -3,6 +3,7 @@ package data
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // Set is everything a run needs of the data: a tokenizer and two corpora.
@@ -38,9 +39,16 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 	if options.Progress == nil {
 		options.Progress = func(string, int64, int64) {}
 	}
-	tok, err := chosenTokenizer(config, options) // a wrong path is told before any text is read
+	sources, err := findTokens(config) // a wrong path is told before any text is read
 	if err != nil {
 		return nil, err
+	}
+	tok, err := chosenTokenizer(config, options, sources)
+	if err != nil {
+		return nil, err
+	}
+	if tok != nil && (sources.any() || config.mixes()) {
+		return loaded(set, set.loadTokens(ctx, config, options, tok, sources))
 	}
 	train, heldout, err := set.readText(ctx, config)
 	if err != nil {
@@ -57,6 +65,10 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 		set.Notes = append(set.Notes, report.Notes...)
 	}
 	set.Tokenizer = tok
+	if config.mixes() {
+		set.Read, set.Notes = ReadReport{}, slices.Clone(set.Trained.Notes)
+		return loaded(set, set.loadTokens(ctx, config, options, tok, sources))
+	}
 	set.Train, err = BuildCorpus(ctx, train, tok, func(done, total int64) { options.Progress("encode", done, total) })
 	if err != nil {
 		return nil, err
@@ -65,19 +77,36 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 	if err != nil {
 		return nil, fmt.Errorf("held-out text: %w", err)
 	}
-	if _, err := NewSampler(set.Train.Len(), config.Seq, 0); err != nil {
+	return loaded(set, set.checkLength(config))
+}
+
+// loaded is the set, or the error.
+func loaded(set *Set, err error) (*Set, error) {
+	if err != nil {
 		return nil, err
 	}
 	return set, nil
 }
 
+// checkLength makes sure that there is a sample.
+func (set *Set) checkLength(config Config) error {
+	order, err := newOrder(set.Train, LoaderConfig{Seq: config.Seq, Packing: config.Packing})
+	if err != nil {
+		return err
+	}
+	order(0)
+	return nil
+}
+
 // chosenTokenizer is nil where one is to be trained.
-func chosenTokenizer(config Config, options LoadOptions) (Tokenizer, error) {
+func chosenTokenizer(config Config, options LoadOptions, sources tokenSources) (Tokenizer, error) {
 	switch {
 	case options.Tokenizer != nil:
 		return options.Tokenizer, nil
 	case config.Tokenizer == TokenizerBytes:
 		return Bytes(), nil
+	case config.Tokenizer == TokenizerTrain && sources.any():
+		return sources.tokenizer()
 	case config.Tokenizer == TokenizerTrain:
 		return nil, nil
 	}

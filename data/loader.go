@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sort"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // ErrClosed is what Next returns after Close.
@@ -18,6 +21,9 @@ type LoaderConfig struct {
 	StartStep int64  // the first step, counted from 0
 	Rank      int    // this process's number
 	Ranks     int    // number of processes; 0 is taken as 1
+
+	Packing Packing // how samples are cut; "" is PackStream
+	Docs    bool    // fill Batch.Docs
 }
 
 // ahead is how many batches wait ready: one would do, two ride out a pause.
@@ -30,6 +36,9 @@ type Loader struct {
 	corpus  Corpus
 	sampler Sampler
 	config  LoaderConfig
+	order   func(g int64) span
+	docs    []int64 // where documents start, if Docs is asked for
+	waited  atomic.Int64
 
 	ready chan *Batch
 	free  chan *Batch
@@ -52,11 +61,19 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 	case config.StartStep < 0:
 		return nil, fmt.Errorf("data: start step (%d) must not be negative", config.StartStep)
 	}
+	if config.Packing != "" && config.Packing != PackStream && config.Packing != PackDocuments {
+		return nil, fmt.Errorf("data.packing %q: want %s or %s", config.Packing, PackStream, PackDocuments)
+	}
 	sampler, err := NewSampler(corpus.Len(), config.Seq, config.Seed)
 	if err != nil {
 		return nil, err
 	}
+	order, err := newOrder(corpus, config)
+	if err != nil {
+		return nil, err
+	}
 	l := &Loader{
+		order:   order,
 		corpus:  corpus,
 		sampler: sampler,
 		config:  config,
@@ -64,8 +81,18 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 		free:    make(chan *Batch, ahead+2), // and one in the filler's hands, one in the caller's
 		quit:    make(chan struct{}),
 	}
+	if config.Docs {
+		d, ok := corpus.(documented)
+		if !ok {
+			return nil, fmt.Errorf("data: the corpus does not know its documents")
+		}
+		l.docs = d.Documents()
+	}
 	for range cap(l.free) {
 		b := newBatch(config.Batch, config.Seq)
+		if config.Docs {
+			b.Docs = make([]int32, config.Batch*config.Seq)
+		}
 		b.free = l.free
 		l.free <- b
 	}
@@ -73,7 +100,11 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 	return l, nil
 }
 
-// Sampler is what chooses the loader's samples.
+// Waited is how long Next has waited for batches, of all calls together.
+func (l *Loader) Waited() time.Duration { return time.Duration(l.waited.Load()) }
+
+// Sampler is what chooses the loader's samples where data.packing is stream
+// and the corpus is no mixture.
 func (l *Loader) Sampler() Sampler { return l.sampler }
 
 // Next returns the batch of the next step. A loader has four batches: the
@@ -84,6 +115,13 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 		return nil, ErrClosed
 	default:
 	}
+	select {
+	case b := <-l.ready:
+		return b, nil
+	default:
+	}
+	begun := time.Now()
+	defer func() { l.waited.Add(int64(time.Since(begun))) }()
 	select {
 	case b := <-l.ready:
 		return b, nil
@@ -119,16 +157,50 @@ func (l *Loader) fill() {
 }
 
 func (l *Loader) prepare(b *Batch, step int64, window []int32) {
-	shard := Shard{l.config.Batch, l.config.Rank, l.config.Ranks}
-	b.Step, b.Tokens = step, len(b.Inputs)
+	c := l.config
+	b.Step, b.Tokens = step, 0
 	for i := range b.Rows {
-		epoch, start := l.sampler.Sample(step, i, shard)
+		place := l.order((step*int64(c.Ranks)+int64(c.Rank))*int64(c.Batch) + int64(i))
 		if i == 0 {
-			b.Epoch = epoch
+			b.Epoch = place.epoch
 		}
-		l.sampler.read(l.corpus, window, start)
+		place.read(l.corpus, window)
 		inputs, targets := b.row(i)
-		copy(inputs, window)
-		copy(targets, window[1:])
+		n := place.n - 1
+		copy(inputs, window[:n])
+		copy(targets, window[1:n+1])
+		clear(inputs[n:])
+		for j := n; j < len(targets); j++ {
+			targets[j] = Ignored
+		}
+		b.Tokens += n
+		if c.Docs {
+			l.number(b.Docs[i*b.Seq:(i+1)*b.Seq], place)
+		}
+	}
+}
+
+// number gives each position of a row the number of its document in the row,
+// from 0; what is left of the row has a number of its own.
+func (l *Loader) number(row []int32, place span) {
+	at, next := place.start, 0
+	seek := func() { next = sort.Search(len(l.docs), func(i int) bool { return l.docs[i] > at }) }
+	seek()
+	doc := int32(0)
+	for i := range row {
+		switch {
+		case i == place.n-1: // filling
+			doc++
+		case i >= place.n:
+		case at == place.high:
+			at = place.low
+			seek()
+			doc++
+		case i > 0 && next < len(l.docs) && l.docs[next] == at:
+			doc++
+			next++
+		}
+		row[i] = doc
+		at++
 	}
 }

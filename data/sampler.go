@@ -69,11 +69,8 @@ func (s Sampler) key(epoch int64, purpose uint64) uint64 {
 	return mix(mix(mix(s.seed+0x9e3779b97f4a7c15)+uint64(epoch)) + purpose)
 }
 
-// read fills dst with the tokens from start on, around the end if need be.
-func (s Sampler) read(c Corpus, dst []int32, start int64) {
-	for len(dst) > 0 {
-		n := min(int64(len(dst)), s.tokens-start)
-		c.Read(dst[:n], start)
-		dst, start = dst[n:], 0
-	}
+// window is where the tokens of sample index of an epoch start, and how many
+// they are.
+func (s Sampler) window(epoch, index int64) (start int64, n int) {
+	return s.Start(epoch, index), s.seq + 1
 }

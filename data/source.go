@@ -12,8 +12,8 @@ const GoSourceName = "go-source"
 
 // Source names text to train on: a file, a folder, a glob or [GoSourceName].
 type Source struct {
-	Path   string  `yaml:"path" help:"A file, a folder, a glob, or go-source for the Go toolchain's source tree."`
-	Weight float64 `yaml:"weight" help:"The source's share in a mixture; only 1 so far, every byte counts the same."`
+	Path   string  `yaml:"path" help:"A file, a folder, a glob, token shards, or go-source for the Go toolchain's source tree."`
+	Weight float64 `yaml:"weight" help:"The source's share of the samples; where all weights are 1, every token of the text counts the same."`
 }
 
 // UnmarshalYAML accepts a path alone or a mapping with path and weight.
