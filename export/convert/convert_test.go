@@ -85,6 +85,22 @@ func TestVerifyFindsAChange(t *testing.T) {
 	}
 }
 
+// What a config says of things that it does not use is no difference.
+func TestVerifyIgnoresUnusedFields(t *testing.T) {
+	dev := cpu.New(cpu.Options{})
+	t.Cleanup(dev.Close)
+	c := exporttest.Config()
+	c.LayerSharing.Repeat, c.InitStd, c.RoPEScaling.Factor = 5, 0.5, 7
+	m := exporttest.Model(c, 1)
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	if _, _, err := Write(m, Options{Format: GGUF, Out: path}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(m, path, dev, 8); err != nil {
+		t.Error(err)
+	}
+}
+
 // A graph that computes something else is found though its weights are right.
 func TestVerifyFindsAnotherFunction(t *testing.T) {
 	dev := cpu.New(cpu.Options{})

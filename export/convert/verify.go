@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/engine"
 	"mobilellm/export"
@@ -68,12 +69,10 @@ func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Resul
 		if err != nil {
 			return nil, err
 		}
-		if native := got.Config.LayerSharing.Shared(); native {
+		if got.Config.LayerSharing.Shared() { // our own folder
 			want = m
 		}
-		a, b := want.Config, got.Config
-		a.InitStd, b.InitStd = 0, 0 // which no format but ours keeps
-		if a != b {
+		if a, b := function(want.Config), function(got.Config); a != b {
 			return nil, fmt.Errorf("%s is another model:\n%+v\nwhere\n%+v\nis expected", path, b, a)
 		}
 		weights = got.Weights
@@ -90,6 +89,19 @@ func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Resul
 		rounded.Weights[p.Name] = x
 	}
 	return result, result.compare(path, dev, run, want, rounded)
+}
+
+// function is the part of a config that decides what the model computes. The rest
+// has no place in other formats.
+func function(c arch.Config) arch.Config {
+	c.InitStd = 0
+	if !c.LayerSharing.Shared() {
+		c.LayerSharing = arch.LayerSharing{}
+	}
+	if c.RoPEScaling.Type == arch.PlainRoPE {
+		c.RoPEScaling = arch.RoPEScaling{}
+	}
+	return c
 }
 
 // compare runs what was written, the model and the rounded model.

@@ -96,17 +96,26 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	return paths, notes, err
 }
 
-// writeONNX writes a graph, and its data where that is a file of its own.
-func writeONNX(path string, m *export.Model, dtype safetensors.DType) ([]string, error) {
-	// The graph names its data's file, so both get their final names at once.
-	if err := onnx.Write(path, m, dtype); err != nil {
+// writeONNX writes a graph, and its data where that is a file of its own. The
+// graph names that file, so both are written under their own names in a folder
+// beside, and moved.
+func writeONNX(path string, m *export.Model, dtype safetensors.DType) (paths []string, err error) {
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
+	if err != nil {
 		return nil, err
 	}
-	paths := []string{path}
-	if _, err := os.Stat(path + ".data"); err == nil {
-		paths = append(paths, path+".data")
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	graph := filepath.Join(dir, filepath.Base(path))
+	if err := onnx.Write(graph, m, dtype); err != nil {
+		return nil, err
 	}
-	return paths, nil
+	if _, err := os.Stat(graph + ".data"); err == nil {
+		paths = append(paths, path+".data")
+		if err := os.Rename(graph+".data", path+".data"); err != nil {
+			return nil, err
+		}
+	}
+	return append([]string{path}, paths...), os.Rename(graph, path)
 }
 
 // writeTokenizer puts a tokenizer.bin beside a llama2.c file where it can hold
