@@ -3,8 +3,8 @@
 //
 // The models are those of Liu et al., "MobileLLM: Optimizing Sub-billion
 // Parameter Language Models for On-Device Use Cases" (ICML 2024): LLaMA-style
-// decoders that are deep and thin (section 2.2.1), with SwiGLU (2.1), grouped-query
-// attention (2.2.3), one table for input and output embeddings (2.2.2) and layers
+// decoders that are deep and thin (section 2.2.2), with SwiGLU (2.2.1), grouped-query
+// attention (2.2.4), one table for input and output embeddings (2.2.3) and layers
 // that run more than once (2.3).
 //
 // [Config] is the `model:` section of a configuration. [Config.Schedule] lists

@@ -18,7 +18,7 @@
 //
 // Embedded ([Names]) are the models of the paper's Table 9 with a recipe for one
 // machine (125m.yaml), their layer-sharing variants (125m-ls.yaml), both with the
-// paper's recipe of section 4.1 (125m-paper.yaml), and quickstart.yaml.
+// paper's recipe of section 3.1 (125m-paper.yaml), and quickstart.yaml.
 //
 //	run := defaults()
 //	resolved, err := configs.Load(&run, configs.Source{

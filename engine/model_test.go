@@ -92,7 +92,9 @@ func (tr *trainer) gradients(t *testing.T, b golden.Batch) float64 {
 
 func (tr *trainer) optimizer(t *testing.T, o golden.Optim) (optim.Optimizer, float64) {
 	t.Helper()
-	opt, err := optim.New(optim.Config{Name: o.Name, LR: o.LR, Betas: o.Betas, Eps: o.Eps, WeightDecay: o.WeightDecay, Clip: o.Clip, Schedule: "constant"}, tr.params, tr.dev)
+	config := optim.Default()
+	config.Name, config.LR, config.Betas, config.Eps, config.WeightDecay, config.Clip = o.Name, o.LR, o.Betas, o.Eps, o.WeightDecay, o.Clip
+	opt, err := optim.New(config, tr.params, tr.dev)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,31 +9,57 @@ import (
 	"time"
 )
 
+// workers is what a device of several workers can say of them.
+type workers interface {
+	Workers() int
+	Busy() time.Duration // time on tasks, of all workers together
+}
+
 // Profile adds up the time of a program's instructions over its runs.
 type Profile struct {
 	instrs []*Instr
 	flops  []int64
 	time   []time.Duration
+	busy   []time.Duration
+	dev    workers // nil for a device without them
 	runs   int
 	extra  map[string]time.Duration
 }
 
-func newProfile(instrs []*Instr, flops []int64) *Profile {
-	return &Profile{instrs: instrs, flops: flops, time: make([]time.Duration, len(instrs)), extra: map[string]time.Duration{}}
-}
-
-func (p *Profile) start() time.Time {
-	if p == nil {
-		return time.Time{}
+func newProfile(instrs []*Instr, flops []int64, dev Device) *Profile {
+	p := &Profile{
+		instrs: instrs, flops: flops, time: make([]time.Duration, len(instrs)), busy: make([]time.Duration, len(instrs)),
+		extra: map[string]time.Duration{},
 	}
-	return time.Now()
+	p.dev, _ = dev.(workers)
+	return p
 }
 
-func (p *Profile) stop(i int, start time.Time) {
+// mark is a point in time and in the workers' time.
+type mark struct {
+	at   time.Time
+	busy time.Duration
+}
+
+func (p *Profile) start() (m mark) {
+	if p == nil {
+		return m
+	}
+	if p.dev != nil {
+		m.busy = p.dev.Busy()
+	}
+	m.at = time.Now()
+	return m
+}
+
+func (p *Profile) stop(i int, m mark) {
 	if p == nil {
 		return
 	}
-	p.time[i] += time.Since(start)
+	p.time[i] += time.Since(m.at)
+	if p.dev != nil {
+		p.busy[i] += p.dev.Busy() - m.busy
+	}
 	if i == 0 {
 		p.runs++
 	}
@@ -45,6 +71,7 @@ func (p *Profile) Add(name string, d time.Duration) { p.extra[name] += d }
 // Reset forgets what was measured, for example a first run.
 func (p *Profile) Reset() {
 	clear(p.time)
+	clear(p.busy)
 	clear(p.extra)
 	p.runs = 0
 }
@@ -57,6 +84,10 @@ type Row struct {
 	FLOPs   int64         `json:"flops"`
 	Share   float64       `json:"share"`  // of the total time
 	GFLOPPS float64       `json:"gflops"` // GFLOP/s
+	// Idle is the share of the total time in which a worker had nothing to do
+	// during these instructions, averaged over the workers.
+	Idle float64 `json:"idle"`
+	busy time.Duration
 }
 
 // Rows are the measured kinds, the longest first.
@@ -77,6 +108,7 @@ func (p *Profile) Rows() []Row {
 		r := row(kind)
 		r.Calls += p.runs
 		r.Time += p.time[i]
+		r.busy += p.busy[i]
 		r.FLOPs += p.flops[i] * int64(p.runs)
 		total += p.time[i]
 	}
@@ -89,6 +121,10 @@ func (p *Profile) Rows() []Row {
 		r.Share = float64(r.Time) / float64(max(total, 1))
 		if r.Time > 0 {
 			r.GFLOPPS = float64(r.FLOPs) / r.Time.Seconds() / 1e9
+		}
+		if p.dev != nil && r.Calls > 0 {
+			idle := float64(r.Time) - float64(r.busy)/float64(p.dev.Workers())
+			r.Idle = max(0, idle) / float64(max(total, 1))
 		}
 		rows = append(rows, *r)
 	}
@@ -105,7 +141,7 @@ func (p *Profile) Write(w io.Writer, peak float64) error { return WriteRows(w, p
 // share of it when positive.
 func WriteRows(w io.Writer, rows []Row, peak float64) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(t, "operation\tcalls\tms\tshare\tGFLOP/s\tof peak\t\n")
+	fmt.Fprintf(t, "operation\tcalls\tms\tshare\tidle\tGFLOP/s\tof peak\t\n")
 	for _, r := range rows {
 		speed, of := "", ""
 		if r.FLOPs > 0 {
@@ -114,7 +150,7 @@ func WriteRows(w io.Writer, rows []Row, peak float64) error {
 				of = fmt.Sprintf("%.0f %%", 100*r.GFLOPPS/peak)
 			}
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f %%\t%s\t%s\t\n", r.Kind, r.Calls, float64(r.Time)/1e6, 100*r.Share, speed, of)
+		fmt.Fprintf(t, "%s\t%d\t%.1f\t%.1f %%\t%.1f %%\t%s\t%s\t\n", r.Kind, r.Calls, float64(r.Time)/1e6, 100*r.Share, 100*r.Idle, speed, of)
 	}
 	return t.Flush()
 }

@@ -60,7 +60,7 @@ func Compile(p Program, dev Device, opt Options) (*VM, error) {
 		return nil, err
 	}
 	if opt.Profile {
-		vm.profile = newProfile(vm.instrs, vm.flops)
+		vm.profile = newProfile(vm.instrs, vm.flops, dev)
 	}
 	return vm, nil
 }

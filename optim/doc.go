@@ -17,9 +17,13 @@
 //   - [Optimizer] applies one update; [New] builds the one that a Config names.
 //   - [Parallel] is the worker pool that an update runs on.
 //
-// The setting of the paper (Liu et al., ICML 2024, section 4.1) is Adam with
+// The setting of the paper (Liu et al., ICML 2024, section 3.1) is Adam with
 // weight decay 0.1, an initial rate of 2e-3 and a cosine schedule, which
 // Default is.
+//
+// Config.Moments chooses the type of Adam's two moments. bf16 halves them, from
+// 8 bytes a weight to 4, for models whose state would not fit; the update still
+// works in float32.
 //
 // An update is one pass over memory: for each weight it reads value, gradient
 // and moments once and writes value and moments once, in chunks of fixed size

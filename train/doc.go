@@ -9,7 +9,7 @@
 //
 // [NewPlan] says beforehand what a run will take, without reading its text.
 //
-// The recipe is that of the paper (Liu et al., ICML 2024, section 4.1): Adam with
+// The recipe is that of the paper (Liu et al., ICML 2024, section 3.1): Adam with
 // weight decay 0.1, a cosine schedule and batches of whole sequences. The loss of
 // a step is divided by the supervised tokens of its whole batch, so micro-batches
 // change nothing but rounding.
@@ -17,8 +17,9 @@
 // Two promises hold. A loss or gradient that is not finite stops the run before
 // the update ([NonFiniteError]), so no checkpoint is ever spoilt by one. And a run
 // resumed from a checkpoint has the same losses, to the bit, as the unbroken one:
-// weights and moments are saved in float32, the order of samples is a pure
-// function of the step, and what `auto` chose is recorded and used again.
+// weights are saved in float32 and moments in the type that they are kept in, the
+// order of samples is a pure function of the step, and what `auto` chose is
+// recorded and used again.
 //
 // A run's folder:
 //

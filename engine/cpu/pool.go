@@ -3,6 +3,7 @@ package cpu
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"mobilellm/engine/cpu/onednn"
 )
@@ -23,6 +24,13 @@ type Pool struct {
 	calls   chan func()
 	done    chan struct{}
 	exited  chan struct{}
+	busy    []workTime
+}
+
+// workTime is the time that a worker has spent on tasks; only it writes it.
+type workTime struct {
+	nanoseconds atomic.Int64
+	_           [56]byte // keeps neighbours off one cache line
 }
 
 type helper struct {
@@ -35,6 +43,7 @@ type helper struct {
 func NewPool(n int) *Pool {
 	p := &Pool{
 		helpers: make([]helper, n-1), calls: make(chan func()), done: make(chan struct{}), exited: make(chan struct{}, n),
+		busy: make([]workTime, n),
 	}
 	for i := range p.helpers {
 		p.helpers[i].wake = make(chan struct{}, 1)
@@ -46,6 +55,15 @@ func NewPool(n int) *Pool {
 
 // Workers is the number of workers.
 func (p *Pool) Workers() int { return len(p.helpers) + 1 }
+
+// Busy is the time that all workers together have spent on tasks.
+func (p *Pool) Busy() time.Duration {
+	var n int64
+	for i := range p.busy {
+		n += p.busy[i].nanoseconds.Load()
+	}
+	return time.Duration(n)
+}
 
 // Do runs f on worker 0 and waits for it. Calls must not overlap or nest.
 func (p *Pool) Do(f func()) {
@@ -94,9 +112,11 @@ func (p *Pool) wakeAll() {
 // run is For on worker 0.
 func (p *Pool) run(n int, f func(worker, i int)) {
 	if n <= 1 || len(p.helpers) == 0 {
+		start := time.Now()
 		for i := range n {
 			f(0, i)
 		}
+		p.busy[0].nanoseconds.Add(int64(time.Since(start)))
 		return
 	}
 	p.tasks, p.count = f, int64(n)
@@ -113,6 +133,8 @@ func (p *Pool) run(n int, f func(worker, i int)) {
 }
 
 func (p *Pool) take(worker int) {
+	start := time.Now()
+	defer func() { p.busy[worker].nanoseconds.Add(int64(time.Since(start))) }()
 	for {
 		i := p.next.Add(1) - 1
 		if i >= p.count {

@@ -4,7 +4,7 @@
 // Each operation implements gorgonia.Op and gorgonia.SDOp: it infers types and
 // shapes, says how it is differentiated in terms of other operations of this
 // package, and carries in Do a plain Go version of itself. Do is the oracle of
-// every fast kernel (engine/cpu, engine/cuda) and lets a graph run on
+// every fast kernel (engine/cpu) and lets a graph run on
 // gorgonia's own TapeMachine; training runs on engine.VM, which never calls it.
 //
 // The operations are coarse: Embedding, Linear, RMSNorm, Attention, SwiGLU,

@@ -36,9 +36,9 @@ func MeasureMachine(dev *cpu.Device, c arch.Config, tokens int, p engine.Precisi
 	return m, err
 }
 
-// readBandwidth sums 1 GB three times and returns the best GB/s.
+// readBandwidth sums 256 MB, more than the caches hold, three times and returns the best GB/s.
 func readBandwidth(dev *cpu.Device) (float64, error) {
-	const bytes, piece = 1 << 30, 1 << 20
+	const bytes, piece = 256 << 20, 1 << 20
 	mem, err := dev.Alloc(bytes)
 	if err != nil {
 		return 0, fmt.Errorf("benchmark: bandwidth: %w", err)

@@ -217,7 +217,7 @@ func (s *stepper) step() (float64, error) {
 func (s *stepper) bytes() int64 {
 	n := s.weights.Bytes() + s.vm.Bytes()
 	for _, t := range s.optim.State() {
-		n += 4 * int64(len(t.Data))
+		n += 4*int64(len(t.Data)) + 2*int64(len(t.Half))
 	}
 	return n
 }
