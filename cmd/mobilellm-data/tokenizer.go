@@ -1,8 +1,113 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mobilellm/data"
+	"mobilellm/data/ingest"
+	"mobilellm/data/prepare"
+)
 
 func newTokenizer() *cobra.Command {
-	c := &cobra.Command{Use: "tokenizer", Short: "Work on tokenizers", Args: noArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{
+		Use: "tokenizer", Short: "Learn tokenizers", Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newTokenizerTrain())
 	return c
+}
+
+func newTokenizerTrain() *cobra.Command {
+	var o prepare.TrainOptions
+	var out, kind string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "train --vocab N --out FILE.model INPUT...",
+		Short: "Learn a BPE vocabulary and write a SentencePiece model",
+		Long: `Learn a BPE vocabulary from text, with LLaMA's conventions (no normalisation, digits
+alone, byte fallback), and write it as a SentencePiece model. Inputs are as of
+tokenize. The same text and --vocab give the same bytes.`,
+		Args: someArgs("INPUT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if out == "" {
+				return usagef("--out is missing\nhint: name the model's file, such as tok.model")
+			}
+			var err error
+			if o.Kind, err = oneOf("--format", kind, ingest.Auto, ingest.Text, ingest.JSONL, ingest.Parquet); err != nil {
+				return err
+			}
+			o.Inputs = args
+			begun := time.Now()
+			bars := map[string]*progress{}
+			o.Progress = func(stage string, done, total int64) {
+				if bars[stage] == nil {
+					bars[stage] = newProgress("tokenizer: " + stage)
+				}
+				bars[stage].to(done, total, fmt.Sprintf("%d of %d", done, total))
+			}
+			model, report, err := prepare.TrainTokenizer(c.Context(), o)
+			for _, bar := range bars {
+				bar.end()
+			}
+			if err != nil {
+				return err
+			}
+			if err := replaceFile(out, model.File()); err != nil {
+				return err
+			}
+			if report.Vocab < report.Asked {
+				fmt.Fprintf(os.Stderr, "mobilellm-data: the text gives %d pieces, not the %d asked for\n", report.Vocab, report.Asked)
+			}
+			if report.Skipped > 0 {
+				fmt.Fprintf(os.Stderr, "mobilellm-data: %d documents cannot be read and were left out\n", report.Skipped)
+			}
+			print := data.NewPieces(model).Fingerprint()
+			if asJSON {
+				return printJSON(c.OutOrStdout(), map[string]any{
+					"file": out, "vocab": report.Vocab, "characters": report.Characters, "words": report.Words,
+					"documents": report.Documents, "text_bytes": report.TextBytes, "skipped": report.Skipped, "tokenizer": print,
+				})
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s: %d pieces, %d of them characters, from %d bytes in %d documents (%d different words) in %.1f s, fingerprint %s\n",
+				out, report.Vocab, report.Characters, report.TextBytes, report.Documents, report.Words, time.Since(begun).Seconds(), print)
+			return err
+		},
+	}
+	l := c.Flags()
+	l.SortFlags = false
+	l.IntVar(&o.Vocab, "vocab", 8192, "pieces to learn, the 259 fixed ones included")
+	l.StringVar(&out, "out", "", "file to write, such as tok.model")
+	l.StringVar(&kind, "format", "auto", "of all inputs: auto (by name), text, jsonl or parquet")
+	l.StringVar(&o.Field, "field", "text", "field of a JSON line that holds the text")
+	l.StringVar(&o.Column, "column", "text", "column of a parquet file that holds the text")
+	l.IntVar(&o.Workers, "workers", 0, "processors that count (all)")
+	l.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	return c
+}
+
+// replaceFile writes a file beside its name and then renames it.
+func replaceFile(path string, content []byte) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name()) // of no use once renamed
+	if _, err = file.Write(content); err == nil {
+		err = file.Sync()
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Chmod(file.Name(), 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(file.Name(), path)
 }

@@ -128,7 +128,7 @@ func checkStream(t testing.TB, m *Model, ids []int32) {
 func TestGolden(t *testing.T) {
 	var golden map[string][]goldenRow
 	readGolden(t, "golden.json.gz", &golden)
-	if len(golden) != 6 {
+	if len(golden) != 7 {
 		t.Fatalf("%d models", len(golden))
 	}
 	for name, rows := range golden {

@@ -1,4 +1,4 @@
-// Package merge applies byte-pair rules to a word: the pair of neighbours
+// Package merge learns byte-pair rules and applies them to a word: the pair of neighbours
 // whose rule has the lowest rank becomes one symbol, of equal ranks the
 // leftmost, until no neighbours have a rule.
 //

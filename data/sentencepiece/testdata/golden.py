@@ -1,6 +1,7 @@
 """Writes the models and golden.json of this folder with the SentencePiece library.
 
     pip install sentencepiece==0.2.3 protobuf
+    go test .. -run TestTrain -update
     python golden.py [LLAMA_TOKENIZER_MODEL]
 
 With LLaMA's tokenizer.model it also writes llama.json.
@@ -61,6 +62,9 @@ def models():
     for piece in bare.pieces:
         piece.piece = piece.piece.replace("▁", " ")
     yield "unescaped", bare
+    trained = pb.ModelProto()  # by this package, see TestTrain
+    trained.ParseFromString(gzip.open(here / "trained.model.gz").read())
+    yield "trained", trained
 
 
 def texts(count):
@@ -92,8 +96,9 @@ def rows(processor, count):
 golden = {}
 for name, model in models():
     blob = model.SerializeToString()
-    with gzip.GzipFile(here / f"{name}.model.gz", "wb", mtime=0) as f:
-        f.write(blob)
+    if name != "trained":
+        with gzip.GzipFile(here / f"{name}.model.gz", "wb", mtime=0) as f:
+            f.write(blob)
     golden[name] = list(rows(spm.SentencePieceProcessor(model_proto=blob), 60))
 with gzip.GzipFile(here / "golden.json.gz", "wb", mtime=0) as f:
     f.write(json.dumps(golden, ensure_ascii=False).encode())

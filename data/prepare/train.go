@@ -1,0 +1,123 @@
+package prepare
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"unicode/utf8"
+
+	"mobilellm/data"
+	"mobilellm/data/ingest"
+	"mobilellm/data/sentencepiece"
+)
+
+// TrainOptions say from what text to learn a SentencePiece vocabulary.
+type TrainOptions struct {
+	Inputs []string // as of Options
+	Kind   ingest.Kind
+	Field  string // of JSON lines
+	Column string // of parquet files
+	Vocab  int
+
+	Workers int // 0 is the number of processors
+	// Progress hears of the stages "count" (bytes of the files) and "merge"
+	// (pieces).
+	Progress func(stage string, done, total int64)
+}
+
+// TrainReport says what a vocabulary was learnt from.
+type TrainReport struct {
+	sentencepiece.Learnt
+	Documents int64
+	TextBytes int64
+	Skipped   int64 // documents that cannot be read
+}
+
+// TrainTokenizer learns a vocabulary from text. All of the text is counted,
+// whatever its size: memory holds its different words.
+func TrainTokenizer(ctx context.Context, o TrainOptions) (*sentencepiece.Model, TrainReport, error) {
+	var report TrainReport
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Field == "" {
+		o.Field = "text"
+	}
+	if o.Column == "" {
+		o.Column = "text"
+	}
+	if o.Progress == nil {
+		o.Progress = func(string, int64, int64) {}
+	}
+	inputs, total, err := listInputs(o.Inputs)
+	if err != nil {
+		return nil, report, err
+	}
+	counts, err := o.count(ctx, inputs, total, &report)
+	if err != nil {
+		return nil, report, err
+	}
+	model, learnt, err := sentencepiece.Train(ctx, counts, o.Vocab, func(done, total int) { o.Progress("merge", int64(done), int64(total)) })
+	report.Learnt = learnt
+	return model, report, err
+}
+
+// count counts words on all processors.
+func (o *TrainOptions) count(ctx context.Context, inputs []input, total int64, report *TrainReport) (*sentencepiece.WordCounts, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	// The byte tokenizer's texts may be cut at lines, where no word reaches over.
+	s := &source{inputs: inputs, Options: &Options{Kind: o.Kind, Column: o.Column, Tokenizer: data.Bytes(), SkipBadFiles: false}}
+	work := make(chan *batch, o.Workers)
+	var group sync.WaitGroup
+	group.Go(func() {
+		defer close(work)
+		s.run(ctx, func(b *batch) bool {
+			o.Progress("count", s.read.Load(), total)
+			select {
+			case work <- b:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	})
+	var mutex sync.Mutex
+	all := sentencepiece.NewWordCounts()
+	for range o.Workers {
+		group.Go(func() {
+			mine := sentencepiece.NewWordCounts()
+			var documents, size, skipped int64
+			for b := range work {
+				for i := range b.items {
+					it := &b.items[i]
+					if it.fileErr != nil {
+						stop(it.fileErr)
+						continue
+					}
+					if it.Decode(o.Field) != nil || !utf8.Valid(it.Text) {
+						skipped++
+						continue
+					}
+					mine.Add(it.Text)
+					size += int64(len(it.Text))
+					if it.Last {
+						documents++
+					}
+				}
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			all.Merge(mine)
+			report.Documents += documents
+			report.TextBytes += size
+			report.Skipped += skipped
+		})
+	}
+	group.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("counting words: %w", err)
+	}
+	return all, nil
+}
