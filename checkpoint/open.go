@@ -110,8 +110,8 @@ func (c *Checkpoint) Verify() error {
 }
 
 // LoadOptimizer reads the optimiser's state: tensors must be exactly those that
-// were saved, each with memory for its values in Data. Their DType does not
-// matter.
+// were saved, each with memory for its values in Data, to which any type is
+// converted, or in Half, for one saved in BF16. Their DType does not matter.
 func (c *Checkpoint) LoadOptimizer(tensors []safetensors.Tensor) error {
 	return c.moments.loadAll(tensors, nil)
 }

@@ -128,6 +128,51 @@ func TestSaveAndOpen(t *testing.T) {
 	}
 }
 
+// An optimiser's state in bf16 comes back to the bit, and only as such.
+func TestHalfState(t *testing.T) {
+	dir := t.TempDir()
+	c := contents(3)
+	for i := range c.Optimizer {
+		m := &c.Optimizer[i]
+		m.DType, m.Half, m.Data = safetensors.BF16, make([]uint16, len(m.Data)), nil
+		for j := range m.Half {
+			m.Half[j] = uint16(i*1009 + j*977)
+		}
+	}
+	path, err := Save(dir, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	got := slices.Clone(c.Optimizer)
+	for i := range got {
+		got[i].Half = make([]uint16, len(got[i].Half))
+	}
+	if err := opened.LoadOptimizer(got); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range c.Optimizer {
+		if !slices.Equal(got[i].Half, want.Half) {
+			t.Errorf("%s = %x, want %x", want.Name, got[i].Half, want.Half)
+		}
+	}
+
+	wide, err := Open(save(t, dir, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wide.Close()
+	clear(got[0].Half)
+	err = wide.LoadOptimizer(got)
+	if err == nil || !strings.HasSuffix(err.Error(), got[0].Name+" is F32; BF16 of a safetensors file is expected") {
+		t.Errorf("float32 read as bf16: %v", err)
+	}
+}
+
 func TestSaveSameStepAgain(t *testing.T) {
 	for _, way := range []struct {
 		name     string

@@ -71,7 +71,7 @@ func (d *folder) writeWeights(weights []safetensors.Tensor, limit int64) error {
 	shards := [][]safetensors.Tensor{nil}
 	var total, size int64
 	for _, w := range weights {
-		bytes := int64(len(w.Data)) * w.DType.Size()
+		bytes := int64(w.Elements()) * w.DType.Size()
 		last := len(shards) - 1
 		if size+bytes > limit && len(shards[last]) > 0 {
 			shards = append(shards, nil)

@@ -147,6 +147,21 @@ func (t tensorFiles) load(name string, dst []float32, shape []int) error {
 	return f.ReadFloat32(name, dst)
 }
 
+// halfFile is a file whose BF16 tensors can be read as they are.
+type halfFile interface {
+	ReadBF16(name string, dst []uint16) error
+}
+
+// findHalf returns the file of a tensor to be read as bf16, once it is.
+func (t tensorFiles) findHalf(name string) (halfFile, error) {
+	f := t.where[name]
+	half, ok := f.(halfFile)
+	if info, _ := f.Lookup(name); !ok || info.DType != safetensors.BF16 {
+		return nil, fmt.Errorf("%s: tensor %s is %s; BF16 of a safetensors file is expected", f.Name(), name, info.DType)
+	}
+	return half, nil
+}
+
 // loadAll checks the whole set before it changes the first value.
 func (t tensorFiles) loadAll(tensors []safetensors.Tensor, ignored func(string) (bool, error)) error {
 	wanted := make([]shaped, len(tensors))
@@ -157,11 +172,32 @@ func (t tensorFiles) loadAll(tensors []safetensors.Tensor, ignored func(string) 
 		return err
 	}
 	for _, tensor := range tensors {
-		if err := t.load(tensor.Name, tensor.Data, tensor.Shape); err != nil {
+		if tensor.Half == nil {
+			continue
+		}
+		if _, err := t.findHalf(tensor.Name); err != nil {
+			return err
+		}
+	}
+	for _, tensor := range tensors {
+		if err := t.loadOne(tensor); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// loadOne reads a tensor that has been checked into the memory that comes with
+// it.
+func (t tensorFiles) loadOne(tensor safetensors.Tensor) error {
+	if tensor.Half == nil {
+		return t.load(tensor.Name, tensor.Data, tensor.Shape)
+	}
+	f, err := t.findHalf(tensor.Name)
+	if err != nil {
+		return err
+	}
+	return f.ReadBF16(tensor.Name, tensor.Half)
 }
 
 // equal reports whether two tensors have the same shape and values.

@@ -119,20 +119,43 @@ func (f *File) ReadFloat32(name string, dst []float32) error {
 	if !t.DType.Float() {
 		return fmt.Errorf("%s: tensor %s is %s; only F32, BF16 and F16 can be read as floats", f.name, name, t.DType)
 	}
-	if int64(len(dst)) != t.Elements() {
-		return fmt.Errorf("%s: tensor %s has %d elements (shape %d), not %d", f.name, name, t.Elements(), t.Shape, len(dst))
+	return f.read(t, len(dst), func(from, n int, part []byte) { t.DType.Decode(dst[from:from+n], part) })
+}
+
+// ReadBF16 reads a BF16 tensor into dst as it is, each element the upper half of
+// a float32. Errors name the file and the tensor.
+func (f *File) ReadBF16(name string, dst []uint16) error {
+	t, ok := f.Lookup(name)
+	if !ok {
+		return fmt.Errorf("%s: no tensor %s", f.name, name)
 	}
-	buffer := make([]byte, min(bufferBytes, t.Bytes()))
-	perBuffer := len(buffer) / int(t.DType.Size())
-	at := f.offset + t.begin
-	for len(dst) > 0 {
-		n := min(perBuffer, len(dst))
-		part := buffer[:n*int(t.DType.Size())]
-		if err := readFull(f.r, part, at); err != nil {
-			return fmt.Errorf("%s: reading tensor %s: %w", f.name, name, err)
+	if t.DType != BF16 {
+		return fmt.Errorf("%s: tensor %s is %s; BF16 is expected", f.name, name, t.DType)
+	}
+	return f.read(t, len(dst), func(from, n int, part []byte) {
+		for i := range n {
+			dst[from+i] = binary.LittleEndian.Uint16(part[2*i:])
 		}
-		t.DType.Decode(dst[:n], part)
-		dst = dst[n:]
+	})
+}
+
+// read passes a tensor's bytes to decode, a piece of n elements at a time, once
+// it has as many elements as are wanted.
+func (f *File) read(t Info, wanted int, decode func(from, n int, part []byte)) error {
+	if int64(wanted) != t.Elements() {
+		return fmt.Errorf("%s: tensor %s has %d elements (shape %d), not %d", f.name, t.Name, t.Elements(), t.Shape, wanted)
+	}
+	size := int(t.DType.Size())
+	buffer := make([]byte, min(bufferBytes, t.Bytes()))
+	at := f.offset + t.begin
+	for done := 0; done < wanted; {
+		n := min(len(buffer)/size, wanted-done)
+		part := buffer[:n*size]
+		if err := readFull(f.r, part, at); err != nil {
+			return fmt.Errorf("%s: reading tensor %s: %w", f.name, t.Name, err)
+		}
+		decode(done, n, part)
+		done += n
 		at += int64(len(part))
 	}
 	return nil

@@ -85,12 +85,12 @@ func TestWriteGolden(t *testing.T) {
 	const path = "testdata/go.safetensors"
 	var b bytes.Buffer
 	err := Write(&b, []Tensor{
-		{"model.embed_tokens.weight", F32, []int{5, 4}, ramp(20)},
-		{"brain", BF16, []int{7}, ramp(7)},
-		{"half", F16, []int{3, 3}, ramp(9)},
-		{"scalar", F32, nil, []float32{0.5}},
-		{"empty", F32, []int{0, 3}, nil},
-		{`<last> & "name"`, F32, []int{2, 1, 2}, ramp(4)},
+		{Name: "model.embed_tokens.weight", DType: F32, Shape: []int{5, 4}, Data: ramp(20)},
+		{Name: "brain", DType: BF16, Shape: []int{7}, Data: ramp(7)},
+		{Name: "half", DType: F16, Shape: []int{3, 3}, Data: ramp(9)},
+		{Name: "scalar", DType: F32, Data: []float32{0.5}},
+		{Name: "empty", DType: F32, Shape: []int{0, 3}},
+		{Name: `<last> & "name"`, DType: F32, Shape: []int{2, 1, 2}, Data: ramp(4)},
 	}, map[string]string{"by": "go"})
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +119,7 @@ func TestRoundTrip(t *testing.T) {
 				data[i] = float32(i%256) - 7
 			}
 			name := string(dtype) + strings.Repeat("x", len(tensors))
-			tensors = append(tensors, Tensor{name, dtype, []int{n}, data})
+			tensors = append(tensors, Tensor{Name: name, DType: dtype, Shape: []int{n}, Data: data})
 		}
 	}
 	path := filepath.Join(t.TempDir(), "f.safetensors")
@@ -152,17 +152,83 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// Elements that are in bf16 already are written and read bit by bit: every one
+// of them, several buffers' worth, between tensors of the other kind.
+func TestHalf(t *testing.T) {
+	half := make([]uint16, 3*bufferBytes/4+1<<16)
+	for i := range half {
+		half[i] = uint16(i)
+	}
+	tensors := []Tensor{
+		{Name: "before", DType: F32, Shape: []int{3}, Data: ramp(3)},
+		{Name: "half", DType: BF16, Shape: []int{len(half)}, Half: half},
+		{Name: "none", DType: BF16, Shape: []int{0, 2}, Half: []uint16{}},
+		{Name: "after", DType: BF16, Shape: []int{5}, Data: ramp(5)},
+	}
+	var b bytes.Buffer
+	if err := Write(&b, tensors, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := NewFile(bytes.NewReader(b.Bytes()), int64(b.Len()), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make([]uint16, len(half))
+	if err := f.ReadBF16("half", got); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, half) {
+		t.Error("the halves differ")
+	}
+	if err := f.ReadBF16("none", nil); err != nil {
+		t.Error(err)
+	}
+	for _, name := range []string{"before", "after"} {
+		n := map[string]int{"before": 3, "after": 5}[name]
+		got := make([]float32, n)
+		if err := f.ReadFloat32(name, got); err != nil || !slices.Equal(got, ramp(n)) {
+			t.Errorf("%s = %v (%v), want %v", name, got, err, ramp(n))
+		}
+	}
+	// float32 elements of a BF16 tensor and bf16 ones are the same bytes.
+	last := make([]uint16, 5)
+	if err := f.ReadBF16("after", last); err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range ramp(5) {
+		if last[i] != toBF16(x) {
+			t.Errorf("after[%d] = %#x, want %#x", i, last[i], toBF16(x))
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		n    int
+		want string
+	}{
+		{"nothing", 1, "f: no tensor nothing"},
+		{"before", 3, "f: tensor before is F32; BF16 is expected"},
+		{"after", 4, "f: tensor after has 5 elements (shape [5]), not 4"},
+	} {
+		if err := f.ReadBF16(tt.name, make([]uint16, tt.n)); err == nil || err.Error() != tt.want {
+			t.Errorf("reading %s: %v, want %s", tt.name, err, tt.want)
+		}
+	}
+}
+
 func TestWriteRejects(t *testing.T) {
 	for _, tt := range []struct {
 		tensors []Tensor
 		want    string
 	}{
-		{[]Tensor{{"a", F32, []int{2}, ramp(2)}, {"a", F32, []int{2}, ramp(2)}}, "tensor a is given twice"},
-		{[]Tensor{{"__metadata__", F32, []int{1}, ramp(1)}}, "a tensor cannot be named __metadata__"},
-		{[]Tensor{{"a", "F64", []int{1}, ramp(1)}}, `tensor a: dtype "F64" is not F32, BF16 or F16`},
-		{[]Tensor{{"a", F32, []int{2, 2}, ramp(3)}}, "tensor a: shape [2 2] does not have 3 elements"},
-		{[]Tensor{{"a", F32, []int{-1, -3}, ramp(3)}}, "tensor a: shape [-1 -3] does not have 3 elements"},
-		{[]Tensor{{"a", F32, []int{1 << 32, 1 << 32}, nil}}, "tensor a: shape [4294967296 4294967296] does not have 0 elements"},
+		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2}, Data: ramp(2)}, {Name: "a", DType: F32, Shape: []int{2}, Data: ramp(2)}}, "tensor a is given twice"},
+		{[]Tensor{{Name: "__metadata__", DType: F32, Shape: []int{1}, Data: ramp(1)}}, "a tensor cannot be named __metadata__"},
+		{[]Tensor{{Name: "a", DType: "F64", Shape: []int{1}, Data: ramp(1)}}, `tensor a: dtype "F64" is not F32, BF16 or F16`},
+		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2, 2}, Data: ramp(3)}}, "tensor a: shape [2 2] does not have 3 elements"},
+		{[]Tensor{{Name: "a", DType: F32, Shape: []int{-1, -3}, Data: ramp(3)}}, "tensor a: shape [-1 -3] does not have 3 elements"},
+		{[]Tensor{{Name: "a", DType: F32, Shape: []int{1 << 32, 1 << 32}}}, "tensor a: shape [4294967296 4294967296] does not have 0 elements"},
+		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2}, Half: make([]uint16, 2)}}, "tensor a: its elements are given in bf16; dtype F32 needs float32"},
+		{[]Tensor{{Name: "a", DType: BF16, Shape: []int{4}, Half: make([]uint16, 2), Data: ramp(2)}}, "tensor a: elements are given in both float32 and bf16"},
+		{[]Tensor{{Name: "a", DType: BF16, Shape: []int{3}, Half: make([]uint16, 2)}}, "tensor a: shape [3] does not have 2 elements"},
 	} {
 		var b bytes.Buffer
 		if err := Write(&b, tt.tensors, nil); err == nil || err.Error() != tt.want {
@@ -224,7 +290,7 @@ func BenchmarkWrite(b *testing.B) {
 		b.Run(string(dtype), func(b *testing.B) {
 			b.SetBytes(int64(len(data)) * dtype.Size())
 			for b.Loop() {
-				if err := Write(discard{}, []Tensor{{"w", dtype, []int{len(data)}, data}}, nil); err != nil {
+				if err := Write(discard{}, []Tensor{{Name: "w", DType: dtype, Shape: []int{len(data)}, Data: data}}, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

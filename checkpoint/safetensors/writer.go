@@ -12,9 +12,13 @@ import (
 type Tensor struct {
 	Name  string
 	DType DType     // F32, BF16 or F16
-	Shape []int     // its product is len(Data)
+	Shape []int     // its product is the number of elements
 	Data  []float32 // row-major
+	Half  []uint16  // the elements of a BF16 tensor as they are, in place of Data
 }
+
+// Elements is the number of elements given.
+func (t Tensor) Elements() int { return len(t.Data) + len(t.Half) }
 
 // Write writes a file with the tensors in the order given. The header's
 // metadata holds "format": "pt", which readers ask for, and what metadata adds.
@@ -36,8 +40,8 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	buffer = buffer[:0]
 	for _, t := range tensors {
 		size := int(t.DType.Size())
-		for data := t.Data; len(data) > 0; {
-			n := min((cap(buffer)-len(buffer))/size, len(data))
+		for done, elements := 0, t.Elements(); done < elements; {
+			n := min((cap(buffer)-len(buffer))/size, elements-done)
 			if n == 0 {
 				if _, err := w.Write(buffer); err != nil {
 					return fmt.Errorf("tensor %s: %w", t.Name, err)
@@ -47,12 +51,23 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 			}
 			used := len(buffer)
 			buffer = buffer[:used+n*size]
-			t.DType.Encode(buffer[used:], data[:n])
-			data = data[n:]
+			t.encode(buffer[used:], done, n)
+			done += n
 		}
 	}
 	_, err = w.Write(buffer)
 	return err
+}
+
+// encode writes n elements, from one on, to dst.
+func (t Tensor) encode(dst []byte, from, n int) {
+	if t.Half == nil {
+		t.DType.Encode(dst, t.Data[from:from+n])
+		return
+	}
+	for i, h := range t.Half[from : from+n] {
+		binary.LittleEndian.PutUint16(dst[2*i:], h)
+	}
 }
 
 // encodeHeader returns the header's JSON, padded with spaces to a multiple of 8
@@ -78,7 +93,7 @@ func encodeHeader(tensors []Tensor, metadata map[string]string) ([]byte, error) 
 			return nil, fmt.Errorf("tensor %s is given twice", t.Name)
 		}
 		seen[t.Name] = true
-		end := at + int64(len(t.Data))*t.DType.Size()
+		end := at + int64(t.Elements())*t.DType.Size()
 		b.WriteByte(',')
 		if err := appendJSON(&b, t.Name); err != nil {
 			return nil, err
@@ -119,16 +134,20 @@ func (t Tensor) check() error {
 		return fmt.Errorf("a tensor cannot be named %s", metadataKey)
 	case !t.DType.Float():
 		return fmt.Errorf("tensor %s: dtype %q is not F32, BF16 or F16", t.Name, t.DType)
+	case t.Half != nil && t.DType != BF16:
+		return fmt.Errorf("tensor %s: its elements are given in bf16; dtype %s needs float32", t.Name, t.DType)
+	case t.Half != nil && t.Data != nil:
+		return fmt.Errorf("tensor %s: elements are given in both float32 and bf16", t.Name)
 	}
-	elements := 1
+	given, elements := t.Elements(), 1
 	for _, d := range t.Shape {
-		if d < 0 || d > 0 && elements > len(t.Data)/d && elements > 0 {
-			return fmt.Errorf("tensor %s: shape %d does not have %d elements", t.Name, t.Shape, len(t.Data))
+		if d < 0 || d > 0 && elements > given/d && elements > 0 {
+			return fmt.Errorf("tensor %s: shape %d does not have %d elements", t.Name, t.Shape, given)
 		}
 		elements *= d
 	}
-	if elements != len(t.Data) {
-		return fmt.Errorf("tensor %s: shape %d does not have %d elements", t.Name, t.Shape, len(t.Data))
+	if elements != given {
+		return fmt.Errorf("tensor %s: shape %d does not have %d elements", t.Name, t.Shape, given)
 	}
 	return nil
 }
