@@ -12,12 +12,15 @@ import "math"
 //	m ← m + (1−β₁)·(g − m)
 //	v ← β₂·v + (1−β₂)·g²
 //	p ← p − lr/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε)
-type adam struct {
+//
+// Moments of type M are rounded to it once p has been updated.
+type adam[M moment] struct {
 	cfg    Config
 	par    Parallel
 	params []Param
-	m, v   [][]float32 // first and second moment of each parameter
+	m, v   [][]M // first and second moment of each parameter
 	chunks []chunk
+	kernel func(p, g []float32, m, v []M, s *adamScalars)
 	run    func(worker, i int) // o.update, bound once: binding it allocates
 
 	steps        int
@@ -37,20 +40,21 @@ type adamScalars struct {
 	stepSize  float32 // lr/(1−β₁ᵗ)
 }
 
-func newAdam(c Config, params []Param, par Parallel) *adam {
-	o := &adam{
+func newAdam[M moment](c Config, params []Param, par Parallel, kernel func(p, g []float32, m, v []M, s *adamScalars)) *adam[M] {
+	o := &adam[M]{
 		cfg:    c,
 		par:    par,
 		params: params,
-		m:      moments(params),
-		v:      moments(params),
+		m:      moments[M](params),
+		v:      moments[M](params),
+		kernel: kernel,
 		chunks: appendChunks(nil, params),
 	}
 	o.run = o.update
 	return o
 }
 
-func (o *adam) Step(lr float64, gradScale float32) {
+func (o *adam[M]) Step(lr float64, gradScale float32) {
 	o.steps++
 	beta1, beta2 := o.cfg.Betas[0], o.cfg.Betas[1]
 	t := float64(o.steps)
@@ -73,25 +77,24 @@ func (o *adam) Step(lr float64, gradScale float32) {
 	o.par.For(len(o.chunks), o.run)
 }
 
-func (o *adam) update(_, i int) {
+func (o *adam[M]) update(_, i int) {
 	c := o.chunks[i]
 	p := &o.params[c.param]
 	s := &o.rest
 	if p.Decay {
 		s = &o.decays
 	}
-	adamUpdate(p.Value[c.lo:c.hi], p.Grad[c.lo:c.hi], o.m[c.param][c.lo:c.hi], o.v[c.param][c.lo:c.hi], s)
+	o.kernel(p.Value[c.lo:c.hi], p.Grad[c.lo:c.hi], o.m[c.param][c.lo:c.hi], o.v[c.param][c.lo:c.hi], s)
 }
 
-func (o *adam) State() []StateTensor {
+func (o *adam[M]) State() []StateTensor {
 	state := make([]StateTensor, 0, 2*len(o.params))
-	for i, p := range o.params {
-		state = append(state,
-			StateTensor{"exp_avg." + p.Name, p.Name, o.m[i]},
-			StateTensor{"exp_avg_sq." + p.Name, p.Name, o.v[i]})
+	for i := range o.params {
+		p := &o.params[i]
+		state = append(state, view("exp_avg.", p, o.m[i]), view("exp_avg_sq.", p, o.v[i]))
 	}
 	return state
 }
 
-func (o *adam) Steps() int         { return o.steps }
-func (o *adam) SetSteps(steps int) { o.steps = steps }
+func (o *adam[M]) Steps() int         { return o.steps }
+func (o *adam[M]) SetSteps(steps int) { o.steps = steps }

@@ -20,6 +20,18 @@ const (
 	ScheduleWSD      = "wsd"
 )
 
+// The types that Config.Moments may hold.
+const (
+	MomentsFloat32 = "float32"
+	MomentsBF16    = "bf16"
+)
+
+// maxBetaBF16 is the largest decay rate of a moment in bf16. A step without
+// gradient takes the share 1−β from a moment; where that is less than 1/256,
+// half the distance to the bf16 below, rounding gives it all back and the moment
+// never falls.
+const maxBetaBF16 = 0.996
+
 // Config is the section `optim:` of a run's configuration.
 type Config struct {
 	Name        string     `yaml:"name" help:"optimiser: adamw (decoupled weight decay), adam (coupled L2) or sgd (with momentum)"`
@@ -27,6 +39,7 @@ type Config struct {
 	Betas       [2]float64 `yaml:"betas" help:"decay rates of Adam's first and second moment"`
 	Eps         float64    `yaml:"eps" help:"added to the root of Adam's second moment"`
 	WeightDecay float64    `yaml:"weight_decay" help:"weight decay; norms are left out"`
+	Moments     string     `yaml:"moments" help:"type that adamw and adam keep their two moments in: float32, or bf16, which takes half the memory"`
 	Momentum    float64    `yaml:"momentum" help:"momentum of sgd"`
 	Clip        float64    `yaml:"clip" help:"largest global norm of the gradient; 0 turns clipping off"`
 
@@ -46,6 +59,7 @@ func Default() Config {
 		Betas:         [2]float64{0.9, 0.95},
 		Eps:           1e-8,
 		WeightDecay:   0.1,
+		Moments:       MomentsFloat32,
 		Momentum:      0.9,
 		Clip:          1.0,
 		Schedule:      ScheduleCosine,
@@ -68,6 +82,11 @@ func (c Config) Validate() error {
 	default:
 		return fmt.Errorf("optim.schedule (%q) must be cosine, linear, constant or wsd", c.Schedule)
 	}
+	switch c.Moments {
+	case MomentsFloat32, MomentsBF16:
+	default:
+		return fmt.Errorf("optim.moments (%q) must be float32 or bf16", c.Moments)
+	}
 	// Each condition is written so that NaN fails it.
 	for _, f := range []struct {
 		key   string
@@ -89,6 +108,22 @@ func (c Config) Validate() error {
 	} {
 		if !f.ok {
 			return fmt.Errorf("optim.%s (%v) must %s", f.key, f.value, f.must)
+		}
+	}
+	if c.Moments == MomentsBF16 {
+		return c.validateBF16()
+	}
+	return nil
+}
+
+// validateBF16 reports what moments in bf16 do not go with.
+func (c Config) validateBF16() error {
+	if c.Name == NameSGD {
+		return fmt.Errorf("optim.moments (%s) must be float32 where optim.name is %s", c.Moments, c.Name)
+	}
+	for i, beta := range c.Betas {
+		if beta > maxBetaBF16 {
+			return fmt.Errorf("optim.betas[%d] (%v) must be at most %v where optim.moments is %s: a moment would not fall", i, beta, maxBetaBF16, c.Moments)
 		}
 	}
 	return nil

@@ -20,6 +20,11 @@ func TestValidate(t *testing.T) {
 	}{
 		{"name: adamax", `optim.name ("adamax") must be adamw, adam or sgd`},
 		{"schedule: step", `optim.schedule ("step") must be cosine, linear, constant or wsd`},
+		{"moments: fp16", `optim.moments ("fp16") must be float32 or bf16`},
+		{"moments: ''", `optim.moments ("") must be float32 or bf16`},
+		{"{moments: bf16, name: sgd}", "optim.moments (bf16) must be float32 where optim.name is sgd"},
+		{"{moments: bf16, betas: [0.9, 0.999]}", "optim.betas[1] (0.999) must be at most 0.996 where optim.moments is bf16: a moment would not fall"},
+		{"{moments: bf16, betas: [0.997, 0.95]}", "optim.betas[0] (0.997) must be at most 0.996 where optim.moments is bf16: a moment would not fall"},
 		{"lr: -1", "optim.lr (-1) must be positive"},
 		{"lr: 0", "optim.lr (0) must be positive"},
 		{"lr: .nan", "optim.lr (NaN) must be positive"},

@@ -26,6 +26,18 @@ func (g *generator) fill(x []float32, scale float64) {
 	}
 }
 
+// goldenParams are the weights of golden.py before the first step, and its
+// generator where the gradients begin.
+func goldenParams() ([]Param, generator) {
+	params := []Param{{Name: "embed", Decay: true}, {Name: "proj", Decay: true}, {Name: "norm"}}
+	gen := generator(1)
+	for i, n := range []int{131, 64, 17} {
+		params[i].Value, params[i].Grad = make([]float32, n), make([]float32, n)
+		gen.fill(params[i].Value, 0.125)
+	}
+	return params, gen
+}
+
 func TestPyTorch(t *testing.T) {
 	raw, err := os.ReadFile("testdata/golden.json")
 	if err != nil {
@@ -53,15 +65,7 @@ func TestPyTorch(t *testing.T) {
 			if !ok {
 				t.Fatal("not in golden.json")
 			}
-			params := []Param{
-				{Name: "embed", Decay: true, Value: make([]float32, 131), Grad: make([]float32, 131)},
-				{Name: "proj", Decay: true, Value: make([]float32, 64), Grad: make([]float32, 64)},
-				{Name: "norm", Value: make([]float32, 17), Grad: make([]float32, 17)},
-			}
-			gen := generator(1)
-			for _, p := range params {
-				gen.fill(p.Value, 0.125)
-			}
+			params, gen := goldenParams()
 			opt, err := New(cfg, params, Serial())
 			if err != nil {
 				t.Fatal(err)

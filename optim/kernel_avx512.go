@@ -20,6 +20,15 @@ func adamUpdate(p, g, m, v []float32, s *adamScalars) {
 	adamPlain(p[n:], g[n:], m[n:], v[n:], s)
 }
 
+func adamUpdateHalf(p, g []float32, m, v []uint16, s *adamScalars) {
+	n := 0
+	if hasAVX512 {
+		n = len(p) &^ (lanes - 1)
+		adamHalfAVX512(p[:n], g[:n], m[:n], v[:n], s)
+	}
+	adamHalfPlain(p[n:], g[n:], m[n:], v[n:], s)
+}
+
 func sgdUpdate(p, g []float32, s *sgdScalars) {
 	n := 0
 	if hasAVX512 {
@@ -73,6 +82,49 @@ func adamAVX512(p, g, m, v []float32, s *adamScalars) {
 		p, g, m, v = p[lanes:], g[lanes:], m[lanes:], v[lanes:]
 	}
 	archsimd.ClearAVXUpperBits()
+}
+
+// adamHalfAVX512 is adamAVX512 with moments in bf16.
+func adamHalfAVX512(p, g []float32, m, v []uint16, s *adamScalars) {
+	gradScale := archsimd.BroadcastFloat32x16(s.gradScale)
+	l2 := archsimd.BroadcastFloat32x16(s.l2)
+	keep := archsimd.BroadcastFloat32x16(s.keep)
+	beta1c := archsimd.BroadcastFloat32x16(s.beta1c)
+	beta2 := archsimd.BroadcastFloat32x16(s.beta2)
+	beta2c := archsimd.BroadcastFloat32x16(s.beta2c)
+	rootScale := archsimd.BroadcastFloat32x16(s.rootScale)
+	eps := archsimd.BroadcastFloat32x16(s.eps)
+	stepSize := archsimd.BroadcastFloat32x16(s.stepSize)
+
+	for len(p) >= lanes && len(g) >= lanes && len(m) >= lanes && len(v) >= lanes {
+		value := archsimd.LoadFloat32x16Slice(p)
+		grad := archsimd.LoadFloat32x16Slice(g).Mul(gradScale).Add(l2.Mul(value))
+		mean := loadBF16(m)
+		mean = mean.Add(beta1c.Mul(grad.Sub(mean)))
+		square := beta2.Mul(loadBF16(v)).Add(beta2c.Mul(grad).Mul(grad))
+		denominator := square.Sqrt().Mul(rootScale).Add(eps)
+		value = value.Mul(keep).Sub(stepSize.Mul(mean).Div(denominator))
+		value.StoreSlice(p)
+		storeBF16(m, mean)
+		storeBF16(v, square)
+		p, g, m, v = p[lanes:], g[lanes:], m[lanes:], v[lanes:]
+	}
+	archsimd.ClearAVXUpperBits()
+}
+
+// loadBF16 is fromBF16 of 16 elements.
+func loadBF16(h []uint16) archsimd.Float32x16 {
+	return archsimd.LoadUint16x16Slice(h).ExtendToUint32().ShiftAllLeft(16).AsFloat32x16()
+}
+
+// storeBF16 is toBF16 of 16 elements.
+func storeBF16(h []uint16, x archsimd.Float32x16) {
+	bits := x.AsUint32x16()
+	upper := bits.ShiftAllRight(16)
+	odd := upper.And(archsimd.BroadcastUint32x16(1))
+	rounded := bits.Add(archsimd.BroadcastUint32x16(0x7fff)).Add(odd).ShiftAllRight(16)
+	quiet := upper.Or(archsimd.BroadcastUint32x16(quietBit))
+	rounded.Merge(quiet, x.Equal(x)).TruncateToUint16().StoreSlice(h)
 }
 
 func sgdAVX512(p, g []float32, s *sgdScalars) {

@@ -20,6 +20,22 @@ func adamPlain(p, g, m, v []float32, s *adamScalars) {
 	}
 }
 
+// adamHalfPlain is adamPlain with moments in bf16.
+func adamHalfPlain(p, g []float32, m, v []uint16, s *adamScalars) {
+	n := len(p)
+	g, m, v = g[:n], m[:n], v[:n]
+	for i := range p {
+		grad := float32(g[i]*s.gradScale) + float32(s.l2*p[i])
+		mean := fromBF16(m[i])
+		mean += float32(s.beta1c * (grad - mean))
+		square := float32(s.beta2*fromBF16(v[i])) + float32(float32(s.beta2c*grad)*grad)
+		root := float32(math.Sqrt(float64(square)))
+		denominator := float32(root*s.rootScale) + s.eps
+		p[i] = float32(p[i]*s.keep) - float32(s.stepSize*mean)/denominator
+		m[i], v[i] = toBF16(mean), toBF16(square)
+	}
+}
+
 func sgdPlain(p, g []float32, s *sgdScalars) {
 	g = g[:len(p)]
 	for i := range p {

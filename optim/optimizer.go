@@ -13,12 +13,13 @@ type Param struct {
 	Value, Grad []float32
 }
 
-// StateTensor is a view of one tensor of an optimiser's state. Writing to Data
-// restores it.
+// StateTensor is a view of one tensor of an optimiser's state, in Data or in
+// Half, whichever it is kept in. Writing to it restores it.
 type StateTensor struct {
 	Name  string    // e.g. exp_avg.model.norm.weight
 	Param string    // the parameter it belongs to, whose shape it has
-	Data  []float32 // as long as the parameter's Value
+	Data  []float32 // as long as the parameter's Value, or nil
+	Half  []uint16  // bf16, the upper halves of float32; likewise, or nil
 }
 
 // Optimizer updates parameters from their gradients.
@@ -59,17 +60,11 @@ func New(c Config, params []Param, par Parallel) (Optimizer, error) {
 		}
 		seen[p.Name] = true
 	}
-	if c.Name == NameSGD {
+	switch {
+	case c.Name == NameSGD:
 		return newSGD(c, params, par), nil
+	case c.Moments == MomentsBF16:
+		return newAdam(c, params, par, adamUpdateHalf), nil
 	}
-	return newAdam(c, params, par), nil
-}
-
-// moments allocates one zeroed tensor for each parameter.
-func moments(params []Param) [][]float32 {
-	m := make([][]float32, len(params))
-	for i, p := range params {
-		m[i] = make([]float32, len(p.Value))
-	}
-	return m
+	return newAdam(c, params, par, adamUpdate), nil
 }

@@ -2,6 +2,7 @@ package optim
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,6 +42,10 @@ func configs() map[string]Config {
 		c := Default()
 		c.Name = name
 		all[name] = c
+		if name != NameSGD {
+			c.Moments = MomentsBF16
+			all[name+" in bf16"] = c
+		}
 	}
 	bare := all[NameSGD]
 	bare.Momentum = 0
@@ -102,6 +107,7 @@ func TestResume(t *testing.T) {
 					t.Fatalf("state %d is %s, was %s", i, restored[i].Name, s.Name)
 				}
 				copy(restored[i].Data, s.Data)
+				copy(restored[i].Half, s.Half)
 			}
 			c.SetSteps(b.Steps())
 			c.Step(1e-2, 1)
@@ -140,6 +146,14 @@ func TestKernelsAgreeToTheBit(t *testing.T) {
 			gradScale: 0.37, l2: 0.1, keep: 0.9998, beta1c: 0.1, beta2: 0.95, beta2c: 0.05,
 			rootScale: 1.7, eps: 1e-8, stepSize: 3e-3,
 		}
+		p3, m3, v3 := slices.Clone(p), halves(m), halves(v)
+		p4, m4, v4 := slices.Clone(p), halves(m), halves(v)
+		adamUpdateHalf(p3, g, m3, v3, adam)
+		adamHalfPlain(p4, g, m4, v4, adam)
+		equalBits(t, "adam value of bf16 moments", p3, p4)
+		equalHalves(t, "adam mean in bf16", m3, m4)
+		equalHalves(t, "adam square in bf16", v3, v4)
+
 		adamUpdate(p, g, m, v, adam)
 		adamPlain(p2, g, m2, v2, adam)
 		equalBits(t, "adam value", p, p2)
@@ -247,17 +261,25 @@ func TestDecayGroups(t *testing.T) {
 	}
 }
 
-func BenchmarkAdamW(b *testing.B) {
+func BenchmarkAdamW(b *testing.B) { benchmarkAdamW(b, MomentsFloat32, 28) }
+
+func BenchmarkAdamWBF16(b *testing.B) { benchmarkAdamW(b, MomentsBF16, 20) }
+
+// bytes are those of a weight: value, gradient and two moments are read, all but
+// the gradient written.
+func benchmarkAdamW(b *testing.B, moments string, bytes int64) {
 	const n = 16 << 20
+	cfg := Default()
+	cfg.Moments = moments
 	params := []Param{{Name: "w", Decay: true, Value: make([]float32, n), Grad: make([]float32, n)}}
 	gen := generator(1)
 	gen.fill(params[0].Grad, 0.01)
-	opt, err := New(Default(), params, pool(2))
+	opt, err := New(cfg, params, pool(2))
 	if err != nil {
 		b.Fatal(err)
 	}
-	opt.Step(1e-3, 1)  // the first step touches fresh memory
-	b.SetBytes(28 * n) // reads value, gradient, two moments; writes all but the gradient
+	opt.Step(1e-3, 1) // the first step touches fresh memory
+	b.SetBytes(bytes * n)
 	for b.Loop() {
 		opt.Step(1e-3, 1)
 	}

@@ -26,7 +26,7 @@ type sgdScalars struct {
 func newSGD(c Config, params []Param, par Parallel) *sgd {
 	o := &sgd{cfg: c, par: par, params: params, chunks: appendChunks(nil, params)}
 	if c.Momentum != 0 {
-		o.b = moments(params)
+		o.b = moments[float32](params)
 	}
 	o.run = o.update
 	return o
@@ -58,8 +58,7 @@ func (o *sgd) update(_, i int) {
 func (o *sgd) State() []StateTensor {
 	state := make([]StateTensor, 0, len(o.b))
 	for i, b := range o.b {
-		name := o.params[i].Name
-		state = append(state, StateTensor{"momentum_buffer." + name, name, b})
+		state = append(state, view("momentum_buffer.", &o.params[i], b))
 	}
 	return state
 }

@@ -1,0 +1,48 @@
+package optim
+
+import "math"
+
+// moment is the type that an optimiser keeps its state in: float32, or bf16 as
+// the upper half of a float32. All arithmetic is in float32.
+//
+// Rounding a moment to the 8 significant bits of bf16 errs by at most 2⁻⁹ of
+// it. The errors of about 1/(1−β) steps add up at random, so the update differs
+// by less than a percent, which the noise of a gradient hides. Its range is
+// float32's: no square underflows that would not otherwise.
+type moment interface{ float32 | uint16 }
+
+// moments allocates one zeroed tensor for each parameter.
+func moments[M moment](params []Param) [][]M {
+	m := make([][]M, len(params))
+	for i, p := range params {
+		m[i] = make([]M, len(p.Value))
+	}
+	return m
+}
+
+// view is a parameter's moment as State gives it out.
+func view[M moment](kind string, p *Param, data []M) StateTensor {
+	t := StateTensor{Name: kind + p.Name, Param: p.Name}
+	switch data := any(data).(type) {
+	case []float32:
+		t.Data = data
+	case []uint16:
+		t.Half = data
+	}
+	return t
+}
+
+// toBF16 rounds to the nearest bf16, ties to even. A NaN stays one, whatever its
+// payload.
+func toBF16(x float32) uint16 {
+	b := math.Float32bits(x)
+	if x != x {
+		return uint16(b>>16) | quietBit
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
+// quietBit is the bit of a bf16 that a quiet NaN has set.
+const quietBit = 0x40
+
+func fromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
