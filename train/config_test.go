@@ -58,6 +58,7 @@ func TestConfigErrors(t *testing.T) {
 		{"device=cuda", "--set device=cuda: device (cuda) is not in this build\nhint: use --device cpu"},
 		{"device=tpu", "--set device=tpu: device (tpu) must be auto or cpu"},
 		{"model.kv_heads=2", "--set model.kv_heads=2: model.heads (9) must be divisible by model.kv_heads (2)"},
+		{"optim.moments=fp16", `--set optim.moments=fp16: optim.moments ("fp16") must be float32 or bf16`},
 		{"optim.lr=0", "--set optim.lr=0: optim.lr (0) must be positive"},
 	}
 	for _, test := range tests {

@@ -15,7 +15,7 @@ import (
 type Memory struct {
 	Weights     int64 `json:"weights"`     // float32, and a bf16 copy where the device wants one
 	Gradients   int64 `json:"gradients"`   // float32
-	Optimizer   int64 `json:"optimizer"`   // float32 moments
+	Optimizer   int64 `json:"optimizer"`   // moments, float32 or bf16
 	Activations int64 `json:"activations"` // of a micro-batch, with scratch
 	Scoring     int64 `json:"scoring"`     // activations of a held-out batch
 	Data        int64 `json:"data"`        // tokens of the corpus
@@ -44,18 +44,20 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	}
 	parameters := 4 * c.Model.ParameterCount() // in float32
 	return Memory{
-		Weights: l.weights - parameters, Gradients: parameters, Optimizer: int64(moments(c.Optim)) * parameters,
+		Weights: l.weights - parameters, Gradients: parameters, Optimizer: moments(c.Optim) * c.Model.ParameterCount(),
 		Activations: l.training, Scoring: l.scoring, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}, nil
 }
 
-// moments is the number of values that the optimizer keeps for each weight.
-func moments(c optim.Config) int {
+// moments is the bytes that the optimizer keeps for each weight.
+func moments(c optim.Config) int64 {
 	switch {
+	case c.Name != optim.NameSGD && c.Moments == optim.MomentsBF16:
+		return 2 * 2
 	case c.Name != optim.NameSGD:
-		return 2
+		return 2 * 4
 	case c.Momentum > 0:
-		return 1
+		return 4
 	}
 	return 0
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"mobilellm/engine"
+	"mobilellm/optim"
 )
 
 // Less memory means smaller micro-batches, then blocks computed again, then an
@@ -93,6 +94,48 @@ func TestPlan(t *testing.T) {
 	if p.Parameters != c.Model.ParameterCount() || p.FLOPsPerToken != c.Model.TrainingFLOPs(32) || p.Tokens != 12*4*32 ||
 		p.MicroBatch != 2 || p.Precision != "float32" || p.MemoryBytes != p.Memory.Total() || !(p.PeakFLOPS > 0) || !(p.Seconds > 0) {
 		t.Errorf("the plan is %+v", p)
+	}
+}
+
+// What the optimizer keeps is planned by its kind and its moments' type.
+func TestOptimizerMemory(t *testing.T) {
+	dev, err := OpenDevice("cpu", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	tests := []struct {
+		name, moments string
+		momentum      float64
+		want          int64 // bytes for each weight
+	}{
+		{optim.NameAdamW, optim.MomentsFloat32, 0, 8},
+		{optim.NameAdamW, optim.MomentsBF16, 0, 4},
+		{optim.NameAdam, optim.MomentsBF16, 0.9, 4},
+		{optim.NameSGD, optim.MomentsFloat32, 0.9, 4},
+		{optim.NameSGD, optim.MomentsFloat32, 0, 0},
+	}
+	for _, test := range tests {
+		c := tiny(t)
+		c.Optim.Name, c.Optim.Moments, c.Optim.Momentum = test.name, test.moments, test.momentum
+		m, err := estimate(&c, 1, engine.PrecisionF32, engine.RecomputeNone, 0, dev)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := test.want * c.Model.ParameterCount(); m.Optimizer != want {
+			t.Errorf("%s, moments %s, momentum %v: %d bytes planned, want %d", test.name, test.moments, test.momentum, m.Optimizer, want)
+		}
+		opt, err := optim.New(c.Optim, []optim.Param{{Name: "w", Value: make([]float32, 10), Grad: make([]float32, 10)}}, optim.Serial())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept int64
+		for _, s := range opt.State() {
+			kept += 4*int64(len(s.Data)) + 2*int64(len(s.Half))
+		}
+		if kept != 10*test.want {
+			t.Errorf("%s, moments %s, momentum %v: 10 weights keep %d bytes, want %d", test.name, test.moments, test.momentum, kept, 10*test.want)
+		}
 	}
 }
 

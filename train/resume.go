@@ -51,6 +51,7 @@ func (r *run) openResumed() error {
 		{"train.batch", before.Train.Batch, r.c.Train.Batch},
 		{"train.seed", before.Train.Seed, r.c.Train.Seed},
 		{"optim.name", before.Optim.Name, r.c.Optim.Name},
+		{"optim.moments", before.Optim.Moments, r.c.Optim.Moments},
 	} {
 		if f.was != f.want {
 			return fmt.Errorf("%s is %v in checkpoint %s and %v in the configuration: a resumed run cannot change it\nhint: a new run can start from its weights with --init", f.key, f.was, r.from.Path, f.want)

@@ -27,6 +27,7 @@ func TestResumeIsExact(t *testing.T) {
 		{"bf16", 7, func(c *RunConfig) { c.Train.Precision.Value = engine.PrecisionBF16 }},
 		{"recomputed", 5, func(c *RunConfig) { c.Train.Recompute = Recompute(engine.RecomputeBlock) }},
 		{"auto", 5, func(c *RunConfig) { c.Train.MicroBatch, c.Train.Precision = 0, Precision{Auto: true} }},
+		{"bf16 moments", 6, func(c *RunConfig) { c.Optim.Moments = optim.MomentsBF16 }},
 		{"sgd", 5, func(c *RunConfig) { c.Optim.Name, c.Optim.LR = optim.NameSGD, 0.05 }},
 		{"trained tokenizer", 9, func(c *RunConfig) { c.Data.Tokenizer, c.Model.VocabSize = "train", 300 }},
 	}
@@ -132,6 +133,7 @@ func TestResumeErrors(t *testing.T) {
 		{"batch", func(c *RunConfig, _ *Options) { c.Train.Batch = 6 }, []string{"train.batch is 4 in checkpoint ", " and 6 in the configuration", "\nhint: "}},
 		{"seed", func(c *RunConfig, _ *Options) { c.Train.Seed = 6 }, []string{"train.seed is 5 in checkpoint "}},
 		{"optimizer", func(c *RunConfig, _ *Options) { c.Optim.Name = "sgd" }, []string{"optim.name is adamw in checkpoint ", " and sgd in"}},
+		{"moments", func(c *RunConfig, _ *Options) { c.Optim.Moments = "bf16" }, []string{"optim.moments is float32 in checkpoint ", " and bf16 in the configuration", "\nhint: "}},
 		{"text", func(c *RunConfig, _ *Options) { c.Data = changed.Data }, []string{"data.train has fingerprint ", "the text has changed"}},
 		{"older", func(_ *RunConfig, o *Options) { o.Resume = filepath.Join(out, CheckpointsDir, "step-00000004") }, []string{"older than the run's latest, step-00000008", "\nhint: "}},
 		{"another folder", func(_ *RunConfig, o *Options) { o.Out = other }, []string{"is not empty and is not that of checkpoint"}},

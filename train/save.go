@@ -70,6 +70,8 @@ func (r *run) weightTensors() []safetensors.Tensor {
 	return list
 }
 
+// momentTensors are views of the optimizer's state, in the type that it is kept
+// in.
 func (r *run) momentTensors() []safetensors.Tensor {
 	shapes := map[string][]int{}
 	for _, p := range r.params {
@@ -77,7 +79,11 @@ func (r *run) momentTensors() []safetensors.Tensor {
 	}
 	var list []safetensors.Tensor
 	for _, t := range r.opt.State() {
-		list = append(list, safetensors.Tensor{Name: t.Name, DType: safetensors.F32, Shape: shapes[t.Param], Data: t.Data})
+		dtype := safetensors.F32
+		if t.Half != nil {
+			dtype = safetensors.BF16
+		}
+		list = append(list, safetensors.Tensor{Name: t.Name, DType: dtype, Shape: shapes[t.Param], Data: t.Data, Half: t.Half})
 	}
 	return list
 }
