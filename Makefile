@@ -45,5 +45,8 @@ fuzz: ## every fuzz target for FUZZTIME (60s)
 golden: ## make the golden files again, with PyTorch and transformers from PyPI
 	scripts/golden.sh
 
+interop: setup ## checkpoints opened by transformers, llama.cpp and ONNX Runtime, from PyPI
+	interop/run.sh
+
 clean:
 	rm -rf bin

@@ -37,6 +37,7 @@ type testModel struct {
 	LayerSharing   testSharing `yaml:"layer_sharing" help:"Layers that run more than once."`
 	RoPEBase       float64     `yaml:"rope_base"`
 	NormEps        float64     `yaml:"norm_eps"`
+	InitStd        float64     `yaml:"init_std" help:"Standard deviation of the initial weights."`
 }
 
 type testSharing struct {
@@ -145,7 +146,7 @@ func testDefaults() testRun {
 	return testRun{
 		Model: testModel{
 			VocabSize: 32000, Layers: 30, Dim: 576, Heads: 9, KVHeads: 3, FFN: "swiglu", Context: 2048,
-			ShareEmbedding: true, LayerSharing: testSharing{"none", 2}, RoPEBase: 10000, NormEps: 1e-5,
+			ShareEmbedding: true, LayerSharing: testSharing{"none", 2}, RoPEBase: 10000, NormEps: 1e-5, InitStd: 0.02,
 		},
 		Data: testData{Tokenizer: "train", Seq: 2048},
 		Optim: testOptim{
