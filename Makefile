@@ -45,7 +45,8 @@ fuzz: ## every fuzz target for FUZZTIME (60s)
 golden: ## make the golden files again, with PyTorch and transformers from PyPI
 	scripts/golden.sh
 
-interop: setup ## checkpoints opened by transformers, llama.cpp and ONNX Runtime, from PyPI
+interop: ## checkpoints opened by transformers, llama.cpp and ONNX Runtime, from PyPI
+	scripts/setup.sh interop
 	interop/run.sh
 
 clean:
