@@ -53,10 +53,12 @@ func LoadTokenizer(path string) (Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer %s: %w: model.type %q, want \"BPE\"", path, errTokenizerKind, kind.Model.Type)
 	}
 	var file tokenizerJSON
-	if err := json.Unmarshal(text, &file); err != nil {
-		return nil, fmt.Errorf("tokenizer %s: %w", path, err)
+	if json.Unmarshal(text, &file) == nil {
+		if t, err := file.tokenizer(); err == nil {
+			return t, nil
+		}
 	}
-	t, err := file.tokenizer()
+	t, err := loadHuggingFace(text, filepath.Dir(path)) // not one that Save wrote
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer %s: %w", path, err)
 	}

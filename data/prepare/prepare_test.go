@@ -297,9 +297,9 @@ func corpus(t *testing.T, dir string) string {
 		}
 		writeFile(t, dir, fmt.Sprintf("in/%d.jsonl", f), []byte(lines.String()))
 	}
-	writeFile(t, dir, "in/long.txt", []byte(strings.Repeat(sentence(2000)+"\n", 300)))
+	writeFile(t, dir, "in/long.txt", []byte(strings.Repeat(sentence(2000)+"\n", 100)))
 	writeFile(t, dir, "in/tail.txt.gz", gzipped([]byte(sentence(9000))))
-	writeFile(t, dir, "in/torn.txt", []byte(strings.Repeat(sentence(2000)+"\n", 300)+"\xff"))
+	writeFile(t, dir, "in/torn.txt", []byte(strings.Repeat(sentence(2000)+"\n", 100)+"\xff"))
 	writeFile(t, dir, "in/zz.txt", []byte("the end"))
 	return filepath.Join(dir, "in")
 }

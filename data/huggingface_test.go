@@ -1,0 +1,106 @@
+package data
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The rows that testdata/huggingface.py got from the tokenizers library; the
+// folder huggingface-more, which it writes for fuzzing, is not kept.
+func TestHuggingFaceIDs(t *testing.T) {
+	files, err := filepath.Glob("testdata/huggingface*/*/golden.json.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 7 {
+		t.Fatalf("%d golden files, want 7 or more", len(files))
+	}
+	for _, file := range files {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			tok, err := LoadTokenizer(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			z, err := gzip.NewReader(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var rows []struct {
+				Text    string
+				IDs     []int32
+				Decoded string
+			}
+			if err := json.NewDecoder(z).Decode(&rows); err != nil {
+				t.Fatal(err)
+			}
+			if len(rows) < 150 {
+				t.Fatalf("%d rows", len(rows))
+			}
+			wrong := 0
+			for _, row := range rows {
+				text := []byte(row.Text)
+				got := tok.Encode(text)
+				if !slices.Equal(got, row.IDs) {
+					if wrong++; wrong < 10 {
+						t.Errorf("%q: %v, want %v", row.Text, got, row.IDs)
+					}
+				}
+				if got := strings.ToValidUTF8(string(tok.Decode(row.IDs)), "\ufffd"); got != row.Decoded {
+					t.Errorf("decoding %v: %q, want %q", row.IDs, got, row.Decoded)
+				}
+				cut := Cutter(tok)
+				for at := cut(text, 1); at < len(text); at = cut(text, at+1) {
+					parts := AppendPart(tok, AppendPart(tok, nil, text[:at], true, false), text[at:], false, true)
+					if !slices.Equal(parts, got) {
+						t.Errorf("%q cut at %d: %v, want %v", text, at, parts, got)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestHuggingFaceSave(t *testing.T) {
+	tok, err := LoadTokenizer("testdata/huggingface/qwen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, ok := tok.EOS(); !ok || string(tok.Decode([]int32{id})) != EndOfText {
+		t.Errorf("EOS is %d, %v", id, ok)
+	}
+	dir := t.TempDir()
+	if err := tok.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	again, err := LoadTokenizer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Fingerprint() != tok.Fingerprint() {
+		t.Error("a saved tokenizer has another fingerprint")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "special_tokens_map.json"), []byte(`{"eos_token": {"content": "<|im_end|>"}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), []byte(`{"bos_token": null}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	other, err := LoadTokenizer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, _ := other.EOS(); string(other.Decode([]int32{id})) != "<|im_end|>" || other.Fingerprint() == tok.Fingerprint() {
+		t.Errorf("EOS is %q", other.Decode([]int32{id}))
+	}
+}

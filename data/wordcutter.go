@@ -1,0 +1,170 @@
+package data
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+
+	"mobilellm/data/internal/pattern"
+)
+
+// gpt2Pattern is what the ByteLevel pre-tokenizer cuts with by itself
+// (Radford et al. 2019).
+const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+
+// preTokenizer is a pre-tokenizer of tokenizer.json.
+type preTokenizer struct {
+	Type          string          `json:"type"`
+	Pretokenizers []*preTokenizer `json:"pretokenizers"`
+	Pattern       struct {
+		Regex  *string `json:"Regex"`
+		String *string `json:"String"`
+	} `json:"pattern"`
+	Behavior         string `json:"behavior"`
+	Invert           bool   `json:"invert"`
+	AddPrefixSpace   *bool  `json:"add_prefix_space"`
+	UseRegex         *bool  `json:"use_regex"`
+	IndividualDigits bool   `json:"individual_digits"`
+}
+
+// cutStage cuts a text in words.
+type cutStage func(text []byte, yield func(word []byte))
+
+// wordCutter cuts text in the words that are merged one by one.
+type wordCutter struct {
+	stages   []cutStage
+	cuttable bool // a blank between letters always begins a word
+}
+
+var patternTables = pattern.Tables{
+	Letter: func(r rune) bool { return searchClass(r) == letter },
+	Number: func(r rune) bool { return searchClass(r) == number },
+	Space:  func(r rune) bool { c := searchClass(r); return c == space || c == newline },
+}
+
+func newWordCutter(p *preTokenizer) (wordCutter, error) {
+	c := wordCutter{}
+	if p == nil {
+		return c, fmt.Errorf("%w: no pre_tokenizer ByteLevel", errTokenizerKind)
+	}
+	level, err := c.add(p)
+	if err == nil && !level {
+		err = fmt.Errorf("%w: no pre_tokenizer ByteLevel", errTokenizerKind)
+	}
+	return c, err
+}
+
+// add adds the stages of a pre-tokenizer and says whether it ended with
+// ByteLevel.
+func (c *wordCutter) add(p *preTokenizer) (byteLevel bool, err error) {
+	bad := func(format string, args ...any) (bool, error) {
+		return false, fmt.Errorf("%w: pre_tokenizer %s", errTokenizerKind, fmt.Sprintf(format, args...))
+	}
+	switch p.Type {
+	case "Sequence":
+		for _, inner := range p.Pretokenizers {
+			if byteLevel {
+				return bad("%s after ByteLevel", inner.Type)
+			}
+			if byteLevel, err = c.add(inner); err != nil {
+				return false, err
+			}
+		}
+		return byteLevel, nil
+	case "Split":
+		if p.Behavior != "Isolated" || p.Invert {
+			return bad("Split with behavior %q, invert %v", p.Behavior, p.Invert)
+		}
+		expression := ""
+		switch {
+		case p.Pattern.Regex != nil:
+			expression = *p.Pattern.Regex
+		case p.Pattern.String != nil:
+			expression = regexp.QuoteMeta(*p.Pattern.String)
+		}
+		return false, c.addPattern(expression)
+	case "Digits":
+		if p.IndividualDigits {
+			return false, c.addPattern(`\p{N}`)
+		}
+		return false, c.addPattern(`\p{N}+`)
+	case "ByteLevel": // its options are on where the file does not turn them off
+		if p.AddPrefixSpace == nil || *p.AddPrefixSpace {
+			c.stages = append(c.stages, prefixSpace)
+			c.cuttable = false
+			if p.UseRegex == nil || *p.UseRegex {
+				err = c.addPattern(gpt2Pattern)
+				c.cuttable = false
+			}
+			return true, err
+		}
+		if p.UseRegex == nil || *p.UseRegex {
+			err = c.addPattern(gpt2Pattern)
+		}
+		return true, err
+	}
+	return bad("%q", p.Type)
+}
+
+// addPattern adds a stage that cuts out the matches of an expression.
+func (c *wordCutter) addPattern(expression string) error {
+	c.cuttable = len(c.stages) == 0 && (expression == wordPattern || expression == gpt2Pattern)
+	if expression == wordPattern {
+		c.stages = append(c.stages, func(text []byte, yield func([]byte)) {
+			for len(text) > 0 {
+				n := nextWord(text)
+				yield(text[:n])
+				text = text[n:]
+			}
+		})
+		return nil
+	}
+	p, err := pattern.Compile(expression, patternTables)
+	if err != nil {
+		return fmt.Errorf("%w: pre_tokenizer Split: %w", errTokenizerKind, err)
+	}
+	c.stages = append(c.stages, func(text []byte, yield func([]byte)) {
+		from := 0
+		for from < len(text) {
+			start, end, ok := p.Find(text, from)
+			for ok && end == start && start < len(text) { // an empty match cuts nothing
+				start, end, ok = p.Find(text, start+1)
+			}
+			if !ok || start >= len(text) {
+				break
+			}
+			if start > from {
+				yield(text[from:start])
+			}
+			yield(text[start:end])
+			from = end
+		}
+		if from < len(text) {
+			yield(text[from:])
+		}
+	})
+	return nil
+}
+
+// prefixSpace puts a blank before a word that has none.
+func prefixSpace(text []byte, yield func([]byte)) {
+	if !bytes.HasPrefix(text, []byte(" ")) {
+		text = append([]byte(" "), text...)
+	}
+	yield(text)
+}
+
+// words calls yield with the words of text.
+func (c *wordCutter) words(text []byte, yield func([]byte)) {
+	if len(text) > 0 {
+		c.from(0, text, yield)
+	}
+}
+
+func (c *wordCutter) from(stage int, text []byte, yield func([]byte)) {
+	if stage == len(c.stages) {
+		yield(text)
+		return
+	}
+	c.stages[stage](text, func(word []byte) { c.from(stage+1, word, yield) })
+}
