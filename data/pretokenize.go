@@ -8,10 +8,17 @@ package data
 // blanks, of which the last one before a word is left to the word.
 const wordPattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 
+// singleDigitPattern is wordPattern with digits alone, as Qwen's tokenizers
+// have it.
+const singleDigitPattern = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+
 // nextWord returns the length of the first word of s, which is not empty.
 // The first alternative of wordPattern that matches wins, as in every
 // backtracking engine.
-func nextWord(s []byte) int {
+func nextWord(s []byte) int { return nextWordOf(s, 3) }
+
+// nextWordOf is nextWord with up to so many digits in a word.
+func nextWordOf(s []byte, digits int) int {
 	if s[0] == '\'' {
 		if n := contraction(s); n > 0 {
 			return n
@@ -22,7 +29,7 @@ func nextWord(s []byte) int {
 	case letter:
 		return run(s, width, letter)
 	case number:
-		return numbers(s, width)
+		return numbers(s, width, digits)
 	}
 	second, secondWidth := symbol, 0
 	if width < len(s) {
@@ -51,10 +58,10 @@ func run(s []byte, i int, c class) int {
 	return i
 }
 
-// numbers returns the length of the up to three digits that open s; the first
-// is width bytes wide.
-func numbers(s []byte, width int) int {
-	for n := 1; n < 3 && width < len(s); n++ {
+// numbers returns the length of the digits, at most so many, that open s; the
+// first is width bytes wide.
+func numbers(s []byte, width, most int) int {
+	for n := 1; n < most && width < len(s); n++ {
 		k, w := classAt(s[width:])
 		if k != number {
 			break

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"mobilellm/data/internal/pattern"
 )
@@ -25,6 +26,56 @@ type preTokenizer struct {
 	AddPrefixSpace   *bool  `json:"add_prefix_space"`
 	UseRegex         *bool  `json:"use_regex"`
 	IndividualDigits bool   `json:"individual_digits"`
+}
+
+// blankBegins are patterns of which it is known that a blank between two ASCII
+// letters begins a word, whatever stands around: GPT-2's, Llama 3's, Qwen's and
+// the two of GPT-4 and GPT-4o. A text of others is not cut.
+var blankBegins = []string{
+	gpt2Pattern, wordPattern, singleDigitPattern,
+	`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`,
+	`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?` +
+		`|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?` +
+		`|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+}
+
+// scanners do by hand, many times quicker, what some patterns say.
+var scanners = map[string]func([]byte) int{
+	wordPattern:        nextWord,
+	singleDigitPattern: func(s []byte) int { return nextWordOf(s, 1) },
+	gpt2Pattern:        nextGPT2Word,
+}
+
+// nextGPT2Word returns the length of the first word of s by gpt2Pattern.
+func nextGPT2Word(s []byte) int {
+	if s[0] == '\'' {
+		for _, ending := range []string{"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"} {
+			if bytes.HasPrefix(s, []byte(ending)) {
+				return len(ending)
+			}
+		}
+	}
+	at := 0
+	if s[0] == ' ' && len(s) > 1 {
+		at = 1
+	}
+	kind, width := classAt(s[at:])
+	if kind != space && kind != newline {
+		return run(s, at+width, kind)
+	}
+	end, last := 0, 0
+	for end < len(s) {
+		kind, width := classAt(s[end:])
+		if kind != space && kind != newline {
+			break
+		}
+		last = end
+		end += width
+	}
+	if end < len(s) && last > 0 {
+		return last // (?!\S): the last blank goes to what follows
+	}
+	return end
 }
 
 // cutStage cuts a text in words.
@@ -108,11 +159,11 @@ func (c *wordCutter) add(p *preTokenizer) (byteLevel bool, err error) {
 
 // addPattern adds a stage that cuts out the matches of an expression.
 func (c *wordCutter) addPattern(expression string) error {
-	c.cuttable = len(c.stages) == 0 && (expression == wordPattern || expression == gpt2Pattern)
-	if expression == wordPattern {
+	c.cuttable = len(c.stages) == 0 && slices.Contains(blankBegins, expression)
+	if next := scanners[expression]; next != nil {
 		c.stages = append(c.stages, func(text []byte, yield func([]byte)) {
 			for len(text) > 0 {
-				n := nextWord(text)
+				n := next(text)
 				yield(text[:n])
 				text = text[n:]
 			}
