@@ -243,6 +243,7 @@ def check_gguf(c, p, case, native, work, ids, ours, windows):
     back = p.export(path, "hf", work / "gguf-back")
     unrolled = p.export(native, "hf", work / "gguf-hf")
     c.check(case.name, "round trip", "ours, GGUF f32, ours: the same bits", identical(tensors(back), tensors(unrolled)))
+    c.check(case.name, "round trip", "ours, GGUF f32, ours: the same text", p.generate(back, models.PROMPT, len(text)) == ours_text)
     return path
 
 
