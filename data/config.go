@@ -21,7 +21,7 @@ type Config struct {
 	Seq             int     `yaml:"seq" help:"Tokens in a training sample."`
 	Stages          Stages  `yaml:"stages" help:"Mixtures that follow each other: a list of {after_tokens, weights}, the weights in the order of data.train."`
 	Packing         Packing `yaml:"packing" help:"stream cuts samples from all text as it follows each other, documents fills them with whole documents."`
-	DocumentMask    bool    `yaml:"document_mask" help:"Attention does not cross from one document to the next; not supported yet."`
+	DocumentMask    bool    `yaml:"document_mask" help:"Attention does not cross from one document to the next, in training and scoring."`
 }
 
 // DefaultConfig trains a tokenizer and a model on the Go source tree.
@@ -64,8 +64,6 @@ func (c Config) Validate() error {
 		}
 	}
 	switch {
-	case c.DocumentMask:
-		return fmt.Errorf("data.document_mask is not supported yet: attention crosses documents\nhint: leave it false")
 	case c.Packing != "" && c.Packing != PackStream && c.Packing != PackDocuments:
 		return fmt.Errorf("data.packing %q: want %s or %s", c.Packing, PackStream, PackDocuments)
 	}

@@ -71,7 +71,6 @@ func TestConfigValidate(t *testing.T) {
 		{func(c *Config) { c.Train = Sources{{"a", 1}, {"b", -3}} }, "data.train[1] (b): weight -3 must be a number of 0 or more"},
 		{func(c *Config) { c.Train = Sources{{"a", 0}}; c.Stages = Stages{{5, []float64{1}}} }, "data.train: all weights are 0 before data.stages[0]"},
 		{func(c *Config) { c.Packing = "tight" }, `data.packing "tight": want stream or documents`},
-		{func(c *Config) { c.DocumentMask = true }, "data.document_mask is not supported yet"},
 		{func(c *Config) { c.Stages = Stages{{5, []float64{1, 2}}} }, "data.stages[0]: 2 weights for 1 sources of data.train"},
 		{func(c *Config) { c.Stages = Stages{{5, []float64{1}}, {5, []float64{1}}} }, "data.stages[1]: after_tokens (5) must be above 5"},
 		{func(c *Config) { c.Train, c.Stages = Sources{{"a", 1}}, Stages{{5, []float64{0}}} }, "data.stages[0]: no weight is above 0"},

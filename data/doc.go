@@ -2,15 +2,20 @@
 //
 // The way of a byte: a [Source] names text, [ReadSources] reads it as
 // [Document] values, [SplitHeldout] sets some of them aside, a [Tokenizer]
-// (bytes, or a byte-level BPE that [TrainBPE] learns from the text) makes
-// ids of them, [BuildCorpus] joins the ids with a separator between
-// documents, a [Sampler] says which window of the corpus is which row of
-// which step, and a [Loader] keeps finished batches ahead of the training
-// loop. [Load] walks the whole way for a [Config], the `data:` section of a
-// run.
+// (bytes, a byte-level BPE that [TrainBPE] learns from the text, [Pieces] of a
+// SentencePiece model, [HuggingFace] of any tokenizer.json) makes ids of them,
+// [BuildCorpus] joins the ids with a separator between documents, a [Sampler]
+// says which window of the corpus is which row of which step, and a [Loader]
+// keeps finished batches ahead of the training loop. [Load] walks the whole
+// way for a [Config], the `data:` section of a run.
 //
-// Two promises hold throughout. The ids are those of the saved
-// tokenizer.json as the Hugging Face tokenizers library reads it. And the
+// A source may also be token shards (package shard) that package prepare made
+// of more text than memory holds, or the official code's folders of token ids;
+// sources may have weights, and stages of other weights. Documents are read by
+// package ingest, SentencePiece models by package sentencepiece.
+//
+// Two promises hold throughout. The ids are those of SentencePiece, or of the
+// saved tokenizer.json as the Hugging Face tokenizers library reads it. And the
 // sample for (seed, epoch, step, rank, ranks) is a pure function, so that a
 // run resumed at step k sees exactly what the unbroken run would have seen,
 // without replaying anything.
