@@ -37,19 +37,20 @@ func (d *Device) anglesOf(h op.Heads) *angles {
 // Blocks are so sized that their scores stay in the second-level cache.
 type blocks struct {
 	op.Heads
-	typ  engine.DType // of q, k and v
-	rows int          // Bq
+	typ    engine.DType   // of q, k and v
+	rows   int            // Bq
+	starts *engine.Tensor // of each token's document in its sequence; nil where attention crosses documents
 }
 
 // maxBlock is the largest block of queries.
 const maxBlock = 128
 
-func newBlocks(h op.Heads, typ engine.DType) blocks {
+func newBlocks(h op.Heads, typ engine.DType, starts *engine.Tensor) blocks {
 	rows := maxBlock
 	for rows > 32 && rows*h.Seq > 128*1024 {
 		rows /= 2
 	}
-	return blocks{h, typ, min(rows, h.Seq)}
+	return blocks{h, typ, min(rows, h.Seq), starts}
 }
 
 func (b *blocks) count() int { return ceil(b.Seq, b.rows) }
@@ -57,6 +58,24 @@ func (b *blocks) count() int { return ceil(b.Seq, b.rows) }
 // bounds are block i's first query and the first key it does not see.
 func (b *blocks) bounds(i int) (first, end int) {
 	return i * b.rows, min((i+1)*b.rows, b.Seq)
+}
+
+// firstKey is the first key of its sequence that the query at a row of qkv
+// sees.
+func (b *blocks) firstKey(row int) int {
+	if b.starts == nil {
+		return 0
+	}
+	return int(b.starts.Ids()[row])
+}
+
+// documentStarts is the input i of an attention that is masked, nil of one that
+// is not.
+func documentStarts(in *engine.Instr, i int) *engine.Tensor {
+	if i < len(in.In) {
+		return in.In[i]
+	}
+	return nil
 }
 
 // scoreScale is 1/√D.
@@ -111,14 +130,14 @@ type attention struct {
 }
 
 func newAttention(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
-	qkv := in.In[0]
+	qkv, starts := in.In[0], documentStarts(in, 1)
 	if qkv.DType == engine.BF16 {
 		if !bf16.Available() {
 			return nil, errNoBF16
 		}
-		return newAttentionBF16(d, in, h), nil
+		return newAttentionBF16(d, in, h, starts), nil
 	}
-	k := &attention{d: d, in: in, blocks: newBlocks(h, qkv.DType), angles: d.anglesOf(h)}
+	k := &attention{d: d, in: in, blocks: newBlocks(h, qkv.DType, starts), angles: d.anglesOf(h)}
 	t, e := elementType(k.typ), k.typ.Size()
 	var temp int64
 	for i := range k.count() {
@@ -178,10 +197,11 @@ func (k *attention) head(worker, i int, scratch unsafe.Pointer) {
 		k.scores[b].Run(worker, pointer(queries), pointer(keys), pointer(s), temp)
 		var sums [maxBlock]float32
 		for r := range end - first {
-			seen := first + r + 1
+			from, seen := k.firstKey(row+first+r), first+r+1
 			x, e := s[r*k.Seq:r*k.Seq+end], p[r*k.Seq:r*k.Seq+end]
-			top := a * largest(x[:seen])
-			sums[r] = expSum(e[:seen], x[:seen], a, top)
+			top := a * largest(x[from:seen])
+			sums[r] = expSum(e[from:seen], x[from:seen], a, top)
+			clear(e[:from])
 			clear(e[seen:])
 			if lse != nil {
 				lse.Float32s()[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"mobilellm/engine"
@@ -14,7 +15,8 @@ import (
 const bf16Block = 96
 
 // attentionBF16 is attention with products of package bf16. A task is a head of
-// a sequence, as in attention; keys and values are packed once a task.
+// a sequence, as in attention; keys and values are packed once a task. Panels of
+// keys before the documents of a block's queries are left out of its products.
 type attentionBF16 struct {
 	d  *Device
 	in *engine.Instr
@@ -25,8 +27,8 @@ type attentionBF16 struct {
 	k, q, keys, values, s, p, o int64
 }
 
-func newAttentionBF16(d *Device, in *engine.Instr, h op.Heads) engine.Kernel {
-	k := &attentionBF16{d: d, in: in, blocks: blocks{h, engine.BF16, min(bf16Block, h.Seq)}, angles: d.anglesOf(h)}
+func newAttentionBF16(d *Device, in *engine.Instr, h op.Heads, starts *engine.Tensor) engine.Kernel {
+	k := &attentionBF16{d: d, in: in, blocks: blocks{h, engine.BF16, min(bf16Block, h.Seq), starts}, angles: d.anglesOf(h)}
 	w, dim := &k.worker, int64(h.HeadDim)
 	k.k = w.take(2 * int64(h.Seq) * dim)
 	k.q = w.take(2 * int64(k.rows) * dim)
@@ -42,14 +44,38 @@ func newAttentionBF16(d *Device, in *engine.Instr, h op.Heads) engine.Kernel {
 // end within a row.
 func (b *blocks) stride() int { return ceil(b.Seq, bf16.Cols) * bf16.Cols }
 
-// masked returns the part of a row of scores that vectors cover, with what the
-// query does not see set so low that its exponential is 0.
-func masked(row []float32, seen int) []float32 {
+// hidden is the number of keys at the beginning of a sequence, in whole panels,
+// that none of the n queries from a row of qkv on sees.
+func (b *blocks) hidden(row, n int) int {
+	if b.starts == nil {
+		return 0
+	}
+	return int(slices.Min(b.starts.Ids()[row:row+n])) / bf16.Cols * bf16.Cols
+}
+
+// masked returns the part of a row of scores that vectors cover, from low on,
+// with what the query does not see of it set so low that its exponential is 0.
+// The query sees the keys from … seen−1.
+func masked(row []float32, from, seen int) (x []float32, low int) {
+	low = from &^ 15
 	n := ceil(seen, 16) * 16
+	for i := low; i < from; i++ {
+		row[i] = lowest
+	}
 	for i := seen; i < n; i++ {
 		row[i] = lowest
 	}
-	return row[:n]
+	return row[low:n], low
+}
+
+// keysFrom and rowsFrom are a packed right side, of depth rows, without its
+// first columns or rows, in whole panels.
+func keysFrom(packed unsafe.Pointer, depth, columns int) unsafe.Pointer {
+	return offset(packed, bf16.PackedLen(depth, columns), engine.BF16)
+}
+
+func rowsFrom(packed unsafe.Pointer, rows int) unsafe.Pointer {
+	return offset(packed, rows*bf16.Cols, engine.BF16)
 }
 
 const lowest = -1e30
@@ -83,21 +109,22 @@ func (k *attentionBF16) head(i int, scratch unsafe.Pointer) {
 	bf16.Pack(values, offset(qkv.Pointer(), row*qkv.Cols()+k.valueColumn(head), engine.BF16), qkv.Cols(), k.Seq, dim)
 	for b := range k.count() {
 		first, end := k.bounds(b)
-		n, depth := end-first, (end+1)&^1
+		n, depth, skip := end-first, (end+1)&^1, k.hidden(row+first, end-first)
 		rotated(&k.blocks, queries, qkv, row+first, head*dim, first, n, k.angles)
-		bf16.Product(n, end, dim, pointer(queries), dim, keys, dim, pointer(s), stride, bf16.Set)
+		bf16.Product(n, end-skip, dim, pointer(queries), dim, keysFrom(keys, dim, skip), dim, pointer(s[skip:]), stride, bf16.Set)
 		var sums [bf16Block]float32
 		for r := range n {
-			x := masked(s[r*stride:(r+1)*stride], first+r+1)
-			e := p[r*stride : (r+1)*stride]
+			x, low := masked(s[r*stride:(r+1)*stride], k.firstKey(row+first+r), first+r+1)
+			e, high := p[r*stride:(r+1)*stride], low+len(x)
 			top := a * largest(x)
-			sums[r] = expSum(e[:len(x)], x, a, top)
-			clear(e[len(x):max(depth, len(x))])
+			sums[r] = expSum(e[low:high], x, a, top)
+			clear(e[skip:low])
+			clear(e[high:max(depth, high)])
 			if statistics != nil {
 				statistics[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))
 			}
 		}
-		bf16.Product(n, dim, depth, pointer(p), stride, values, k.Seq, pointer(o), dim, bf16.Set)
+		bf16.Product(n, dim, depth-skip, pointer(p[skip:]), stride, rowsFrom(values, skip), k.Seq, pointer(o), dim, bf16.Set)
 		for r := range n {
 			scale(rowOf[uint16](out, row+first+r)[head*dim:(head+1)*dim], 1/sums[r], o[r*dim:(r+1)*dim])
 		}
@@ -116,9 +143,9 @@ type attentionGradBF16 struct {
 	k, q, keys, keyRows, values, side, s, dp, p, ds, paired, dq int64
 }
 
-func newAttentionGradBF16(d *Device, in *engine.Instr, h op.Heads) engine.Kernel {
+func newAttentionGradBF16(d *Device, in *engine.Instr, h op.Heads, starts *engine.Tensor) engine.Kernel {
 	k := &attentionGradBF16{
-		d: d, in: in, blocks: blocks{h, engine.BF16, min(bf16Block, h.Seq)}, angles: d.anglesOf(h), bufs: d.buffers(1, h.HeadDim),
+		d: d, in: in, blocks: blocks{h, engine.BF16, min(bf16Block, h.Seq), starts}, angles: d.anglesOf(h), bufs: d.buffers(1, h.HeadDim),
 	}
 	w, dim := &k.worker, int64(h.HeadDim)
 	k.k = w.take(2 * int64(h.Seq) * dim)
@@ -171,34 +198,38 @@ func (k *attentionGradBF16) head(i int, dkAll, dvAll, scratch unsafe.Pointer) {
 	bf16.PackTransposed(values, offset(qkv.Pointer(), row*qkv.Cols()+k.valueColumn(head), engine.BF16), qkv.Cols(), dim, k.Seq)
 	for b := k.count() - 1; b >= 0; b-- {
 		first, end := k.bounds(b)
-		n, depth := end-first, (end+1)&^1
+		n, depth, skip := end-first, (end+1)&^1, k.hidden(row+first, end-first)
 		store := bf16.Add
 		if b == k.count()-1 {
-			store = bf16.Set // the last block reaches every key
+			store = bf16.Set // the last block reaches every key but the hidden ones
+			clear(matrixAt[float32](dk, 0, skip*dim))
+			clear(matrixAt[float32](dv, 0, skip*dim))
 		}
 		rotated(&k.blocks, queries, qkv, row+first, head*dim, first, n, k.angles)
 		do := pointer(columns(dout, row+first))
-		bf16.Product(n, end, dim, pointer(queries), dim, keys, dim, pointer(s), stride, bf16.Set)
-		bf16.Product(n, end, dim, do, dout.Cols(), values, dim, pointer(dp), stride, bf16.Set)
+		bf16.Product(n, end-skip, dim, pointer(queries), dim, keysFrom(keys, dim, skip), dim, pointer(s[skip:]), stride, bf16.Set)
+		bf16.Product(n, end-skip, dim, do, dout.Cols(), keysFrom(values, dim, skip), dim, pointer(dp[skip:]), stride, bf16.Set)
 		for r := range n {
 			t, at := row+first+r, r*stride
-			x := masked(s[at:at+stride], first+r+1)
-			m := len(x)
+			x, low := masked(s[at:at+stride], k.firstKey(t), first+r+1)
+			m := low + len(x)
 			delta := dot(columns(dout, t), columns(out, t))
 			for j := first + r + 1; j < m; j++ {
 				dp[at+j] = 0 // may be beyond what the product wrote
 			}
-			softmaxGrad(p[at:at+m], ds[at:at+m], x, dp[at:at+m], a, lse[t*k.Heads.Heads+head], delta)
+			softmaxGrad(p[at+low:at+m], ds[at+low:at+m], x, dp[at+low:at+m], a, lse[t*k.Heads.Heads+head], delta)
+			clear(p[at+skip : at+low])
+			clear(ds[at+skip : at+low])
 			clear(p[at+m : at+max(depth, m)])
 			clear(ds[at+m : at+max(depth, m)])
 		}
 		bf16.Pack(side, do, dout.Cols(), n, dim)
-		bf16.Pair(paired, pointer(p), stride, n, end)
-		bf16.ProductPaired(end, dim, n, paired, side, n, dv, dim, store)
+		bf16.Pair(paired, pointer(p[skip:]), stride, n, end-skip)
+		bf16.ProductPaired(end-skip, dim, n, paired, side, n, offset(dv, skip*dim, engine.F32), dim, store)
 		bf16.Pack(side, pointer(queries), dim, n, dim)
-		bf16.Pair(paired, pointer(ds), stride, n, end)
-		bf16.ProductPaired(end, dim, n, paired, side, n, dk, dim, store)
-		bf16.Product(n, dim, depth, pointer(ds), stride, keyRows, k.Seq, pointer(dq), dim, bf16.Set)
+		bf16.Pair(paired, pointer(ds[skip:]), stride, n, end-skip)
+		bf16.ProductPaired(end-skip, dim, n, paired, side, n, offset(dk, skip*dim, engine.F32), dim, store)
+		bf16.Product(n, dim, depth-skip, pointer(ds[skip:]), stride, rowsFrom(keyRows, skip), k.Seq, pointer(dq), dim, bf16.Set)
 		for r := range n {
 			at := (first + r) * half
 			rotate(columns(dqkv, row+first+r), dq[r*dim:(r+1)*dim], k.angles.cos[at:at+half], k.angles.minusSin[at:at+half])

@@ -29,13 +29,14 @@ type attentionGrad struct {
 type gradProducts struct{ scores, dp, dv, dk, dq product }
 
 func newAttentionGrad(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
+	starts := documentStarts(in, 4)
 	if in.In[0].DType == engine.BF16 {
 		if !bf16.Available() {
 			return nil, errNoBF16
 		}
-		return newAttentionGradBF16(d, in, h), nil
+		return newAttentionGradBF16(d, in, h, starts), nil
 	}
-	k := &attentionGrad{d: d, in: in, blocks: newBlocks(h, in.In[0].DType), angles: d.anglesOf(h), bufs: d.buffers(1, h.HeadDim)}
+	k := &attentionGrad{d: d, in: in, blocks: newBlocks(h, in.In[0].DType, starts), angles: d.anglesOf(h), bufs: d.buffers(1, h.HeadDim)}
 	var temp int64
 	for i := range k.count() {
 		p, n, err := k.products(i)
@@ -127,8 +128,11 @@ func (k *attentionGrad) head(worker, i int, dkAll, dvAll, scratch unsafe.Pointer
 		g.dp.Run(worker, do, v, pointer(dp), temp)
 		for r := range end - first {
 			t, seen, at := row+first+r, first+r+1, r*k.Seq
+			from, to := at+k.firstKey(t), at+seen
 			delta := dot(columns(dout, t), columns(out, t))
-			softmaxGrad(p[at:at+seen], ds[at:at+seen], s[at:at+seen], dp[at:at+seen], a, lse[t*k.Heads.Heads+head], delta)
+			softmaxGrad(p[from:to], ds[from:to], s[from:to], dp[from:to], a, lse[t*k.Heads.Heads+head], delta)
+			clear(p[at:from])
+			clear(ds[at:from])
 			clear(p[at+seen : at+end])
 			clear(ds[at+seen : at+end])
 		}

@@ -83,8 +83,28 @@ func cases() []kernelCase {
 		size := fmt.Sprintf(" B%d T%d H%d K%d D%d", h.Batch, h.Seq, h.Heads, h.KVHeads, h.HeadDim)
 		add(kernelCase{name: "attention" + size, op: op.AttentionOp{Heads: h}, in: []tensor.Shape{matrix(n, h.Width())}, out: []engine.DType{b, f}})
 		add(kernelCase{name: "attention.grad" + size, op: op.AttentionGradOp{Heads: h}, in: []tensor.Shape{matrix(n, h.Width()), matrix(n, o), matrix(n, h.Heads), matrix(n, o)}, f32: map[int]bool{2: true}, out: []engine.DType{b}})
+		for _, mean := range []int{3, 1 + h.Seq/5} {
+			starts, kind := documents(rng, h, mean), fmt.Sprintf("documents of %d", mean)
+			add(kernelCase{name: "masked attention, " + kind + size, op: op.AttentionOp{Heads: h, Masked: true}, in: []tensor.Shape{matrix(n, h.Width()), nil}, ids: starts, out: []engine.DType{b, f}})
+			add(kernelCase{name: "masked attention.grad, " + kind + size, op: op.AttentionGradOp{Heads: h, Masked: true}, in: []tensor.Shape{matrix(n, h.Width()), matrix(n, o), matrix(n, h.Heads), matrix(n, o), nil}, ids: starts, f32: map[int]bool{2: true}, out: []engine.DType{b}})
+		}
 	}
 	return cs
+}
+
+// documents are the starts of documents of 1 to 2·mean−1 tokens.
+func documents(rng *rand.Rand, h op.Heads, mean int) []int32 {
+	starts := make([]int32, h.Batch*h.Seq)
+	for b := range h.Batch {
+		for at := 0; at < h.Seq; {
+			end := min(at+1+rng.IntN(2*mean-1), h.Seq)
+			for t := at; t < end; t++ {
+				starts[b*h.Seq+t] = int32(at)
+			}
+			at = end
+		}
+	}
+	return starts
 }
 
 func TestKernelsAgreeWithPlainVersions(t *testing.T) {
@@ -238,7 +258,7 @@ func (c kernelCase) attentionStatistics(in *engine.Instr, values []gorgonia.Valu
 	if !ok {
 		return
 	}
-	packed, err := op.AttentionOp(g).Do(values[0])
+	packed, err := op.AttentionOp(g).Do(append(values[:1:1], values[4:]...)...)
 	if err != nil {
 		panic(err)
 	}

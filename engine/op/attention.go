@@ -26,16 +26,30 @@ func (h Heads) Width() int { return (h.Heads + 2*h.KVHeads) * h.HeadDim }
 // AttentionOp is causal self-attention with RoPE on q and k, scaled by 1/√D.
 // Its parts are the output [N,H·D] and the log-sum-exp of each row of scores
 // [N,H]; no T×T matrix outlives a block of rows (FlashAttention, Dao et al.,
-// 2022).
+// 2022). Masked, it has the documents' starts as a second input.
 type AttentionOp struct {
 	place
 	Heads
+	Masked bool
 }
 
 // Attention returns out[N,H·D] of qkv[N,(H+2K)·D], whose columns are the query
 // heads, the key heads and the value heads; N = B·T.
 func Attention(at string, qkv *gorgonia.Node, h Heads) (*gorgonia.Node, error) {
-	packed, err := apply(AttentionOp{place(at), h}, qkv)
+	packed, err := apply(AttentionOp{place: place(at), Heads: h}, qkv)
+	if err != nil {
+		return nil, err
+	}
+	return Part(packed, 0)
+}
+
+// MaskedAttention is Attention that does not cross documents: starts[N], int32,
+// is for each token the position in its sequence at which its document begins,
+// and query t sees the keys s with starts[t] ≤ s ≤ t (packing without cross
+// contamination, Krell et al., 2021). Positions for RoPE are those in the
+// sequence: scores depend on distances only.
+func MaskedAttention(at string, qkv, starts *gorgonia.Node, h Heads) (*gorgonia.Node, error) {
+	packed, err := apply(AttentionOp{place: place(at), Heads: h, Masked: true}, qkv, starts)
 	if err != nil {
 		return nil, err
 	}
@@ -43,12 +57,12 @@ func Attention(at string, qkv *gorgonia.Node, h Heads) (*gorgonia.Node, error) {
 }
 
 func (o AttentionOp) Kind() string          { return "attention" }
-func (o AttentionOp) Arity() int            { return 1 }
-func (o AttentionOp) Type() hm.Type         { return fnType(vector, matrix) }
-func (o AttentionOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Heads) }
+func (o AttentionOp) Arity() int            { return len(o.inputs()) }
+func (o AttentionOp) Type() hm.Type         { return fnType(vector, o.inputs()...) }
+func (o AttentionOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Heads, o.Masked) }
 func (o AttentionOp) Hashcode() uint32      { return hashcode(o) }
 func (o AttentionOp) String() string        { return string(o.place) + ".attention" }
-func (o AttentionOp) DiffWRT(int) []bool    { return []bool{true} }
+func (o AttentionOp) DiffWRT(n int) []bool  { return []bool{true, false}[:n] }
 func (o AttentionOp) Parts(in []tensor.Shape) []tensor.Shape {
 	n := in[0][0]
 	return []tensor.Shape{{n, o.Heads.Heads * o.HeadDim}, {n, o.Heads.Heads}}
@@ -56,6 +70,13 @@ func (o AttentionOp) Parts(in []tensor.Shape) []tensor.Shape {
 
 func (o AttentionOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return inferShape(o, in)
+}
+
+func (o AttentionOp) inputs() []rank {
+	if o.Masked {
+		return []rank{matrix, ids}
+	}
+	return []rank{matrix}
 }
 
 func (o AttentionOp) check(in []tensor.Shape) error {
@@ -68,11 +89,22 @@ func (o AttentionOp) check(in []tensor.Shape) error {
 	if n := o.Batch * o.Seq; in[0][0] != n || in[0][1] != o.Width() {
 		return fmt.Errorf("qkv is %v, want (%d, %d)", in[0], n, o.Width())
 	}
+	if o.Masked && in[1][0] != in[0][0] {
+		return fmt.Errorf("starts is %v, want (%d)", in[1], in[0][0])
+	}
 	return nil
 }
 
-// Do is the plain version.
+// Do is the plain version. A document that does not begin between its sequence
+// and the token itself is an error.
 func (o AttentionOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
+	if o.Masked {
+		for n, start := range v[1].Data().([]int32) {
+			if start < 0 || int(start) > n%o.Seq {
+				return nil, fmt.Errorf("op: attention %s: the document of token %d begins at position %d, the token is at %d", o.place, n, start, n%o.Seq)
+			}
+		}
+	}
 	return evaluate(o, v,
 		func(a operands[float32]) { attention(o.Heads, a) },
 		func(a operands[float64]) { attention(o.Heads, a) })
@@ -87,26 +119,40 @@ func (o AttentionOp) SymDiff(in gorgonia.Nodes, out, grad *gorgonia.Node) (gorgo
 	if err != nil {
 		return nil, err
 	}
+	if o.Masked {
+		dqkv, err := apply(AttentionGradOp(o), in[0], y, lse, grad, in[1])
+		return gorgonia.Nodes{dqkv, nil}, err
+	}
 	dqkv, err := apply(AttentionGradOp(o), in[0], y, lse, grad)
 	return gorgonia.Nodes{dqkv}, err
 }
 
-// AttentionGradOp takes qkv, out, lse and dout to dqkv[N,(H+2K)·D]. With
+// AttentionGradOp takes qkv, out, lse and dout, and the documents' starts where
+// it is masked, to dqkv[N,(H+2K)·D]. With
 // P = exp(S−lse): dV = Pᵀ·dO, dS = P∘(dO·Vᵀ − rowsum(dO∘O)), dQ = dS·K,
 // dK = dSᵀ·Q (FlashAttention, algorithm 4).
 type AttentionGradOp struct {
 	place
 	Heads
+	Masked bool
 }
 
 func (o AttentionGradOp) Kind() string          { return "attention.grad" }
-func (o AttentionGradOp) Arity() int            { return 4 }
-func (o AttentionGradOp) Type() hm.Type         { return fnType(matrix, matrix, matrix, matrix, matrix) }
-func (o AttentionGradOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Heads) }
+func (o AttentionGradOp) Arity() int            { return len(o.inputs()) }
+func (o AttentionGradOp) Type() hm.Type         { return fnType(matrix, o.inputs()...) }
+func (o AttentionGradOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Heads, o.Masked) }
 func (o AttentionGradOp) Hashcode() uint32      { return hashcode(o) }
 func (o AttentionGradOp) String() string        { return string(o.place) + ".attention.grad" }
 func (o AttentionGradOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{in[0].Clone()}
+}
+
+func (o AttentionGradOp) inputs() []rank {
+	in := []rank{matrix, matrix, matrix, matrix}
+	if o.Masked {
+		in = append(in, ids)
+	}
+	return in
 }
 
 func (o AttentionGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
@@ -142,6 +188,14 @@ func (h Heads) columns(i int) (q, k, v int) {
 	return i * h.HeadDim, (h.Heads + kv) * h.HeadDim, (h.Heads + h.KVHeads + kv) * h.HeadDim
 }
 
+// firstKey is the first key that the query at row sees.
+func firstKey(starts []int32, row int) int {
+	if starts == nil {
+		return 0
+	}
+	return int(starts[row])
+}
+
 func attention[T Float](h Heads, a operands[T]) {
 	d, w, scale := h.HeadDim, h.Width(), T(1/math.Sqrt(float64(h.HeadDim)))
 	r := rotated(h, a.in[0], 1)
@@ -153,18 +207,19 @@ func attention[T Float](h Heads, a operands[T]) {
 			q, k, v := h.columns(i)
 			for t := range h.Seq {
 				row := b*h.Seq + t
+				first := firstKey(a.ids, row)
 				largest := T(math.Inf(-1))
-				for s := range t + 1 {
+				for s := first; s <= t; s++ {
 					p[s] = scale * dot(r[row*w+q:], r[(b*h.Seq+s)*w+k:], d)
 					largest = max(largest, p[s])
 				}
 				var sum T
-				for s := range t + 1 {
+				for s := first; s <= t; s++ {
 					p[s] = T(math.Exp(float64(p[s] - largest)))
 					sum += p[s]
 				}
 				o := out[row*h.Heads*d+i*d:][:d]
-				for s := range t + 1 {
+				for s := first; s <= t; s++ {
 					for j, x := range r[(b*h.Seq+s)*w+v:][:d] {
 						o[j] += p[s] / sum * x
 					}
@@ -187,7 +242,7 @@ func attentionBackward[T Float](h Heads, a operands[T]) {
 				row := b*h.Seq + t
 				do := dout[row*h.Heads*d+i*d:]
 				delta := dot(do, out[row*h.Heads*d+i*d:], d)
-				for s := range t + 1 {
+				for s := firstKey(a.ids, row); s <= t; s++ {
 					col := b*h.Seq + s
 					p := T(math.Exp(float64(scale*dot(r[row*w+q:], r[col*w+k:], d) - lse[row*h.Heads+i])))
 					ds := p * (dot(do, r[col*w+v:], d) - delta) * scale

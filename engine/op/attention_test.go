@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -10,6 +11,12 @@ import (
 
 func attend(h Heads) func(gorgonia.Nodes) (*gorgonia.Node, error) {
 	return unary(func(qkv *gorgonia.Node) (*gorgonia.Node, error) { return Attention("0.attn", qkv, h) })
+}
+
+func attendMasked(h Heads) func(gorgonia.Nodes) (*gorgonia.Node, error) {
+	return binary(func(qkv, starts *gorgonia.Node) (*gorgonia.Node, error) {
+		return MaskedAttention("0.attn", qkv, starts, h)
+	})
 }
 
 func TestAttentionGradient(t *testing.T) {
@@ -32,27 +39,66 @@ func TestAttentionGradient(t *testing.T) {
 	}
 }
 
-// No token sees a later one or another sequence's.
-func TestAttentionCausal(t *testing.T) {
+func TestMaskedAttentionGradient(t *testing.T) {
+	base := RoPE{Base: 10000}
+	for _, c := range []struct {
+		name   string
+		starts []int32
+		Heads
+	}{
+		{"MHA", []int32{0, 0, 2, 2, 0, 1, 1, 1}, Heads{Batch: 2, Seq: 4, Heads: 2, KVHeads: 2, HeadDim: 4, RoPE: base}},
+		{"GQA", []int32{0, 0, 0, 3, 3, 0, 0, 0, 0, 0}, Heads{Batch: 2, Seq: 5, Heads: 4, KVHeads: 2, HeadDim: 4, RoPE: base}},
+		{"documents of one token", []int32{0, 1, 2}, Heads{Batch: 1, Seq: 3, Heads: 3, KVHeads: 1, HeadDim: 6, RoPE: base}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			qkv := normal(random(5), "qkv", 1, c.Batch*c.Seq, c.Width())
+			checkGradients(t, function{args: []argument{qkv, tokens("starts", c.starts...)}, build: attendMasked(c.Heads)})
+		})
+	}
+}
+
+// No token sees a later one or another sequence's, or another document's where
+// attention is masked.
+func TestAttentionSees(t *testing.T) {
 	h := Heads{Batch: 2, Seq: 4, Heads: 4, KVHeads: 2, HeadDim: 6, RoPE: RoPE{Base: 10000}}
 	qkv := normal(random(6), "qkv", 1, h.Batch*h.Seq, h.Width())
-	m, err := record(function{args: []argument{qkv}, build: attend(h)}, tensor.Float64, false)
+	starts := []int32{0, 0, 2, 2, 0, 1, 1, 3}
+	for _, c := range []struct {
+		name string
+		f    function
+		sees func(query, key int) bool // tokens of one sequence
+	}{
+		{"causal", function{args: []argument{qkv}, build: attend(h)}, func(query, key int) bool { return query >= key }},
+		{
+			"masked",
+			function{args: []argument{qkv, tokens("starts", starts...)}, build: attendMasked(h)},
+			func(query, key int) bool { return query >= key && int(starts[query]) <= key%h.Seq },
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) { checkSees(t, c.f, h, c.sees) })
+	}
+}
+
+// checkSees changes each token of the function's first argument and looks which
+// rows of its result move.
+func checkSees(t *testing.T, f function, h Heads, sees func(query, key int) bool) {
+	m, err := record(f, tensor.Float64, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.vm.Close()
-	before, err := m.run([]argument{qkv})
+	before, err := m.run(f.args)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := h.Heads * h.HeadDim
 	for changed := range h.Batch * h.Seq {
-		other := qkv
-		other.data = append([]float64(nil), qkv.data...)
+		args := slices.Clone(f.args)
+		args[0].data = slices.Clone(args[0].data)
 		for j := range h.Width() {
-			other.data[changed*h.Width()+j] += 1
+			args[0].data[changed*h.Width()+j] += 1
 		}
-		after, err := m.run([]argument{other})
+		after, err := m.run(args)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,8 +107,8 @@ func TestAttentionCausal(t *testing.T) {
 			for j := range out {
 				moved = moved || before.out[row*out+j] != after.out[row*out+j]
 			}
-			if sees := row/h.Seq == changed/h.Seq && row >= changed; moved != sees {
-				t.Errorf("token %d changed: token %d moved %v, want %v", changed, row, moved, sees)
+			if want := row/h.Seq == changed/h.Seq && sees(row, changed); moved != want {
+				t.Errorf("token %d changed: token %d moved %v, want %v", changed, row, moved, want)
 			}
 		}
 	}

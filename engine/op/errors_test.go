@@ -78,6 +78,22 @@ func TestBadShapes(t *testing.T) {
 			[]string{"attention 3.attn", "head size 3"},
 		},
 		{
+			"attention: another number of starts",
+			[]tensor.Shape{{8, 32}},
+			func(in nodes) (*gorgonia.Node, error) {
+				return MaskedAttention("3.attn", in[0], ids6(in), heads(func(h *Heads) { h.Batch, h.Seq = 2, 4 }))
+			},
+			[]string{"attention 3.attn", "starts is (6)", "want (8)"},
+		},
+		{
+			"attention: starts are floats",
+			[]tensor.Shape{{6, 32}, {6}},
+			func(in nodes) (*gorgonia.Node, error) {
+				return MaskedAttention("3.attn", in[0], in[1], heads(func(*Heads) {}))
+			},
+			[]string{"attention 3.attn"},
+		},
+		{
 			"swiglu: odd width",
 			[]tensor.Shape{{6, 5}},
 			func(in nodes) (*gorgonia.Node, error) { return SwiGLU("3.ffn", in[0]) },
@@ -172,6 +188,21 @@ func TestTokenOutOfRange(t *testing.T) {
 	}
 	checkRunError(t, function{args: headArguments(1, 1, 0, 9), build: buildHeadLoss},
 		"op: headloss head: target 1 is 9, vocabulary has 9")
+}
+
+// Nor does a token see keys that are none of its sequence's.
+func TestStartOutOfRange(t *testing.T) {
+	h := Heads{Batch: 2, Seq: 2, Heads: 1, KVHeads: 1, HeadDim: 2, RoPE: RoPE{Base: 10000}}
+	qkv := normal(random(18), "qkv", 1, 4, h.Width())
+	for _, c := range []struct {
+		starts []int32
+		want   string
+	}{
+		{[]int32{0, 1, 1, 0}, "op: attention 0.attn: the document of token 2 begins at position 1, the token is at 0"},
+		{[]int32{0, -1, 0, 0}, "op: attention 0.attn: the document of token 1 begins at position -1, the token is at 1"},
+	} {
+		checkRunError(t, function{args: []argument{qkv, tokens("starts", c.starts...)}, build: attendMasked(h)}, c.want)
+	}
 }
 
 func checkRunError(t *testing.T, f function, want string) {

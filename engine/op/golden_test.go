@@ -18,6 +18,7 @@ func TestPyTorch(t *testing.T) {
 	seen := map[string]bool{}
 	for _, o := range ops {
 		seen[o.Kind] = true
+		seen["masked attention"] = seen["masked attention"] || o.Kind == "attention" && len(o.Inputs) == 2
 		f := function{build: builder(t, o), upstream: o.Upstream}
 		for _, a := range o.Inputs {
 			f.args = append(f.args, argument{name: a.Name, shape: a.Shape, data: a.Data, ids: a.IDs, fixed: a.Grad == nil})
@@ -42,7 +43,7 @@ func TestPyTorch(t *testing.T) {
 			})
 		}
 	}
-	for _, kind := range []string{"embedding", "linear", "rmsnorm", "attention", "swiglu", "relu", "add", "headloss"} {
+	for _, kind := range []string{"embedding", "linear", "rmsnorm", "attention", "masked attention", "swiglu", "relu", "add", "headloss"} {
 		if !seen[kind] {
 			t.Errorf("%s is not in golden.json", kind)
 		}
@@ -65,7 +66,12 @@ func builder(t *testing.T, o golden.Op) func(in gorgonia.Nodes) (*gorgonia.Node,
 			Batch: o.Int("batch"), Seq: o.Int("seq"), Heads: o.Int("heads"), KVHeads: o.Int("kv_heads"),
 			HeadDim: o.Int("head_dim"), RoPE: RoPE{Base: o.Attrs["rope_base"]},
 		}
-		return unary(func(qkv *gorgonia.Node) (*gorgonia.Node, error) { return Attention(at, qkv, h) })
+		return func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+			if len(in) == 2 {
+				return MaskedAttention(at, in[0], in[1], h)
+			}
+			return Attention(at, in[0], h)
+		}
 	case "swiglu":
 		return unary(func(x *gorgonia.Node) (*gorgonia.Node, error) { return SwiGLU(at, x) })
 	case "relu":

@@ -17,8 +17,8 @@ func every() []Op {
 	const at = place("0.test")
 	return []Op{
 		AddOp{at},
-		AttentionOp{at, h},
-		AttentionGradOp{at, h},
+		AttentionOp{at, h, false},
+		AttentionGradOp{at, h, false},
 		EmbeddingOp{at},
 		EmbeddingGradOp{at, 7},
 		HeadLossOp{at},
@@ -85,6 +85,8 @@ func change(v reflect.Value, path []int) string {
 	f := v.FieldByIndex(path)
 	f = reflect.NewAt(f.Type(), unsafe.Pointer(f.UnsafeAddr())).Elem()
 	switch f.Kind() {
+	case reflect.Bool:
+		f.SetBool(!f.Bool())
 	case reflect.Int:
 		f.SetInt(f.Int() + 1)
 	case reflect.Float64:

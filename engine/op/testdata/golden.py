@@ -84,6 +84,32 @@ def rmsnorm():
         yield case("rmsnorm", name, norm, inputs, {"eps": eps}, llama)
 
 
+def tables64(t, d, base):
+    """RoPE's cosines and sines in float64."""
+    frequencies = base ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+    angles = torch.outer(torch.arange(t, dtype=torch.float64), frequencies).repeat(1, 2)[None]
+    return angles.cos(), angles.sin()
+
+
+def tables_llama(t, d, base, h):
+    """The same as transformers makes them, in float32."""
+    config = LlamaConfig(
+        hidden_size=h * d,
+        num_attention_heads=h,
+        head_dim=d,
+        rope_parameters={"rope_type": "default", "rope_theta": base},
+    )
+    return LlamaRotaryEmbedding(config)(torch.zeros(1), torch.arange(t)[None])
+
+
+def attend(qkv, b, t, h, k, d, tables, **mask):
+    """Attention of packed q, k and v; mask goes to PyTorch's attention."""
+    q, key, v = (x.unflatten(-1, (-1, d)).transpose(1, 2) for x in qkv.unflatten(0, (b, t)).split([h * d, k * d, k * d], -1))
+    q, key = apply_rotary_pos_emb(q, key, *tables)
+    out = F.scaled_dot_product_attention(q, key, v, enable_gqa=True, **mask)
+    return out.transpose(1, 2).reshape(b * t, h * d)
+
+
 def attention():
     for name, b, t, h, k, d, base in [
         ("mha", 2, 5, 2, 2, 4, 10000.0),
@@ -91,36 +117,32 @@ def attention():
         ("mqa", 1, 9, 3, 1, 10, 500.0),
         ("one_token", 3, 1, 2, 1, 2, 10000.0),
     ]:
-
-        def tables64():
-            frequencies = base ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
-            angles = torch.outer(torch.arange(t, dtype=torch.float64), frequencies).repeat(1, 2)[None]
-            return angles.cos(), angles.sin()
-
-        def tables_llama():
-            config = LlamaConfig(
-                hidden_size=h * d,
-                num_attention_heads=h,
-                head_dim=d,
-                rope_parameters={"rope_type": "default", "rope_theta": base},
-            )
-            return LlamaRotaryEmbedding(config)(torch.zeros(1), torch.arange(t)[None])
-
-        def attend(qkv, tables):
-            q, key, v = (
-                x.unflatten(-1, (-1, d)).transpose(1, 2) for x in qkv.unflatten(0, (b, t)).split([h * d, k * d, k * d], -1)
-            )
-            q, key = apply_rotary_pos_emb(q, key, *tables)
-            out = F.scaled_dot_product_attention(q, key, v, is_causal=True, enable_gqa=True)
-            return out.transpose(1, 2).reshape(b * t, h * d)
-
         yield case(
             "attention",
             name,
-            lambda qkv: attend(qkv, tables64()),
+            lambda qkv: attend(qkv, b, t, h, k, d, tables64(t, d, base), is_causal=True),
             {"qkv": random(b * t, (h + 2 * k) * d)},
             {"batch": b, "seq": t, "heads": h, "kv_heads": k, "head_dim": d, "rope_base": base},
-            lambda qkv: attend(qkv, tables_llama()),
+            lambda qkv: attend(qkv, b, t, h, k, d, tables_llama(t, d, base, h), is_causal=True),
+        )
+
+
+def masked_attention():
+    """Sequences of whole documents: the mask is a block of each, below the diagonal."""
+    for name, lengths, h, k, d, base in [
+        ("documents", [[3, 1, 4], [8]], 4, 2, 6, 10000.0),
+        ("one_token_documents", [[1, 1, 1]], 2, 1, 4, 500.0),
+    ]:
+        b, t = len(lengths), sum(lengths[0])
+        mask = torch.stack([torch.block_diag(*[torch.ones(n, n) for n in row]) for row in lengths]).bool().tril()[:, None]
+        starts = torch.tensor([sum(row[:i]) for row in lengths for i, n in enumerate(row) for _ in range(n)])
+        yield case(
+            "attention",
+            name,
+            lambda qkv, _: attend(qkv, b, t, h, k, d, tables64(t, d, base), attn_mask=mask),
+            {"qkv": random(b * t, (h + 2 * k) * d), "starts": starts},
+            {"batch": b, "seq": t, "heads": h, "kv_heads": k, "head_dim": d, "rope_base": base},
+            lambda qkv, _: attend(qkv, b, t, h, k, d, tables_llama(t, d, base, h), attn_mask=mask),
         )
 
 
@@ -157,7 +179,7 @@ def head_loss():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    records = [r for cases in (embedding, linear, rmsnorm, attention, elementwise, head_loss) for r in cases()]
+    records = [r for cases in (embedding, linear, rmsnorm, attention, elementwise, head_loss, masked_attention) for r in cases()]
     path = pathlib.Path(__file__).with_name("golden.json")
     path.write_text("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in records) + "\n]\n")
     print(f"{len(records)} cases, {path.stat().st_size} bytes")
