@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check bench bench-peers fuzz golden interop clean
+.PHONY: run setup build install test check bench bench-peers bench-tokenizers fuzz golden interop clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -38,6 +38,9 @@ bench: build ## speed of a training step beside the machine's own peaks
 
 bench-peers: build ## the same beside PyTorch and transformers, from PyPI
 	scripts/bench-peers.sh
+
+bench-tokenizers: ## encoding beside sentencepiece and tokenizers: MODEL=tokenizer.model TEXT=file
+	PYTHON=$$(scripts/venv.sh sentencepiece tokenizers)/bin/python scripts/bench-tokenizers.sh $(MODEL) $(TEXT)
 
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	scripts/fuzz.sh

@@ -10,35 +10,39 @@ import (
 // Stream writes tokens as text. A character may be spread over several tokens, so
 // what is not whole yet waits; bytes that are no UTF-8 are written as U+FFFD.
 type Stream struct {
-	w       io.Writer
-	tok     data.Tokenizer
-	waiting []byte
-	err     error
+	w   io.Writer
+	dec data.Decoder
+	err error
 }
 
-// NewStream writes the text of tok's tokens to w.
-func NewStream(w io.Writer, tok data.Tokenizer) *Stream { return &Stream{w: w, tok: tok} }
+// NewStream writes the text of tok's tokens to w. The text goes on from the tokens
+// before, which are not written: a tokenizer may treat a text's beginning
+// differently.
+func NewStream(w io.Writer, tok data.Tokenizer, before ...int32) *Stream {
+	s := &Stream{w: w, dec: data.NewDecoder(tok)}
+	for _, id := range before {
+		s.dec.Append(nil, id)
+	}
+	return s
+}
 
 // Token takes the next token. An error of the writer is kept for Close.
-func (s *Stream) Token(id int32) {
-	s.waiting = append(s.waiting, s.tok.Decode([]int32{id})...)
-	s.flush(false)
-}
+func (s *Stream) Token(id int32) { s.write(s.dec.Append(nil, id)) }
 
 // Close writes what waits and returns the first error of the writer.
 func (s *Stream) Close() error {
-	s.flush(true)
+	s.write(s.dec.Flush(nil))
 	return s.err
 }
 
-func (s *Stream) flush(all bool) {
-	var text []byte
-	for len(s.waiting) > 0 && (all || utf8.FullRune(s.waiting)) {
-		r, n := utf8.DecodeRune(s.waiting)
-		text = utf8.AppendRune(text, r)
-		s.waiting = s.waiting[n:]
+func (s *Stream) write(text []byte) {
+	var valid []byte
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		valid = utf8.AppendRune(valid, r)
+		text = text[n:]
 	}
-	if len(text) > 0 && s.err == nil {
-		_, s.err = s.w.Write(text)
+	if len(valid) > 0 && s.err == nil {
+		_, s.err = s.w.Write(valid)
 	}
 }

@@ -111,7 +111,7 @@ func (f *flags) generate(ctx context.Context, w io.Writer) error {
 	if len(prompt) == 0 {
 		return errors.Join(&usageError{errors.New("--prompt is empty, and the tokenizer has no token to begin with")}, m.Close())
 	}
-	s := infer.NewStream(w, m.Tokenizer)
+	s := infer.NewStream(w, m.Tokenizer, prompt...)
 	err = m.Generate(ctx, prompt, f.options, s.Token)
 	if closing := s.Close(); err == nil {
 		err = closing
