@@ -14,6 +14,7 @@ import (
 type Graph struct {
 	*gorgonia.ExprGraph
 	Tokens  *gorgonia.Node // [N] int32
+	Starts  *gorgonia.Node // [N] int32: where each token's document begins in its sequence; nil without DocumentMask
 	Targets *gorgonia.Node // [N] int32, negative where a token is not supervised; nil without a loss
 	Scale   *gorgonia.Node // scalar that multiplies the summed loss: 1/(supervised tokens); nil without a loss
 	Loss    *gorgonia.Node // scalar, nil without a loss
@@ -24,9 +25,15 @@ type Graph struct {
 	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
 }
 
+// Option changes the graph of a loss.
+type Option func(*builder)
+
+// DocumentMask keeps attention within documents: the graph has the input Starts.
+func DocumentMask(b *builder) { b.graph.Starts = b.ids("starts") }
+
 // BuildTraining returns the graph of the loss and of every parameter's gradient.
-func (c Config) BuildTraining(batch, seq int) (*Graph, error) {
-	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss)
+func (c Config) BuildTraining(batch, seq int, options ...Option) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -34,8 +41,8 @@ func (c Config) BuildTraining(batch, seq int) (*Graph, error) {
 }
 
 // BuildScoring returns the graph of the loss alone.
-func (c Config) BuildScoring(batch, seq int) (*Graph, error) {
-	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss)
+func (c Config) BuildScoring(batch, seq int, options ...Option) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +79,7 @@ type builder struct {
 	err        error
 }
 
-func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *gorgonia.Node)) (*builder, error) {
+func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *gorgonia.Node), options ...Option) (*builder, error) {
 	c = c.Resolved()
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -90,6 +97,9 @@ func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *g
 		b.order = append(b.order, p.Name)
 	}
 	b.graph.Tokens = b.ids("tokens")
+	for _, option := range options {
+		option(b)
+	}
 	b.graph.Hidden = b.body()
 	head(b, b.graph.Hidden)
 	if b.err != nil {
@@ -117,13 +127,20 @@ func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
 	n := b.norm(at("attn.norm"), x, LayerParameterName("input_layernorm", layer))
 	qkv := b.add(op.Linear(at("attn.qkv"), n,
 		weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj"))) // [N,(H+2K)·D]
-	a := b.add(op.Attention(at("attn"), qkv, b.heads()))                 // [N,H·D]
+	a := b.attention(at("attn"), qkv)                                    // [N,H·D]
 	o := b.add(op.Linear(at("attn.out"), a, weight("self_attn.o_proj"))) // [N,C]
 	h := b.add(op.Add(at("attn.add"), x, o))                             // [N,C]
 	n = b.norm(at("ffn.norm"), h, LayerParameterName("post_attention_layernorm", layer))
 	f := b.ffn(at, n, weight)                                         // [N,F]
 	d := b.add(op.Linear(at("ffn.down"), f, weight("mlp.down_proj"))) // [N,C]
 	return b.add(op.Add(at("ffn.add"), h, d))
+}
+
+func (b *builder) attention(at string, qkv *gorgonia.Node) *gorgonia.Node {
+	if b.graph.Starts != nil {
+		return b.add(op.MaskedAttention(at, qkv, b.graph.Starts, b.heads()))
+	}
+	return b.add(op.Attention(at, qkv, b.heads()))
 }
 
 func (b *builder) ffn(at func(string) string, n *gorgonia.Node, weight func(string) *gorgonia.Node) *gorgonia.Node {

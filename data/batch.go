@@ -13,7 +13,7 @@ type Batch struct {
 	Targets []int32 // Rows × Seq: the ids that follow, Ignored where not supervised
 	Tokens  int     // supervised positions
 	// Docs is the number of each position's document in its row, from 0, in
-	// Rows × Seq; nil where the loader was not asked for it.
+	// Rows × Seq; nil where it was not asked for.
 	Docs []int32
 
 	free chan<- *Batch

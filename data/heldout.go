@@ -16,6 +16,7 @@ type Heldout struct {
 	Batches int
 
 	corpus  Corpus
+	docs    documentStarts // if NumberDocuments was called
 	rows    int
 	seq     int
 	windows int64 // in the corpus
@@ -49,6 +50,13 @@ func HeldoutBatches(corpus Corpus, rows, seq int, maxTokens int64) (*Heldout, er
 
 func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 
+// NumberDocuments makes All fill Batch.Docs. A corpus that does not know its
+// documents is an error.
+func (h *Heldout) NumberDocuments() (err error) {
+	h.docs, err = startsOf(h.corpus)
+	return err
+}
+
 // window is the range of inputs of the i-th window scored.
 func (h *Heldout) window(i int64) (from, to int64) {
 	from = i * h.windows / h.scored * int64(h.seq)
@@ -61,14 +69,18 @@ func (h *Heldout) window(i int64) (from, to int64) {
 func (h *Heldout) All() iter.Seq[*Batch] {
 	return func(yield func(*Batch) bool) {
 		b := newBatch(h.rows, h.seq)
+		if h.docs != nil {
+			b.Docs = make([]int32, h.rows*h.seq)
+		}
 		window := make([]int32, h.seq+1)
 		for step := range h.Batches {
 			b.Step, b.Tokens = int64(step), 0
 			for row := range h.rows {
 				inputs, targets := b.row(row)
-				n := 0
+				n, from := 0, int64(0)
 				if i := int64(step*h.rows + row); i < h.scored {
-					from, to := h.window(i)
+					var to int64
+					from, to = h.window(i)
 					n = int(to - from)
 					h.corpus.Read(window[:n+1], from)
 				}
@@ -81,6 +93,9 @@ func (h *Heldout) All() iter.Seq[*Batch] {
 					targets[j] = Ignored
 				}
 				b.Tokens += n
+				if h.docs != nil {
+					h.docs.number(b.Docs[row*h.seq:(row+1)*h.seq], span{start: from, n: n + 1, high: h.corpus.Len()})
+				}
 			}
 			if !yield(b) {
 				return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +36,7 @@ type Loader struct {
 	sampler Sampler
 	config  LoaderConfig
 	order   func(g int64) span
-	docs    []int64 // where documents start, if Docs is asked for
+	docs    documentStarts // if Docs is asked for
 	waited  atomic.Int64
 
 	ready chan *Batch
@@ -82,11 +81,9 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 		quit:    make(chan struct{}),
 	}
 	if config.Docs {
-		d, ok := corpus.(documented)
-		if !ok {
-			return nil, fmt.Errorf("data: the corpus does not know its documents")
+		if l.docs, err = startsOf(corpus); err != nil {
+			return nil, err
 		}
-		l.docs = d.Documents()
 	}
 	for range cap(l.free) {
 		b := newBatch(config.Batch, config.Seq)
@@ -175,32 +172,7 @@ func (l *Loader) prepare(b *Batch, step int64, window []int32) {
 		}
 		b.Tokens += n
 		if c.Docs {
-			l.number(b.Docs[i*b.Seq:(i+1)*b.Seq], place)
+			l.docs.number(b.Docs[i*b.Seq:(i+1)*b.Seq], place)
 		}
-	}
-}
-
-// number gives each position of a row the number of its document in the row,
-// from 0; what is left of the row has a number of its own.
-func (l *Loader) number(row []int32, place span) {
-	at, next := place.start, 0
-	seek := func() { next = sort.Search(len(l.docs), func(i int) bool { return l.docs[i] > at }) }
-	seek()
-	doc := int32(0)
-	for i := range row {
-		switch {
-		case i == place.n-1: // filling
-			doc++
-		case i >= place.n:
-		case at == place.high:
-			at = place.low
-			seek()
-			doc++
-		case i > 0 && next < len(l.docs) && l.docs[next] == at:
-			doc++
-			next++
-		}
-		row[i] = doc
-		at++
 	}
 }

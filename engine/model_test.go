@@ -42,9 +42,9 @@ type trainer struct {
 	dev     *cpu.Device
 }
 
-func newTrainer(t *testing.T, dev *cpu.Device, c arch.Config, params map[string][]float32, batch, seq int, opt engine.Options) *trainer {
+func newTrainer(t *testing.T, dev *cpu.Device, c arch.Config, params map[string][]float32, batch, seq int, opt engine.Options, options ...arch.Option) *trainer {
 	t.Helper()
-	g, err := c.BuildTraining(batch, seq)
+	g, err := c.BuildTraining(batch, seq, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ type DType uint8
 const (
 	F32  DType = iota // IEEE 754 single precision
 	BF16              // its upper half: 8 bits of exponent, 8 of significand
-	I32               // token ids
+	I32               // token ids and positions
 )
 
 // Size is the size of an element in bytes.

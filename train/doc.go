@@ -12,7 +12,8 @@
 // The recipe is that of the paper (Liu et al., ICML 2024, section 3.1): Adam with
 // weight decay 0.1, a cosine schedule and batches of whole sequences. The loss of
 // a step is divided by the supervised tokens of its whole batch, so micro-batches
-// change nothing but rounding.
+// change nothing but rounding. Held-out text is scored with the attention of
+// training: where data.document_mask keeps that within documents, so does scoring.
 //
 // Two promises hold. A loss or gradient that is not finite stops the run before
 // the update ([NonFiniteError]), so no checkpoint is ever spoilt by one. And a run

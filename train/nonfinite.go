@@ -37,7 +37,7 @@ func (e *NonFiniteError) Unwrap() error { return e.Cause }
 // training program has given its memory back before.
 func (r *run) locate(b *data.Batch, e *NonFiniteError) error {
 	rows := r.choice.MicroBatch
-	p, err := compileTraining(r.c.Model, rows, r.c.Data.Seq, r.weights, r.dev,
+	p, err := compileTraining(&r.c, rows, r.weights, r.dev,
 		engine.Options{Precision: r.choice.Precision, Recompute: r.choice.Recompute, CheckNaN: true})
 	if err != nil {
 		return errors.Join(e, err)

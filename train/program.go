@@ -18,20 +18,29 @@ type program struct {
 	seq   int
 }
 
-func compileTraining(c arch.Config, rows, seq int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
-	g, err := c.BuildTraining(rows, seq)
+func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
+	g, err := c.Model.BuildTraining(rows, c.Data.Seq, graphOptions(c)...)
 	if err != nil {
 		return nil, err
 	}
-	return compile(g, seq, w, dev, o)
+	return compile(g, c.Data.Seq, w, dev, o)
 }
 
-func compileScoring(c arch.Config, rows, seq int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
-	g, err := c.BuildScoring(rows, seq)
+func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
+	g, err := c.Model.BuildScoring(rows, c.Data.Seq, graphOptions(c)...)
 	if err != nil {
 		return nil, err
 	}
-	return compile(g, seq, w, dev, o)
+	return compile(g, c.Data.Seq, w, dev, o)
+}
+
+// graphOptions are the same in training and scoring: a model is scored with the
+// attention that it learns with.
+func graphOptions(c *RunConfig) []arch.Option {
+	if c.Data.DocumentMask {
+		return []arch.Option{arch.DocumentMask}
+	}
+	return nil
 }
 
 func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
@@ -49,6 +58,9 @@ func (p *program) run(b *data.Batch, first int, scale float32) (float64, error) 
 	at := first * p.seq
 	copy(ids, b.Inputs[at:at+len(ids)])
 	copy(p.vm.Input(p.graph.Targets).Ids(), b.Targets[at:at+len(ids)])
+	if p.graph.Starts != nil {
+		b.Starts(p.vm.Input(p.graph.Starts).Ids(), first)
+	}
 	p.vm.Input(p.graph.Scale).Float32s()[0] = scale
 	if err := p.vm.RunAll(); err != nil {
 		return 0, err
@@ -93,11 +105,11 @@ func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev 
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	o := engine.Options{Precision: p, Recompute: r, PlanOnly: true}
-	t, err := compileTraining(c.Model, rows, c.Data.Seq, w, plan, o)
+	t, err := compileTraining(c, rows, w, plan, o)
 	if err != nil {
 		return layout{}, err
 	}
-	s, err := compileScoring(c.Model, rows, c.Data.Seq, w, plan, o)
+	s, err := compileScoring(c, rows, w, plan, o)
 	if err != nil {
 		return layout{}, err
 	}

@@ -48,6 +48,8 @@ func (r *run) openResumed() error {
 		was, want any
 	}{
 		{"data.seq", before.Data.Seq, r.c.Data.Seq},
+		{"data.packing", before.Data.Packing, r.c.Data.Packing},
+		{"data.document_mask", before.Data.DocumentMask, r.c.Data.DocumentMask},
 		{"train.batch", before.Train.Batch, r.c.Train.Batch},
 		{"train.seed", before.Train.Seed, r.c.Train.Seed},
 		{"optim.name", before.Optim.Name, r.c.Optim.Name},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/data"
 	"mobilellm/engine"
 	"mobilellm/optim"
 )
@@ -29,6 +30,10 @@ func TestResumeIsExact(t *testing.T) {
 		{"auto", 5, func(c *RunConfig) { c.Train.MicroBatch, c.Train.Precision = 0, Precision{Auto: true} }},
 		{"bf16 moments", 6, func(c *RunConfig) { c.Optim.Moments = optim.MomentsBF16 }},
 		{"sgd", 5, func(c *RunConfig) { c.Optim.Name, c.Optim.LR = optim.NameSGD, 0.05 }},
+		{"document mask", 5, func(c *RunConfig) {
+			c.Data.Train, c.Data.DocumentMask = documents(t), true
+			c.Data.Packing = data.PackDocuments
+		}},
 		{"trained tokenizer", 9, func(c *RunConfig) { c.Data.Tokenizer, c.Model.VocabSize = "train", 300 }},
 	}
 	for _, test := range tests {
@@ -134,6 +139,8 @@ func TestResumeErrors(t *testing.T) {
 		{"seed", func(c *RunConfig, _ *Options) { c.Train.Seed = 6 }, []string{"train.seed is 5 in checkpoint "}},
 		{"optimizer", func(c *RunConfig, _ *Options) { c.Optim.Name = "sgd" }, []string{"optim.name is adamw in checkpoint ", " and sgd in"}},
 		{"moments", func(c *RunConfig, _ *Options) { c.Optim.Moments = "bf16" }, []string{"optim.moments is float32 in checkpoint ", " and bf16 in the configuration", "\nhint: "}},
+		{"mask", func(c *RunConfig, _ *Options) { c.Data.DocumentMask = true }, []string{"data.document_mask is false in checkpoint ", " and true in"}},
+		{"packing", func(c *RunConfig, _ *Options) { c.Data.Packing = data.PackDocuments }, []string{"data.packing is stream in checkpoint "}},
 		{"text", func(c *RunConfig, _ *Options) { c.Data = changed.Data }, []string{"data.train has fingerprint ", "the text has changed"}},
 		{"older", func(_ *RunConfig, o *Options) { o.Resume = filepath.Join(out, CheckpointsDir, "step-00000004") }, []string{"older than the run's latest, step-00000008", "\nhint: "}},
 		{"another folder", func(_ *RunConfig, o *Options) { o.Out = other }, []string{"is not empty and is not that of checkpoint"}},

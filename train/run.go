@@ -207,6 +207,11 @@ func (r *run) readText(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.c.Data.DocumentMask {
+		if err := r.heldout.NumberDocuments(); err != nil {
+			return err
+		}
+	}
 	return r.openLoader(ctx)
 }
 
@@ -214,6 +219,7 @@ func (r *run) openLoader(ctx context.Context) error {
 	var err error
 	r.loader, err = data.NewLoader(r.text.Train, data.LoaderConfig{
 		Batch: r.c.Train.Batch, Seq: r.c.Data.Seq, Seed: r.c.Train.Seed, StartStep: r.startStep(),
+		Packing: r.c.Data.Packing, Docs: r.c.Data.DocumentMask,
 	})
 	if err != nil || !r.o.Overfit {
 		return err
@@ -257,11 +263,11 @@ func (r *run) makeModel(context.Context) error {
 func (r *run) compile(context.Context) error {
 	o := engine.Options{Precision: r.choice.Precision, Recompute: r.choice.Recompute, Profile: r.o.Profile}
 	var err error
-	if r.training, err = compileTraining(r.c.Model, r.choice.MicroBatch, r.c.Data.Seq, r.weights, r.dev, o); err != nil {
+	if r.training, err = compileTraining(&r.c, r.choice.MicroBatch, r.weights, r.dev, o); err != nil {
 		return err
 	}
 	o.Profile = false
-	r.scoring, err = compileScoring(r.c.Model, r.choice.MicroBatch, r.c.Data.Seq, r.weights, r.dev, o)
+	r.scoring, err = compileScoring(&r.c, r.choice.MicroBatch, r.weights, r.dev, o)
 	return err
 }
 
