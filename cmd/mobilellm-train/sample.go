@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"mobilellm/infer"
@@ -12,7 +13,7 @@ import (
 )
 
 const (
-	sampleTokens = 96
+	sampleTokens = 160
 	// sampleTime keeps the sample of a large model from taking longer than a look
 	// at it is worth.
 	sampleTime = 20 * time.Second
@@ -34,10 +35,10 @@ func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint
 	if len(prompt) == 0 {
 		return nil
 	}
-	fmt.Fprintf(w, "sample:\n\n%s", samplePrompt(config))
+	fmt.Fprintf(w, "sample:\n\n%s", strings.TrimLeft(samplePrompt(config), "\n"))
 	limited, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
-	s := infer.NewStream(w, m.Tokenizer)
+	s := infer.NewStream(w, m.Tokenizer, prompt...)
 	err = m.Generate(limited, prompt, infer.Options{MaxTokens: sampleTokens, Temperature: 0.7, TopP: 0.95, Seed: config.Train.Seed}, s.Token)
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil
@@ -50,7 +51,7 @@ func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint
 // samplePrompt begins a text of the kind that the model was trained on.
 func samplePrompt(config train.RunConfig) string {
 	if trainsOnGo(config) {
-		return "func "
+		return "\n\nfunc ("
 	}
 	return ""
 }
