@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Format, vet, staticcheck and short tests.
 set -eu
-unformatted=$(go run mvdan.cc/gofumpt@v0.9.2 -l $(git ls-files '*.go'))
+unformatted=$(git ls-files "*.go" | xargs grep -L "^// Code generated" | xargs go run mvdan.cc/gofumpt@v0.9.2 -l)
 if [ -n "$unformatted" ]; then
 	printf 'gofumpt would change:\n%s\n' "$unformatted" >&2
 	exit 1
