@@ -13,7 +13,7 @@ import tokenizers
 
 program, model, text, rounds = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), int(sys.argv[4])
 root = pathlib.Path(__file__).parent.parent / "data" / "testdata" / "huggingface"
-lines = text.read_text().removesuffix("\n").split("\n")
+lines = text.read_bytes().decode().removesuffix("\n").split("\n")
 size = text.stat().st_size
 environment = dict(os.environ, GOMAXPROCS="1")
 
