@@ -1,5 +1,5 @@
 # Commands on a CPU: docker build -t mobilellm . &&
-# docker run -v "$PWD:/work" mobilellm --config quickstart.yaml --data /work/text.txt --out /work/run
+# docker run -v "$PWD:/data" mobilellm --config quickstart.yaml --data /data/text.txt --out /data/run
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
