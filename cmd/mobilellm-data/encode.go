@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mobilellm/data"
+	"mobilellm/internal/cli"
 )
 
 func newEncode() *cobra.Command {
@@ -20,7 +21,7 @@ func newEncode() *cobra.Command {
 		Short: "Turn lines of standard input into lines of ids",
 		Long: `Turn each line of standard input into a line of ids with blanks between, as
 spm_encode --output_format=id does.`,
-		Args: noArgs,
+		Args: cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			tok, err := openTokenizer(tokenizer)
 			if err != nil {
@@ -86,7 +87,7 @@ func newDecode() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "decode --tokenizer FILE [--whole]",
 		Short: "Turn lines of ids back into text",
-		Args:  noArgs,
+		Args:  cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			tok, err := openTokenizer(tokenizer)
 			if err != nil {

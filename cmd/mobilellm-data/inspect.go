@@ -14,6 +14,7 @@ import (
 	"mobilellm/data"
 	"mobilellm/data/prepare"
 	"mobilellm/data/shard"
+	"mobilellm/internal/cli"
 )
 
 func newInspect() *cobra.Command {
@@ -24,7 +25,7 @@ func newInspect() *cobra.Command {
 		Use:   "inspect DIR|SHARD...",
 		Short: "Show what token shards hold",
 		Long:  "Show counts, lengths of documents, tokens a byte, the use of BOS and EOS, and\ndecoded samples of token shards.",
-		Args:  someArgs("DIR or SHARD"),
+		Args:  cli.SomeArguments("DIR or SHARD"),
 		RunE: func(c *cobra.Command, args []string) error {
 			shards, err := openShards(args)
 			if err != nil {
@@ -37,7 +38,7 @@ func newInspect() *cobra.Command {
 			}
 			s := summarize(shards, tok, samples)
 			if asJSON {
-				return printJSON(c.OutOrStdout(), s)
+				return cli.PrintJSON(c.OutOrStdout(), s)
 			}
 			return s.print(c.OutOrStdout())
 		},
@@ -53,7 +54,7 @@ func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify DIR|SHARD...",
 		Short: "Check every checksum",
-		Args:  someArgs("DIR or SHARD"),
+		Args:  cli.SomeArguments("DIR or SHARD"),
 		RunE: func(c *cobra.Command, args []string) error {
 			shards, err := openShards(args)
 			if err != nil {
@@ -73,7 +74,7 @@ func newVerify() *cobra.Command {
 				return errors.Join(failed...)
 			}
 			if asJSON {
-				return printJSON(c.OutOrStdout(), map[string]int64{"shards": int64(len(shards)), "tokens": tokens})
+				return cli.PrintJSON(c.OutOrStdout(), map[string]int64{"shards": int64(len(shards)), "tokens": tokens})
 			}
 			_, err = fmt.Fprintf(c.OutOrStdout(), "%d shards with %d tokens are sound\n", len(shards), tokens)
 			return err

@@ -15,6 +15,8 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"mobilellm/internal/cli/clitest"
 )
 
 func TestMain(m *testing.M) {
@@ -49,7 +51,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits, "flip": flip},
+		Cmds: clitest.Commands(nil),
 	})
 }
 
@@ -67,38 +69,6 @@ func gunzip(_ *testscript.Env, path string) []byte {
 		panic(err)
 	}
 	return out.Bytes()
-}
-
-// exits CODE COMMAND… runs a command that must exit with CODE.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND...")
-	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	if exit, ok := err.(*exec.ExitError); ok {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
-	}
-	if fmt.Sprint(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
-}
-
-// flip FILE OFFSET changes one byte; a negative offset counts from the end.
-func flip(ts *testscript.TestScript, _ bool, args []string) {
-	path := ts.MkAbs(args[0])
-	file, err := os.ReadFile(path)
-	ts.Check(err)
-	var at int
-	_, err = fmt.Sscan(args[1], &at)
-	ts.Check(err)
-	if at < 0 {
-		at += len(file)
-	}
-	file[at] ^= 0x55
-	ts.Check(os.WriteFile(path, file, 0o644))
 }
 
 // The program, killed at random moments and started again, ends with the bytes

@@ -13,6 +13,7 @@ import (
 	"mobilellm/data/ingest"
 	"mobilellm/data/prepare"
 	"mobilellm/data/shard"
+	"mobilellm/internal/cli"
 )
 
 // tokenizeFlags are the command line of tokenize.
@@ -40,11 +41,10 @@ func newTokenize() *cobra.Command {
 		Use:   "tokenize --tokenizer FILE --out DIR INPUT...",
 		Short: "Encode text into token shards",
 		Long:  tokenizeDescription,
-		Args:  someArgs("INPUT"),
+		Args:  cli.SomeArguments("INPUT"),
 		RunE:  func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
 	l := c.Flags()
-	l.SortFlags = false
 	l.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
 	l.StringVar(&f.options.Out, "out", "", "folder of the shards")
 	l.StringVar(&f.kind, "format", "auto", "of all inputs: auto (by name), text, jsonl or parquet")
@@ -71,7 +71,7 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 	}
 	o := f.options
 	if o.Out == "" {
-		return usagef("--out is missing\nhint: name a folder for the shards")
+		return cli.Usagef("--out is missing\nhint: name a folder for the shards")
 	}
 	if o.Kind, err = oneOf("--format", f.kind, ingest.Auto, ingest.Text, ingest.JSONL, ingest.Parquet); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 		return err
 	}
 	if f.json {
-		return printJSON(c.OutOrStdout(), manifest)
+		return cli.PrintJSON(c.OutOrStdout(), manifest)
 	}
 	return printManifest(c.OutOrStdout(), o.Out, manifest)
 }
@@ -126,7 +126,7 @@ func printManifest(w io.Writer, dir string, m *prepare.Manifest) error {
 func openTokenizer(path string) (data.Tokenizer, error) {
 	switch path {
 	case "":
-		return nil, usagef("--tokenizer is missing\nhint: name a tokenizer.model, a tokenizer.json, a folder with one, or bytes")
+		return nil, cli.Usagef("--tokenizer is missing\nhint: name a tokenizer.model, a tokenizer.json, a folder with one, or bytes")
 	case data.TokenizerBytes:
 		return data.Bytes(), nil
 	}
@@ -166,5 +166,5 @@ func oneOf[T ~string](flag, value string, allowed ...T) (T, error) {
 	for i, a := range allowed {
 		names[i] = string(a)
 	}
-	return "", usagef("%s %q: want %s", flag, value, strings.Join(names, ", "))
+	return "", cli.Usagef("%s %q: want %s", flag, value, strings.Join(names, ", "))
 }

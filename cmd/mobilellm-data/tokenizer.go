@@ -11,13 +11,11 @@ import (
 	"mobilellm/data"
 	"mobilellm/data/ingest"
 	"mobilellm/data/prepare"
+	"mobilellm/internal/cli"
 )
 
 func newTokenizer() *cobra.Command {
-	c := &cobra.Command{
-		Use: "tokenizer", Short: "Learn tokenizers", Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
-	}
+	c := &cobra.Command{Use: "tokenizer", Short: "Learn tokenizers"}
 	c.AddCommand(newTokenizerTrain())
 	return c
 }
@@ -32,10 +30,10 @@ func newTokenizerTrain() *cobra.Command {
 		Long: `Learn a BPE vocabulary from text, with LLaMA's conventions (no normalisation, digits
 alone, byte fallback), and write it as a SentencePiece model. Inputs are as of
 tokenize. The same text and --vocab give the same bytes.`,
-		Args: someArgs("INPUT"),
+		Args: cli.SomeArguments("INPUT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if out == "" {
-				return usagef("--out is missing\nhint: name the model's file, such as tok.model")
+				return cli.Usagef("--out is missing\nhint: name the model's file, such as tok.model")
 			}
 			var err error
 			if o.Kind, err = oneOf("--format", kind, ingest.Auto, ingest.Text, ingest.JSONL, ingest.Parquet); err != nil {
@@ -68,7 +66,7 @@ tokenize. The same text and --vocab give the same bytes.`,
 			}
 			print := data.NewPieces(model).Fingerprint()
 			if asJSON {
-				return printJSON(c.OutOrStdout(), map[string]any{
+				return cli.PrintJSON(c.OutOrStdout(), map[string]any{
 					"file": out, "vocab": report.Vocab, "characters": report.Characters, "words": report.Words,
 					"documents": report.Documents, "text_bytes": report.TextBytes, "skipped": report.Skipped, "tokenizer": print,
 				})
@@ -79,7 +77,6 @@ tokenize. The same text and --vocab give the same bytes.`,
 		},
 	}
 	l := c.Flags()
-	l.SortFlags = false
 	l.IntVar(&o.Vocab, "vocab", 8192, "pieces to learn, the 259 fixed ones included")
 	l.StringVar(&out, "out", "", "file to write, such as tok.model")
 	l.StringVar(&kind, "format", "auto", "of all inputs: auto (by name), text, jsonl or parquet")

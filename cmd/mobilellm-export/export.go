@@ -10,6 +10,7 @@ import (
 	"mobilellm/export/convert"
 	"mobilellm/export/llama2c"
 	"mobilellm/infer"
+	"mobilellm/internal/cli"
 )
 
 type exportFlags struct {
@@ -26,7 +27,7 @@ func newExport() *cobra.Command {
 		Example: `  mobilellm-export --model runs/first --format gguf --type q8_0 --out first.gguf
   mobilellm-export --model stories260K.bin --tokenizer tok512.bin --format hf --out stories260K
   mobilellm-export verify runs/first --against first.gguf`,
-		Args: noArguments,
+		Args: cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			paths, notes, err := f.export()
 			for _, note := range notes {
@@ -39,7 +40,6 @@ func newExport() *cobra.Command {
 		},
 	}
 	l := c.Flags()
-	l.SortFlags = false
 	l.StringVar(&f.model, "model", "", "the model to read")
 	l.StringVar(&f.format, "format", "", "the format to write: hf, gguf, onnx or llama2c")
 	l.StringVar(&f.typ, "type", "f32", "the type of the weights: f32, f16, bf16, and q8_0 for gguf")
@@ -49,25 +49,18 @@ func newExport() *cobra.Command {
 	return c
 }
 
-func noArguments(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return &usageError{fmt.Errorf("unexpected argument %q", args[0])}
-	}
-	return nil
-}
-
 func (f *exportFlags) export() (paths, notes []string, err error) {
 	for _, needed := range []struct{ flag, value string }{{"--model", f.model}, {"--format", f.format}, {"--out", f.out}} {
 		if needed.value == "" {
-			return nil, nil, &usageError{fmt.Errorf("%s is missing", needed.flag)}
+			return nil, nil, cli.Usagef("%s is missing", needed.flag)
 		}
 	}
 	format, err := convert.ParseFormat(f.format)
 	if err != nil {
-		return nil, nil, &usageError{fmt.Errorf("--format: %w", err)}
+		return nil, nil, cli.Usagef("--format: %w", err)
 	}
 	if f.binVersion != 0 && f.binVersion != 1 {
-		return nil, nil, &usageError{fmt.Errorf("--bin-version (%d) must be 0 or 1", f.binVersion)}
+		return nil, nil, cli.Usagef("--bin-version (%d) must be 0 or 1", f.binVersion)
 	}
 	m, err := readModel(f.model, f.tokenizer)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mobilellm/engine/cpu"
+	"mobilellm/internal/cli"
 )
 
 func newLogits() *cobra.Command {
@@ -20,10 +21,10 @@ func newLogits() *cobra.Command {
 		Short: "Print the logits of a sequence of tokens, to compare with other programs",
 		Long: `Print one JSON object with tokens [T], vocab_size and logits [T][V]: those of the
 token that follows each position. --tokens - reads the ids from standard input.`,
-		Args: noArguments,
+		Args: cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if model == "" || tokens == "" {
-				return &usageError{fmt.Errorf("--model and --tokens are needed")}
+				return cli.Usagef("--model and --tokens are needed")
 			}
 			if tokens == "-" {
 				raw, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 64<<20))
@@ -34,7 +35,7 @@ token that follows each position. --tokens - reads the ids from standard input.`
 			}
 			ids, err := parseIDs(tokens)
 			if err != nil {
-				return &usageError{err}
+				return cli.Usage(err)
 			}
 			m, err := readModel(model, tokenizer)
 			if err != nil {

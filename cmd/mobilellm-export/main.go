@@ -2,14 +2,7 @@
 // back. Run it with --help.
 package main
 
-import (
-	"errors"
-	"fmt"
-	"os"
-	"runtime/debug"
-
-	"github.com/spf13/cobra"
-)
+import "mobilellm/internal/cli"
 
 const description = `Write a model in the format of another program, or read one of theirs.
 
@@ -32,46 +25,7 @@ Exit codes:
   2  mistake on the command line`
 
 func main() {
-	err := newCommand().Execute()
-	if err == nil {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "mobilellm-export:", err)
-	var usage *usageError
-	if errors.As(err, &usage) {
-		os.Exit(2)
-	}
-	os.Exit(1)
-}
-
-// usageError is a mistake on the command line.
-type usageError struct{ error }
-
-func newCommand() *cobra.Command {
 	c := newExport()
-	c.Version = version()
-	c.SilenceUsage, c.SilenceErrors = true, true
-	c.SetVersionTemplate("mobilellm-export {{.Version}}\n")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	c.CompletionOptions.DisableDefaultCmd = true
 	c.AddCommand(newVerify(), newLogits())
-	for _, sub := range c.Commands() {
-		sub.SilenceUsage, sub.SilenceErrors = true, true
-		sub.Flags().SortFlags = false
-	}
-	return c
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	commit := "unknown commit"
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			commit = s.Value
-		}
-	}
-	return fmt.Sprintf("%s (%s, %s)", info.Main.Version, commit, info.GoVersion)
+	cli.Main(c, cli.Options{})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +12,7 @@ import (
 
 	"mobilellm/engine/cpu"
 	"mobilellm/export/convert"
+	"mobilellm/internal/cli"
 )
 
 func newVerify() *cobra.Command {
@@ -30,11 +30,11 @@ far rounding itself moves the logits is reported beside.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) != 1:
-				return &usageError{errors.New("name one model to compare with")}
+				return cli.Usagef("name one model to compare with")
 			case against == "":
-				return &usageError{errors.New("--against is missing: name what was written")}
+				return cli.Usagef("--against is missing: name what was written")
 			case tokens < 1:
-				return &usageError{fmt.Errorf("--tokens (%d) must be positive", tokens)}
+				return cli.Usagef("--tokens (%d) must be positive", tokens)
 			}
 			return nil
 		},

@@ -7,15 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"runtime/debug"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"mobilellm/engine/cpu"
 	"mobilellm/infer"
+	"mobilellm/internal/cli"
 )
 
 const description = `Continue a text with a trained model, on standard output.
@@ -27,28 +24,10 @@ Exit codes:
     0  done
     1  error
     2  mistake on the command line
-  130  interrupted`
+  130  interrupted by Ctrl-C
+  143  interrupted by SIGTERM`
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := newCommand().ExecuteContext(ctx)
-	var usage *usageError
-	switch {
-	case err == nil:
-	case errors.Is(err, context.Canceled):
-		os.Exit(130)
-	default:
-		fmt.Fprintln(os.Stderr, "mobilellm-generate:", err)
-		if errors.As(err, &usage) {
-			os.Exit(2)
-		}
-		os.Exit(1)
-	}
-}
-
-// usageError is a mistake on the command line.
-type usageError struct{ error }
+func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 type flags struct {
 	model, prompt string
@@ -58,26 +37,14 @@ type flags struct {
 func newCommand() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
-		Use:           "mobilellm-generate --model DIR --prompt TEXT",
-		Short:         "Continue a text with a trained model",
-		Long:          description,
-		Example:       `  mobilellm-generate --model runs/quickstart-1 --prompt "func " --max-tokens 100 --temperature 0.8`,
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return &usageError{fmt.Errorf("unexpected argument %q\nhint: quote a prompt of several words: --prompt \"…\"", args[0])}
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, _ []string) error { return f.generate(c.Context(), c.OutOrStdout()) },
+		Use:     "mobilellm-generate --model DIR --prompt TEXT",
+		Short:   "Continue a text with a trained model",
+		Long:    description,
+		Example: `  mobilellm-generate --model runs/quickstart-1 --prompt "func " --max-tokens 100 --temperature 0.8`,
+		Args:    cli.NoArguments("quote a prompt of several words: --prompt \"…\""),
+		RunE:    func(c *cobra.Command, _ []string) error { return f.generate(c.Context(), c.OutOrStdout()) },
 	}
-	c.SetVersionTemplate("mobilellm-generate {{.Version}}\n")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	c.CompletionOptions.DisableDefaultCmd = true
 	l := c.Flags()
-	l.SortFlags = false
 	l.StringVar(&f.model, "model", "", "a run's folder or a model folder")
 	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one a document begins")
 	l.IntVar(&f.options.MaxTokens, "max-tokens", 128, "tokens to add at most")
@@ -92,10 +59,10 @@ func newCommand() *cobra.Command {
 // repeated.
 func (f *flags) generate(ctx context.Context, w io.Writer) error {
 	if f.model == "" {
-		return &usageError{errors.New("--model is missing: name a run's folder or a model folder")}
+		return cli.Usagef("--model is missing: name a run's folder or a model folder")
 	}
 	if err := f.options.Validate(); err != nil {
-		return &usageError{fmt.Errorf("--%w", err)}
+		return cli.Usagef("--%w", err)
 	}
 	dir, err := infer.Find(f.model)
 	if err != nil {
@@ -109,7 +76,7 @@ func (f *flags) generate(ctx context.Context, w io.Writer) error {
 	}
 	prompt := m.Prompt(f.prompt)
 	if len(prompt) == 0 {
-		return errors.Join(&usageError{errors.New("--prompt is empty, and the tokenizer has no token to begin with")}, m.Close())
+		return errors.Join(cli.Usagef("--prompt is empty, and the tokenizer has no token to begin with"), m.Close())
 	}
 	s := infer.NewStream(w, m.Tokenizer, prompt...)
 	err = m.Generate(ctx, prompt, f.options, s.Token)
@@ -120,18 +87,4 @@ func (f *flags) generate(ctx context.Context, w io.Writer) error {
 		err = end
 	}
 	return errors.Join(err, m.Close())
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	commit := "unknown commit"
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			commit = s.Value
-		}
-	}
-	return fmt.Sprintf("%s (%s, %s)", info.Main.Version, commit, info.GoVersion)
 }

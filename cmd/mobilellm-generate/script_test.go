@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"math/rand/v2"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,6 +11,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/data"
+	"mobilellm/internal/cli/clitest"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-generate": main}) }
@@ -22,7 +20,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: func(e *testscript.Env) error { return saveModel(filepath.Join(e.WorkDir, "model")) },
-		Cmds:  map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Cmds:  clitest.Commands(nil),
 	})
 }
 
@@ -43,22 +41,4 @@ func saveModel(dir string) error {
 	return checkpoint.SaveModel(dir, checkpoint.Contents{
 		Config: c, Meta: checkpoint.Meta{BOS: 256, EOS: 256}, Weights: weights, Tokenizer: data.Bytes().Save,
 	})
-}
-
-// exits CODE COMMAND… runs a command that must end with that code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND…")
-	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		code = failed.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if strconv.Itoa(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
 }

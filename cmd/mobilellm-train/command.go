@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"mobilellm/configs"
+	"mobilellm/internal/cli"
 	"mobilellm/train"
 )
 
@@ -63,30 +64,20 @@ const examples = `  mobilellm-train
 func newCommand() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
-		Use:           "mobilellm-train",
-		Short:         "Train a MobileLLM",
-		Long:          fmt.Sprintf(description, strings.Join(configs.Names(), ", ")),
-		Example:       examples,
-		Version:       version(),
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Use:     "mobilellm-train",
+		Short:   "Train a MobileLLM",
+		Long:    fmt.Sprintf(description, strings.Join(configs.Names(), ", ")),
+		Example: examples,
+		Args: func(c *cobra.Command, args []string) error {
 			if f.resume == latest && len(args) == 1 {
 				f.resume = args[0] // "--resume PATH", as "--resume=PATH"
 				return nil
 			}
-			if len(args) > 0 {
-				return &usageError{fmt.Errorf("unexpected argument %q\nhint: text to train on is named by --data PATH", args[0])}
-			}
-			return nil
+			return cli.NoArguments("text to train on is named by --data PATH")(c, args)
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return f.main(c) },
 	}
-	c.SetVersionTemplate("mobilellm-train {{.Version}}\n")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	c.CompletionOptions.DisableDefaultCmd = true
 	l := c.Flags()
-	l.SortFlags = false
 	l.StringVar(&f.config, "config", "", "configuration: a file or an embedded one (quickstart.yaml; on --resume the run's own)")
 	l.StringArrayVar(&f.data, "data", nil, "text to train on: file, folder, glob, .gz, .jsonl; may be repeated (data.train)")
 	l.StringVar(&f.out, "out", "", "the run's folder (runs/CONFIG-N)")
@@ -112,7 +103,7 @@ func (f *flags) main(c *cobra.Command) error {
 	}
 	config, resolved, err := f.load(c, resume)
 	if err != nil {
-		return &usageError{err}
+		return cli.Usage(err)
 	}
 	progress := train.NewProgress(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
 	for _, warning := range resolved.Warnings {
@@ -128,7 +119,7 @@ func (f *flags) main(c *cobra.Command) error {
 		progress.Note("training on the Go source tree of the installed toolchain; --data PATH takes another text")
 	}
 	o := train.Options{
-		Resume: resume, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: versions(), Progress: progress,
+		Resume: resume, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress,
 	}
 	if o.Out, err = f.folder(out); err != nil {
 		return err
@@ -142,13 +133,13 @@ func (f *flags) resumed() (checkpoint, out string, err error) {
 	case f.resume == "":
 		return "", f.out, nil
 	case f.init != "":
-		return "", "", &usageError{errors.New("--init and --resume exclude each other: a resumed run has its own weights")}
+		return "", "", cli.Usagef("--init and --resume exclude each other: a resumed run has its own weights")
 	case f.resume != latest && f.out == "":
 		return f.resume, train.RunFolder(f.resume), nil
 	case f.resume != latest:
 		return f.resume, f.out, nil
 	case f.out == "":
-		return "", "", &usageError{errors.New("--resume needs the run's folder in --out, or a checkpoint: --resume PATH")}
+		return "", "", cli.Usagef("--resume needs the run's folder in --out, or a checkpoint: --resume PATH")
 	}
 	checkpoint, err = train.LatestCheckpoint(f.out)
 	return checkpoint, f.out, err

@@ -4,84 +4,26 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
+	"mobilellm/internal/cli"
 	"mobilellm/train"
 )
 
-// Exit codes, as --help lists them.
-const (
-	exitError     = 1
-	exitUsage     = 2
-	exitNonFinite = 3
-	exitSignal    = 128 // and the signal's number: 130 for Ctrl-C, 143 for SIGTERM
-)
+// exitNonFinite is this program's own exit code, as --help says.
+const exitNonFinite = 3
 
-func main() { os.Exit(run()) }
-
-func run() int {
-	ctx, stop := withSignals()
-	defer stop()
-	err := newCommand().ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "mobilellm-train:", err)
-	}
-	return exitCode(ctx, err)
+func main() {
+	cli.Main(newCommand(), cli.Options{Graceful: true, Stopping: "saving and stopping; once more to stop at once", Code: exitCode})
 }
 
-func exitCode(ctx context.Context, err error) int {
-	var usage *usageError
+// exitCode tells an interrupted run that saved from one that failed to.
+func exitCode(err error) int {
 	var nonFinite *train.NonFiniteError
-	var by *signalError
 	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &usage):
-		return exitUsage
 	case errors.As(err, &nonFinite):
 		return exitNonFinite
-	case errors.Is(err, train.ErrInterrupted) && errors.As(context.Cause(ctx), &by):
-		return exitSignal + int(by.signal)
+	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
+		return 0
 	}
-	return exitError
-}
-
-// usageError is a mistake on the command line or in a configuration.
-type usageError struct{ error }
-
-func (e *usageError) Unwrap() error { return e.error }
-
-// signalError is why a context ended.
-type signalError struct{ signal syscall.Signal }
-
-func (e *signalError) Error() string { return e.signal.String() }
-
-// withSignals ends the context at the first SIGINT or SIGTERM, so that the run
-// saves, and the process at the second.
-func withSignals() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		for n := 0; ; n++ {
-			s, ok := <-signals
-			if !ok {
-				return
-			}
-			by := s.(syscall.Signal)
-			if n > 0 {
-				os.Exit(exitSignal + int(by))
-			}
-			fmt.Fprintf(os.Stderr, "\n%s: saving and stopping; once more to stop at once\n", by)
-			cancel(&signalError{by})
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
-		cancel(nil)
-	}
+	return cli.ExitError
 }

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/internal/cli"
 	"mobilellm/train"
 )
 
@@ -23,7 +22,7 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 	}
 	out := c.OutOrStdout()
 	if f.json {
-		return printJSON(out, p)
+		return cli.PrintJSON(out, p)
 	}
 	m := p.Memory
 	fmt.Fprintf(out, "parameters       %d (%.1fM)\n", p.Parameters, float64(p.Parameters)/1e6)
@@ -42,12 +41,6 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 }
 
 func gb(n int64) float64 { return float64(n) / (1 << 30) }
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
 
 // outcome is what came out of a run, under the names of metrics.jsonl.
 type outcome struct {
@@ -86,7 +79,7 @@ func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options)
 	}
 	out := c.OutOrStdout()
 	if f.json {
-		return printJSON(out, newOutcome(result))
+		return cli.PrintJSON(out, newOutcome(result))
 	}
 	fmt.Fprintf(out, "trained %d steps: train loss %.4f", result.Step, result.Loss)
 	if h := result.Heldout; h != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"mobilellm/internal/cli/clitest"
 )
 
 func TestMain(m *testing.M) {
@@ -51,11 +52,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "text.txt"), []byte(strings.Repeat("a deep and thin model reads this line\n", 300)), 0o644)
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits":    exits,
-			"truncate": truncate,
-			"signals":  signals,
-		},
+		Cmds: clitest.Commands(map[string]clitest.Command{"signals": signals}),
 	})
 }
 
@@ -66,35 +63,6 @@ train: {steps: 4, batch: 4, micro_batch: 2}
 eval: {every: 2}
 checkpoint: {every: 2}
 `
-
-// exits CODE COMMAND… runs a command that must end with that code.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE COMMAND…")
-	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		code = failed.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if strconv.Itoa(code) != args[0] {
-		ts.Fatalf("exit code %d, want %s", code, args[0])
-	}
-}
-
-// truncate FILE cuts a file in half.
-func truncate(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: truncate FILE")
-	}
-	path := ts.MkAbs(args[0])
-	info, err := os.Stat(path)
-	ts.Check(err)
-	ts.Check(os.Truncate(path, info.Size()/2))
-}
 
 // signals SIGNAL CODE WAITFOR COMMAND… sends a running command a signal once the
 // file exists; the command must end with that code.

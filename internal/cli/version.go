@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -6,14 +6,14 @@ import (
 	"runtime/debug"
 )
 
-// version is the module's version, or the commit that it was built from.
-func version() string {
-	v := versions()
+// Version is the module's version, with the commit and the Go that built it.
+func Version() string {
+	v := Versions()
 	return fmt.Sprintf("%s (%s, %s)", v["mobilellm"], v["commit"], v["go"])
 }
 
-// versions are those of the program and what it is built with.
-func versions() map[string]string {
+// Versions are those of the program and what it is built with.
+func Versions() map[string]string {
 	v := map[string]string{"go": runtime.Version(), "mobilellm": "unknown", "commit": "unknown commit"}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

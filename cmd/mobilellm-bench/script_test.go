@@ -1,0 +1,15 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mobilellm/internal/cli/clitest"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-bench": main}) }
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: clitest.Commands(nil)})
+}

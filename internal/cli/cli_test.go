@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestExitCode(t *testing.T) {
+	other := errors.New("something else")
+	own := func(err error) int {
+		if errors.Is(err, other) {
+			return 3
+		}
+		return 0
+	}
+	by := &signalError{syscall.SIGTERM}
+	for _, tt := range []struct {
+		name string
+		err  error
+		by   *signalError
+		want int
+	}{
+		{"error", errors.New("no such file"), nil, ExitError},
+		{"usage", Usagef("--out is missing"), nil, ExitUsage},
+		{"usage inside", fmt.Errorf("config: %w", Usage(other)), by, ExitUsage},
+		{"of the program's own", fmt.Errorf("step 3: %w", other), by, 3},
+		{"signal", context.Canceled, by, 143},
+		{"Ctrl-C", context.Canceled, &signalError{syscall.SIGINT}, 130},
+	} {
+		if got := exitCode(tt.err, tt.by, own); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
+	}
+	if got := exitCode(other, nil, nil); got != ExitError {
+		t.Errorf("without codes of its own: %d", got)
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		want bool // a usage error
+	}{
+		{"help of a group", []string{}, false},
+		{"version", []string{"--version"}, false},
+		{"unknown flag", []string{"--nothing"}, true},
+		{"unknown flag below", []string{"below", "--nothing"}, true},
+		{"argument", []string{"below", "surplus"}, true},
+		{"unknown command", []string{"completion"}, true},
+	} {
+		c := &cobra.Command{Use: "program"}
+		c.AddCommand(&cobra.Command{Use: "below", Args: NoArguments(""), RunE: func(*cobra.Command, []string) error { return nil }})
+		prepare(c)
+		var out bytes.Buffer
+		c.SetOut(&out)
+		c.SetErr(&out)
+		c.SetArgs(tt.args)
+		err := c.Execute()
+		var usage *usageError
+		if errors.As(err, &usage) != tt.want || (err != nil) != tt.want {
+			t.Errorf("%s: error %v", tt.name, err)
+		}
+	}
+}

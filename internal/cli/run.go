@@ -1,0 +1,94 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes that every program has.
+const (
+	ExitError  = 1
+	ExitUsage  = 2
+	exitSignal = 128 // and the signal's number
+)
+
+// Options are what differs between programs.
+type Options struct {
+	// Graceful makes the first SIGINT or SIGTERM end the command's context only,
+	// and the second the process. Otherwise the first ends the process.
+	Graceful bool
+	// Stopping is what the first signal prints, empty for nothing.
+	Stopping string
+	// Code is a program's own exit code for an error, 0 for the usual one.
+	Code func(error) int
+}
+
+// Main runs a program's command and ends the process with its exit code.
+func Main(c *cobra.Command, o Options) { os.Exit(run(c, o)) }
+
+func run(c *cobra.Command, o Options) int {
+	prepare(c)
+	ctx, stop := context.Background(), func() {}
+	if o.Graceful {
+		ctx, stop = withSignals(o.Stopping)
+	}
+	defer stop()
+	err := c.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var by *signalError
+	errors.As(context.Cause(ctx), &by)
+	if errors.Is(err, syscall.EPIPE) {
+		return ExitError // the reader of our output went away, and knows
+	}
+	if by != nil && errors.Is(err, context.Canceled) {
+		err = by
+	}
+	fmt.Fprintf(os.Stderr, "%s: %v\n", c.Name(), err)
+	return exitCode(err, by, o.Code)
+}
+
+func exitCode(err error, by *signalError, own func(error) int) int {
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return ExitUsage
+	}
+	if own != nil {
+		if code := own(err); code != 0 {
+			return code
+		}
+	}
+	if by != nil {
+		return exitSignal + int(by.signal)
+	}
+	return ExitError
+}
+
+// prepare gives a program's command and those below it the manners of all.
+func prepare(c *cobra.Command) {
+	c.Version = Version()
+	c.SetVersionTemplate(c.Name() + " {{.Version}}\n")
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
+	c.CompletionOptions.DisableDefaultCmd = true
+	quiet(c)
+}
+
+// quiet leaves the printing of errors to run. A command that only holds others
+// prints its help.
+func quiet(c *cobra.Command) {
+	c.SilenceUsage, c.SilenceErrors = true, true
+	c.Flags().SortFlags = false
+	if c.RunE == nil && c.Run == nil {
+		c.Args = NoArguments("")
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+	for _, below := range c.Commands() {
+		quiet(below)
+	}
+}
