@@ -89,6 +89,7 @@ type testOptim struct {
 	Betas       [2]float64 `yaml:"betas"`
 	Eps         float64    `yaml:"eps"`
 	WeightDecay float64    `yaml:"weight_decay"`
+	Moments     string     `yaml:"moments"`
 	Clip        float64    `yaml:"clip"`
 	Schedule    string     `yaml:"schedule"`
 	WarmupSteps int        `yaml:"warmup_steps"`

@@ -162,8 +162,8 @@ func estimateTime(c *RunConfig, steps int64, peak float64) time.Duration {
 }
 
 func gigabytes(n int64) string {
-	if n < 1<<30 {
-		return fmt.Sprintf("%.0f MB", float64(n)/(1<<20))
+	if n < 1e9 {
+		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
 	}
-	return fmt.Sprintf("%.1f GB", float64(n)/(1<<30))
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }

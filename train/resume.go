@@ -102,8 +102,8 @@ func (r *run) checkBranch() error {
 		}
 		return err
 	}
-	entries, err := os.ReadDir(r.o.Out)
-	if err == nil && len(entries) > 0 {
+	full, err := occupied(r.o.Out)
+	if full {
 		return fmt.Errorf("run folder %s is not empty and is not that of checkpoint %s\nhint: name another folder with --out", r.o.Out, r.from.Path)
 	}
 	if errors.Is(err, os.ErrNotExist) {

@@ -60,6 +60,7 @@ type run struct {
 	memory  Memory
 	from    *checkpoint.Checkpoint // that it goes on from, or nil
 	initial *checkpoint.Model      // whose weights it starts from, or nil
+	held    *os.File               // the lock of its folder
 	dev     Device
 	text    *data.Set
 	heldout *data.Heldout
@@ -116,20 +117,29 @@ func (r *run) prepare(ctx context.Context) error {
 
 // openFolder looks at what is there already, before any work is done.
 func (r *run) openFolder(context.Context) error {
+	if _, err := os.Stat(r.o.Out); err == nil {
+		if err := r.lock(); err != nil {
+			return err
+		}
+	}
 	if r.o.Resume != "" {
 		return r.openResumed()
 	}
 	if err := r.openInitial(); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(r.o.Out)
+	return r.checkEmpty()
+}
+
+func (r *run) checkEmpty() error {
+	full, err := occupied(r.o.Out)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	if len(entries) > 0 {
+	if full {
 		return fmt.Errorf("run folder %s is not empty\nhint: go on with the run there by --resume, or name another folder with --out", r.o.Out)
 	}
 	return nil
@@ -276,6 +286,14 @@ func (r *run) startFolder(context.Context) error {
 	if err := os.MkdirAll(r.o.Out, 0o777); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
+	if r.held == nil { // another process may have made the folder meanwhile
+		if err := r.lock(); err != nil {
+			return err
+		}
+		if err := r.checkEmpty(); err != nil {
+			return err
+		}
+	}
 	var err error
 	if r.from != nil {
 		err = r.cutMetrics()
@@ -311,7 +329,7 @@ func (r *run) close() error {
 	if r.loader != nil {
 		r.loader.Close()
 	}
-	errs = append(errs, r.training.close(), r.scoring.close(), r.metrics.close())
+	errs = append(errs, r.training.close(), r.scoring.close(), r.metrics.close(), r.unlock())
 	if r.weights != nil {
 		errs = append(errs, r.weights.Close())
 	}

@@ -40,7 +40,7 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 	return nil
 }
 
-func gb(n int64) float64 { return float64(n) / (1 << 30) }
+func gb(n int64) float64 { return float64(n) / 1e9 }
 
 // outcome is what came out of a run, under the names of metrics.jsonl.
 type outcome struct {
@@ -70,7 +70,11 @@ func newOutcome(r *train.Result) outcome {
 func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options) error {
 	result, err := train.Run(c.Context(), config, o)
 	if result != nil && result.Profile != nil {
-		if err := result.Profile.Write(c.OutOrStdout(), result.PeakFLOPS/1e9); err != nil {
+		w := c.OutOrStdout()
+		if f.json {
+			w = c.ErrOrStderr() // standard output is one JSON object
+		}
+		if err := result.Profile.Write(w, result.PeakFLOPS/1e9); err != nil {
 			return err
 		}
 	}

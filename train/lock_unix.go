@@ -1,0 +1,25 @@
+//go:build linux || darwin || freebsd || netbsd || openbsd
+
+package train
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// tryLock takes a lock that is let go when the file is closed, at the latest with
+// the process.
+func tryLock(file *os.File) error {
+	for {
+		switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err {
+		case syscall.EINTR:
+		case syscall.EWOULDBLOCK:
+			return errHeld
+		case syscall.ENOLCK:
+			return errors.ErrUnsupported
+		default:
+			return err // ENOSYS and ENOTSUP are ErrUnsupported by themselves
+		}
+	}
+}
