@@ -97,7 +97,7 @@ func (k *attentionGrad) Run(scratch unsafe.Pointer, _ bool) {
 	k.d.run(k.Batch*k.Heads.Heads, func(worker, i int) {
 		k.head(worker, i, dk, dv, unsafe.Add(workers, int64(worker)*k.worker.size))
 	})
-	gatherAll[float32](k.d, k.Heads, k.in.Out[0], k.angles, k.bufs, dk, dv)
+	k.gatherAll(dk, dv)
 }
 
 // head makes dq of head i of all sequences' heads, and its part of dk and
@@ -147,21 +147,21 @@ func (k *attentionGrad) head(worker, i int, dkAll, dvAll, scratch unsafe.Pointer
 }
 
 // gatherAll sums dk and dv of every key head over its query heads.
-func gatherAll[E elem](d *Device, h op.Heads, dqkv *engine.Tensor, a *angles, bufs [][][]float32, dk, dv unsafe.Pointer) {
+func (k *attentionGrad) gatherAll(dk, dv unsafe.Pointer) {
 	const piece = 64
-	perSequence := ceil(h.Seq, piece)
-	d.run(h.Batch*h.KVHeads*perSequence, func(worker, i int) {
+	perSequence := ceil(k.Seq, piece)
+	k.d.run(k.Batch*k.KVHeads*perSequence, func(worker, i int) {
 		first := i % perSequence * piece
 		i /= perSequence
-		g := gathering[E]{h, dqkv, a, bufs[worker][0], i / h.KVHeads, i % h.KVHeads}
-		for t := first; t < min(first+piece, h.Seq); t++ {
+		g := gathering{k.Heads, k.in.Out[0], k.angles, k.bufs[worker][0], i / k.KVHeads, i % k.KVHeads}
+		for t := first; t < min(first+piece, k.Seq); t++ {
 			g.position(t, dk, dv)
 		}
 	})
 }
 
 // gathering is the sum for one key head of a sequence.
-type gathering[E elem] struct {
+type gathering struct {
 	op.Heads
 	dqkv      *engine.Tensor
 	angles    *angles
@@ -170,18 +170,18 @@ type gathering[E elem] struct {
 }
 
 // position sums dk and dv of a position in order, and turns dk back.
-func (g gathering[E]) position(t int, dk, dv unsafe.Pointer) {
+func (g gathering) position(t int, dk, dv unsafe.Pointer) {
 	dim, half := g.HeadDim, g.HeadDim/2
-	row := rowOf[E](g.dqkv, g.batch*g.Seq+t)
+	row := rowOf[float32](g.dqkv, g.batch*g.Seq+t)
 	key := (g.Heads.Heads + g.kv) * dim
 	value := key + g.KVHeads*dim
 	g.over(dk, t)
 	rotate(row[key:key+dim], g.sum, g.angles.cos[t*half:(t+1)*half], g.angles.minusSin[t*half:(t+1)*half])
 	g.over(dv, t)
-	convert(row[value:value+dim], g.sum)
+	copy(row[value:value+dim], g.sum)
 }
 
-func (g gathering[E]) over(all unsafe.Pointer, t int) {
+func (g gathering) over(all unsafe.Pointer, t int) {
 	group := g.Heads.Heads / g.KVHeads
 	for h := range group {
 		x := matrixAt[float32](offset(all, ((g.batch*g.Heads.Heads+g.kv*group+h)*g.Seq+t)*g.HeadDim, engine.F32), 0, g.HeadDim)

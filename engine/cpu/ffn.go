@@ -2,10 +2,24 @@ package cpu
 
 import (
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
 )
 
 func newSwiGLU(d *Device, in *engine.Instr) engine.Kernel {
+	if in.In[0].DType == engine.BF16 && bf16.Available() {
+		return rowKernel{run: func(bool) { swigluBF16(d, in) }}
+	}
 	return byType(in.In[0], func(bool) { swigluRows[float32](d, in) }, func(bool) { swigluRows[uint16](d, in) })
+}
+
+func swigluBF16(d *Device, in *engine.Instr) {
+	x, h := in.In[0], in.Out[0]
+	f := h.Cols()
+	d.rows(x.Rows(), func(_, first, last int) {
+		for n := first; n < last; n++ {
+			bf16.SwiGLU(columnsAt(h, n, 0), columnsAt(x, n, 0), columnsAt(x, n, f), f)
+		}
+	})
 }
 
 func swigluRows[E elem](d *Device, in *engine.Instr) {
@@ -20,7 +34,20 @@ func swigluRows[E elem](d *Device, in *engine.Instr) {
 }
 
 func newSwiGLUGrad(d *Device, in *engine.Instr) engine.Kernel {
+	if in.In[0].DType == engine.BF16 && bf16.Available() {
+		return rowKernel{run: func(bool) { swigluGradBF16(d, in) }}
+	}
 	return byType(in.In[0], func(bool) { swigluGradRows[float32](d, in) }, func(bool) { swigluGradRows[uint16](d, in) })
+}
+
+func swigluGradBF16(d *Device, in *engine.Instr) {
+	x, dh, dx := in.In[0], in.In[1], in.Out[0]
+	f := dh.Cols()
+	d.rows(x.Rows(), func(_, first, last int) {
+		for n := first; n < last; n++ {
+			bf16.SwiGLUGrad(columnsAt(dx, n, 0), columnsAt(dx, n, f), columnsAt(x, n, 0), columnsAt(x, n, f), columnsAt(dh, n, 0), f)
+		}
+	})
 }
 
 func swigluGradRows[E elem](d *Device, in *engine.Instr) {

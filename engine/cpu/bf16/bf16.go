@@ -47,27 +47,27 @@ func Pair(dst, a unsafe.Pointer, lda, k, m int) {
 	C.bf16_pair(half(dst), half(a), C.int64_t(lda), C.int(k), C.int(m))
 }
 
-// Store says what happens to the result.
-type Store int
-
-// The ways to store a result.
-const (
-	Set   Store = 0 // float32
-	Add   Store = 1 // float32, added to what is there
-	Round Store = 2 // bf16
-)
-
 // Product is c[m,n] = a[m,k]·b for rows of lda elements, lda and k even. depth
 // is the number of rows that b was packed with, of which the first k are used.
 func Product(m, n, k int, a unsafe.Pointer, lda int, b unsafe.Pointer, depth int, c unsafe.Pointer, ldc int, s Store) {
+	CausalProduct(m, n, k, a, lda, b, depth, c, ldc, s, Causal{})
+}
+
+// CausalProduct is Product without what no query sees.
+func CausalProduct(m, n, k int, a unsafe.Pointer, lda int, b unsafe.Pointer, depth int, c unsafe.Pointer, ldc int, s Store, x Causal) {
 	row := C.int64_t(lda / 2)
-	C.bf16_gemm(C.int(m), C.int(n), C.int(k), half(a), row, row, 1, half(b), C.int64_t(depth), c, C.int64_t(ldc), C.int(s))
+	C.bf16_gemm(C.int(m), C.int(n), C.int(k), half(a), row, row, 1, half(b), C.int64_t(depth), c, C.int64_t(ldc), C.int(s), C.int(x.Side), C.int(x.First))
 }
 
 // ProductPaired is Product for a paired left side.
 func ProductPaired(m, n, k int, a, b unsafe.Pointer, depth int, c unsafe.Pointer, ldc int, s Store) {
+	CausalProductPaired(m, n, k, a, b, depth, c, ldc, s, Causal{})
+}
+
+// CausalProductPaired is ProductPaired without what no query sees.
+func CausalProductPaired(m, n, k int, a, b unsafe.Pointer, depth int, c unsafe.Pointer, ldc int, s Store, x Causal) {
 	strip := C.int64_t((k + 1) / 2)
-	C.bf16_gemm(C.int(m), C.int(n), C.int(k), half(a), strip, 1, strips, half(b), C.int64_t(depth), c, C.int64_t(ldc), C.int(s))
+	C.bf16_gemm(C.int(m), C.int(n), C.int(k), half(a), strip, 1, strips, half(b), C.int64_t(depth), c, C.int64_t(ldc), C.int(s), C.int(x.Side), C.int(x.First))
 }
 
 // RoundPack is Pack of float32.

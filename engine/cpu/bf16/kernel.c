@@ -1,13 +1,8 @@
 //go:build cgo && amd64
 
 #include "kernel.h"
-#include <immintrin.h>
-#include <string.h>
+#include "vector.h"
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-#define INLINE static inline __attribute__((always_inline)) TARGET
-
-enum { COLS = 32, ROWS = 12 };
 enum { SET = 0, ADD = 1, ROUND = 2 };
 
 int bf16_available(void)
@@ -15,24 +10,6 @@ int bf16_available(void)
 	__builtin_cpu_init();
 	return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
 	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
-INLINE __mmask32 first(int n) { return n >= 32 ? 0xffffffffu : (1u << n) - 1; }
-
-// Two rows of 32 elements become 32 pairs, in order.
-INLINE void interleave(uint16_t *dst, __m512i x, __m512i y)
-{
-	const __m512i lo = _mm512_set_epi16(
-		47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
-		39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-	const __m512i hi = _mm512_add_epi16(lo, _mm512_set1_epi16(16));
-	_mm512_storeu_si512(dst, _mm512_permutex2var_epi16(x, lo, y));
-	_mm512_storeu_si512(dst + 32, _mm512_permutex2var_epi16(x, hi, y));
-}
-
-INLINE __m512i load32(const float *x, __mmask32 m)
-{
-	return (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(m >> 16, x + 16), _mm512_maskz_loadu_ps(m, x));
 }
 
 // Panels of B[k,n]: panel, pair of rows, column, row of the pair. The second
@@ -56,36 +33,8 @@ TARGET void bf16_round_pack(uint16_t *dst, const float *b, int64_t ldb, int k, i
 		__mmask32 m = first(n - j);
 		for (int i = 0; i < k; i += 2, dst += 2 * COLS) {
 			const float *x = b + i * ldb + j;
-			interleave(dst, load32(x, m), i + 1 < k ? load32(x + ldb, m) : _mm512_setzero_si512());
+			interleave(dst, load_narrow(x, m), i + 1 < k ? load_narrow(x + ldb, m) : _mm512_setzero_si512());
 		}
-	}
-}
-
-// 16 rows of 16 pairs become 16 columns.
-INLINE void transpose16(__m512i r[16])
-{
-	__m512i t[16];
-	for (int i = 0; i < 8; i++) {
-		t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-		t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-	}
-	for (int i = 0; i < 4; i++) {
-		r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-		r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-		r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-		r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-	}
-	for (int i = 0; i < 4; i++) {
-		t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-		t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-		t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-		t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-	}
-	for (int i = 0; i < 4; i++) {
-		r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-		r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-		r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-		r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
 	}
 }
 
@@ -118,7 +67,7 @@ TARGET void bf16_round_pack_transposed(uint16_t *dst, const float *b, int64_t ld
 				__mmask32 m = first(k - 2 * p);
 				for (int i = 0; i < 16; i++) {
 					int row = j + 16 * half + i;
-					r[i] = row < n ? load32(b + row * ldb + 2 * p, m) : _mm512_setzero_si512();
+					r[i] = row < n ? load_narrow(b + row * ldb + 2 * p, m) : _mm512_setzero_si512();
 				}
 				transpose16(r);
 				for (int i = 0; i < 16 && p + i < pairs; i++)
@@ -229,21 +178,32 @@ TARGET static void tiles(int rows, int pairs, const uint32_t *a, int64_t row, in
 // A are in pairs: from strip to strip of 12 rows (per row), from row to row and
 // from pair to pair. The smaller operand is walked in the inner loop and stays
 // in cache.
+//
+// Products of attention leave out what no query sees. Query r of a block sees
+// the keys up to first+r; first counts from the product's first key. The part
+// that is left out is not written where queries are rows of C (CAUSAL_COLUMNS),
+// and not summed where they are rows of A (CAUSAL_DEPTH) or of B (CAUSAL_ROWS),
+// whose keys are summed, or C's columns.
 TARGET void bf16_gemm(int m, int n, int k, const uint16_t *a, int64_t strip, int64_t row, int64_t pair,
-		      const uint16_t *b, int64_t depth, void *c, int64_t ldc, int store)
+		      const uint16_t *b, int64_t depth, void *c, int64_t ldc, int store, int causal, int first_key)
 {
 	const uint32_t *a32 = (const uint32_t *)a, *b32 = (const uint32_t *)b;
-	int pairs = (k + 1) / 2;
 	int64_t panel = (depth + 1) / 2, size = store == ROUND ? 2 : 4;
-#define TILE(i, j) tiles(m - (i), pairs, a32 + (i) * strip, row, pair, b32 + (int64_t)(j) * panel, \
-			 (char *)c + ((int64_t)(i) * ldc + (j)) * size, ldc, n - (j), store)
-	if (m < n)
-		for (int j = 0; j < n; j += COLS)
-			for (int i = 0; i < m; i += ROWS)
-				TILE(i, j);
-	else
-		for (int i = 0; i < m; i += ROWS)
-			for (int j = 0; j < n; j += COLS)
-				TILE(i, j);
-#undef TILE
+	int by_columns = m < n;
+	int outer = by_columns ? n : m, inner = by_columns ? m : n;
+	for (int x = 0; x < outer; x += by_columns ? COLS : ROWS)
+		for (int y = 0; y < inner; y += by_columns ? ROWS : COLS) {
+			int i = by_columns ? y : x, j = by_columns ? x : y;
+			int from = 0, pairs = (k + 1) / 2, seen = first_key + i + ROWS;
+			if (causal == CAUSAL_COLUMNS && j >= seen)
+				continue;
+			if (causal == CAUSAL_DEPTH && seen < k)
+				pairs = seen > 0 ? (seen + 1) / 2 : 0;
+			if (causal == CAUSAL_ROWS && j > first_key)
+				from = (j - first_key) / 2;
+			if (from > pairs)
+				from = pairs;
+			tiles(m - i, pairs - from, a32 + i * strip + from * pair, row, pair,
+			      b32 + j * panel + (int64_t)from * COLS, (char *)c + (i * ldc + j) * size, ldc, n - j, store);
+		}
 }

@@ -18,16 +18,6 @@ func PackTransposed(_, _ unsafe.Pointer, _, _, _ int) { panic(none) }
 // Pair is never called where Available is false.
 func Pair(_, _ unsafe.Pointer, _, _, _ int) { panic(none) }
 
-// Store says what happens to the result.
-type Store int
-
-// The ways to store a result.
-const (
-	Set   Store = 0
-	Add   Store = 1
-	Round Store = 2
-)
-
 // Product is never called where Available is false.
 func Product(_, _, _ int, _ unsafe.Pointer, _ int, _ unsafe.Pointer, _ int, _ unsafe.Pointer, _ int, _ Store) {
 	panic(none)
@@ -46,3 +36,49 @@ func RoundPackTransposed(_, _ unsafe.Pointer, _, _, _ int) { panic(none) }
 
 // RoundPair is never called where Available is false.
 func RoundPair(_, _ unsafe.Pointer, _, _, _ int) { panic(none) }
+
+// CausalProduct is never called where Available is false.
+func CausalProduct(_, _, _ int, _ unsafe.Pointer, _ int, _ unsafe.Pointer, _ int, _ unsafe.Pointer, _ int, _ Store, _ Causal) {
+	panic(none)
+}
+
+// CausalProductPaired is never called where Available is false.
+func CausalProductPaired(_, _, _ int, _, _ unsafe.Pointer, _ int, _ unsafe.Pointer, _ int, _ Store, _ Causal) {
+	panic(none)
+}
+
+// Rotate is never called where Available is false.
+func Rotate(_ unsafe.Pointer, _ int, _ unsafe.Pointer, _ int, _, _ unsafe.Pointer, _, _ int) {
+	panic(none)
+}
+
+// RoundRotate is never called where Available is false.
+func RoundRotate(_ unsafe.Pointer, _ int, _ unsafe.Pointer, _ int, _, _ unsafe.Pointer, _, _ int) {
+	panic(none)
+}
+
+// Softmax is never called where Available is false.
+func (b Block) Softmax(_, _, _ unsafe.Pointer) { panic(none) }
+
+// SoftmaxGrad is never called where Available is false.
+func (b Block) SoftmaxGrad(_, _, _, _, _ unsafe.Pointer, _ int, _ unsafe.Pointer) { panic(none) }
+
+// DivideRows is never called where Available is false.
+func DivideRows(_ unsafe.Pointer, _ int, _, _ unsafe.Pointer, _, _ int) { panic(none) }
+
+// RowDots is never called where Available is false.
+func RowDots(_, _, _ unsafe.Pointer, _, _, _ int) { panic(none) }
+
+// Gather is never called where Available is false.
+func Gather(_ unsafe.Pointer, _ int, _ unsafe.Pointer, _, _, _, _, _ int) { panic(none) }
+
+// GatherRotate is never called where Available is false.
+func GatherRotate(_ unsafe.Pointer, _ int, _ unsafe.Pointer, _, _, _, _, _ int, _, _ unsafe.Pointer) {
+	panic(none)
+}
+
+// SwiGLU is never called where Available is false.
+func SwiGLU(_, _, _ unsafe.Pointer, _ int) { panic(none) }
+
+// SwiGLUGrad is never called where Available is false.
+func SwiGLUGrad(_, _, _, _, _ unsafe.Pointer, _ int) { panic(none) }
