@@ -40,7 +40,7 @@ bench-peers: build ## the same beside PyTorch and transformers, from PyPI
 	scripts/bench-peers.sh
 
 bench-tokenizers: ## encoding beside sentencepiece and tokenizers: MODEL=tokenizer.model TEXT=file
-	PYTHON=$$(scripts/venv.sh sentencepiece tokenizers)/bin/python scripts/bench-tokenizers.sh $(MODEL) $(TEXT)
+	PYTHON=$$(scripts/venv.sh sentencepiece==0.2.3 tokenizers==0.23.3)/bin/python scripts/bench-tokenizers.sh $(MODEL) $(TEXT)
 
 fuzz: ## every fuzz target for FUZZTIME (60s)
 	scripts/fuzz.sh

@@ -192,3 +192,13 @@ func BenchmarkEncode(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(ids))*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
 }
+
+// BenchmarkParse loads LLaMA's 32,000 pieces.
+func BenchmarkParse(b *testing.B) {
+	file := sharedModel(b).File()
+	for b.Loop() {
+		if _, err := Parse(file); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

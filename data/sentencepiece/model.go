@@ -205,9 +205,9 @@ func (m *Model) fold(r rune) rune {
 func (m *Model) prepareMerging() {
 	m.symbols = newSymbolTable(m)
 	ranks := scoreRanks(m.spec.pieces)
-	var rules []merge.Rule
+	rules := make([]merge.Rule, 0, 2*len(m.spec.pieces)) // LLaMA has 1.9 to a piece
 	for i, p := range m.spec.pieces {
-		if p.Type != Normal && p.Type != Unused && p.Type != UserDefined {
+		if !p.Type.merges() {
 			continue
 		}
 		for cut := range p.Text {
@@ -218,11 +218,9 @@ func (m *Model) prepareMerging() {
 			if !ok {
 				continue
 			}
-			right, ok := m.symbolOf(p.Text[cut:])
-			if !ok {
-				continue
+			if right, ok := m.symbolOf(p.Text[cut:]); ok {
+				rules = append(rules, merge.Rule{Pair: merge.Key(left, right), Rank: ranks[i], Joined: int32(i)})
 			}
-			rules = append(rules, merge.Rule{Pair: merge.Key(left, right), Rank: ranks[i], Joined: int32(i)})
 		}
 		m.joints.add(p.Text)
 	}

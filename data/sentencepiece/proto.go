@@ -15,6 +15,9 @@ const (
 	Byte        Type = 6 // <0x41>
 )
 
+// merges says whether pieces of this type take part in merging.
+func (t Type) merges() bool { return t == Normal || t == UserDefined || t == Unused }
+
 // Piece is an entry of the vocabulary; its id is its place.
 type Piece struct {
 	Text  string

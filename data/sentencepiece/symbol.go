@@ -20,9 +20,9 @@ func noPiece(r rune) int32 { return -1 - r }
 
 func newSymbolTable(m *Model) symbolTable {
 	var t symbolTable
-	for text, id := range m.ids {
-		r, width := utf8.DecodeRuneInString(text)
-		if width != len(text) || r == utf8.RuneError && width < 2 {
+	for id, p := range m.spec.pieces {
+		r, width := utf8.DecodeRuneInString(p.Text)
+		if !p.Type.merges() || width != len(p.Text) || r == utf8.RuneError && width < 2 {
 			continue
 		}
 		page := t.pages[r>>8]
@@ -33,7 +33,7 @@ func newSymbolTable(m *Model) symbolTable {
 			}
 			t.pages[r>>8] = page
 		}
-		page[r&0xff] = id
+		page[r&0xff] = int32(id)
 	}
 	t.blank = t.of(blankRune)
 	for r := range rune(utf8.RuneSelf) {
