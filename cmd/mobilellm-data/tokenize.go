@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -24,9 +25,13 @@ type tokenizeFlags struct {
 	split     string
 	separator string
 	bos       bool
+	tasksDir  string
 
 	json bool
 }
+
+// tasksVariable of the environment names the folder of benchmarks.
+const tasksVariable = "MOBILELLM_TASKS"
 
 const tokenizeDescription = `Encode text into token shards, a folder that mobilellm-train takes as data.
 
@@ -57,7 +62,8 @@ func newTokenize() *cobra.Command {
 	l.Int64Var(&f.options.ShardTokens, "shard-tokens", prepare.DefaultShardTokens, "tokens after which a shard is ended")
 	l.BoolVar(&f.options.Dedup, "dedup", false, "leave out documents that came before: exact and near copies")
 	l.Float64Var(&f.options.NearDedup, "near", 0.8, "with --dedup: overlap of five-word runs that makes a near copy; 0 for exact copies only")
-	l.StringArrayVar(&f.options.Decontaminate, "decontaminate", nil, "benchmark sets (files, folders, globs): leave out documents that share 13 words in a row; may be repeated")
+	l.StringArrayVar(&f.options.Decontaminate, "decontaminate", nil, "benchmark (arc_easy, …, all: folders of --tasks-dir; or a file, folder or glob): leave out documents that share 13 words in a row with it; may be repeated")
+	l.StringVar(&f.tasksDir, "tasks-dir", os.Getenv(tasksVariable), "folder with a folder of splits for each benchmark ($"+tasksVariable+")")
 	l.BoolVar(&f.options.SkipBadFiles, "skip-bad-files", false, "list a file that breaks off, such as a truncated .gz, and go on")
 	l.IntVar(&f.options.Workers, "workers", 0, "processors that encode (all)")
 	l.BoolVar(&f.json, "json", false, "print the result as JSON")
@@ -70,6 +76,9 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 		return err
 	}
 	o := f.options
+	if o.Decontaminate, err = prepare.FindTasks(o.Decontaminate, f.tasksDir); err != nil {
+		return err
+	}
 	if o.Out == "" {
 		return cli.Usagef("--out is missing\nhint: name a folder for the shards")
 	}
