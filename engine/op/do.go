@@ -12,11 +12,13 @@ import (
 type Float interface{ float32 | float64 }
 
 // operands are what a plain kernel works on: the result's elements, those of
-// each float input (nil for an input of ids) and the ids.
+// each float input (nil for an input of ids) and of each input of ids (nil for
+// floats), of which ids is the first.
 type operands[T Float] struct {
 	out    []T
 	in     [][]T
 	ids    []int32
+	idsOf  [][]int32
 	shapes []tensor.Shape
 }
 
@@ -40,7 +42,7 @@ func evaluate(o Op, values []gorgonia.Value, k32 func(operands[float32]), k64 fu
 }
 
 func fill[T Float](o Op, values []gorgonia.Value, shapes []tensor.Shape, shape tensor.Shape, kernel func(operands[T])) (gorgonia.Value, error) {
-	a := operands[T]{out: make([]T, shape.TotalSize()), in: make([][]T, len(values)), shapes: shapes}
+	a := operands[T]{out: make([]T, shape.TotalSize()), in: make([][]T, len(values)), idsOf: make([][]int32, len(values)), shapes: shapes}
 	for i, v := range values {
 		switch d := v.Data().(type) {
 		case []T:
@@ -48,7 +50,10 @@ func fill[T Float](o Op, values []gorgonia.Value, shapes []tensor.Shape, shape t
 		case T:
 			a.in[i] = []T{d}
 		case []int32:
-			a.ids = d
+			a.idsOf[i] = d
+			if a.ids == nil {
+				a.ids = d
+			}
 		default:
 			return nil, fmt.Errorf("op: %s %s: input %d is %T, want %T", o.Kind(), o.Place(), i, d, a.out)
 		}

@@ -8,9 +8,10 @@
 // gorgonia's own TapeMachine; training runs on engine.VM, which never calls it.
 //
 // The operations are coarse: Embedding, Linear, RMSNorm, Attention, SwiGLU,
-// ReLU, Add and HeadLoss are a whole LLaMA block and its loss. Shapes use one
-// alphabet: N = B·T tokens, C model width, H heads, K kv heads, D head size,
-// F FFN width, V vocabulary, O outputs of a product.
+// ReLU, Add and HeadLoss are a whole LLaMA block and its loss; DistilLoss is the
+// loss with a teacher. Shapes use one alphabet: N = B·T tokens, C model width,
+// E a teacher's width, H heads, K kv heads, D head size, F FFN width, V
+// vocabulary, O outputs of a product.
 //
 // # Packed results
 //

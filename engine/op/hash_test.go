@@ -19,6 +19,8 @@ func every() []Op {
 		AddOp{at},
 		AttentionOp{at, h, false},
 		AttentionGradOp{at, h, false},
+		DistilLossOp{at, Distillation{0.5, 2}},
+		DistilTopLossOp{at, Distillation{0.5, 2}},
 		EmbeddingOp{at},
 		EmbeddingGradOp{at, 7},
 		HeadLossOp{at},

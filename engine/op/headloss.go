@@ -55,11 +55,8 @@ func (o HeadLossOp) check(in []tensor.Shape) error {
 
 // Do is the plain version. A target beyond the vocabulary is an error.
 func (o HeadLossOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
-	vocab := v[1].Shape()[0]
-	for i, id := range v[2].Data().([]int32) {
-		if int(id) >= vocab {
-			return nil, fmt.Errorf("op: headloss %s: target %d is %d, vocabulary has %d", o.place, i, id, vocab)
-		}
+	if err := checkTargets(o, v); err != nil {
+		return nil, err
 	}
 	return evaluate(o, v, headLoss[float32], headLoss[float64])
 }
