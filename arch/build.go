@@ -20,6 +20,7 @@ type Graph struct {
 	Loss    *gorgonia.Node // scalar, nil without a loss
 	Logits  *gorgonia.Node // [N,V], nil but for BuildLogits
 	Hidden  *gorgonia.Node // [N,C], what the head reads
+	Teacher *TeacherInputs // nil without a teacher
 
 	Params    map[string]*gorgonia.Node // by Hugging Face name
 	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
@@ -30,6 +31,42 @@ type Option func(*builder)
 
 // DocumentMask keeps attention within documents: the graph has the input Starts.
 func DocumentMask(b *builder) { b.graph.Starts = b.ids("starts") }
+
+// TeacherInputs are what a graph with a teacher reads of it, and the loss without
+// it. Either the first two are there or the next two.
+type TeacherInputs struct {
+	Hidden *gorgonia.Node // [N,E], what the teacher's head reads
+	Head   *gorgonia.Node // [V,E], the teacher's output matrix
+	IDs    *gorgonia.Node // [N·k] int32, the tokens that the teacher thinks likeliest
+	LogP   *gorgonia.Node // [N,k], their log-probabilities
+
+	Label *gorgonia.Node // scalar, the loss against the text alone
+}
+
+// Distil makes the loss that of learning from a teacher too, whose hidden states
+// of width E are an input of the graph, its output matrix another. The teacher is
+// a graph of its own, from [Config.BuildHidden].
+func Distil(rule op.Distillation, width int) Option {
+	return func(b *builder) {
+		b.rule = rule
+		b.graph.Teacher = &TeacherInputs{
+			Hidden: b.matrix("teacher.hidden", b.batch*b.seq, width), Head: b.matrix("teacher.head", b.VocabSize, width),
+		}
+	}
+}
+
+// DistilTop makes the loss that of learning from a teacher too, of which the k
+// largest log-probabilities of each token are inputs of the graph.
+func DistilTop(rule op.Distillation, k int) Option {
+	return func(b *builder) {
+		n := b.batch * b.seq
+		b.rule = rule
+		b.graph.Teacher = &TeacherInputs{
+			IDs:  gorgonia.NewVector(b.graph.ExprGraph, tensor.Int32, gorgonia.WithShape(n*k), gorgonia.WithName("teacher.ids")),
+			LogP: b.matrix("teacher.logp", n, k),
+		}
+	}
+}
 
 // BuildTraining returns the graph of the loss and of every parameter's gradient.
 func (c Config) BuildTraining(batch, seq int, options ...Option) (*Graph, error) {
@@ -59,9 +96,9 @@ func (c Config) BuildLogits(batch, seq int) (*Graph, error) {
 }
 
 // BuildHidden returns the graph of what the head reads, for a caller that wants
-// the logits of few tokens only.
-func (c Config) BuildHidden(batch, seq int) (*Graph, error) {
-	b, err := c.build(batch, seq, tensor.Float32, func(*builder, *gorgonia.Node) {})
+// the logits of few tokens only, or is a teacher's of another model.
+func (c Config) BuildHidden(batch, seq int, options ...Option) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, func(*builder, *gorgonia.Node) {}, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +112,7 @@ type builder struct {
 	batch, seq int
 	dtype      tensor.Dtype
 	graph      *Graph
+	rule       op.Distillation
 	order      []string
 	err        error
 }
@@ -161,21 +199,25 @@ func (b *builder) heads() op.Heads {
 func (b *builder) loss(x *gorgonia.Node) {
 	b.graph.Targets = b.ids("targets")
 	b.graph.Scale = gorgonia.NewScalar(b.graph.ExprGraph, b.dtype, gorgonia.WithName("scale"))
-	b.graph.Loss = b.add(op.HeadLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale))
+	t := b.graph.Teacher
+	var err error
+	switch {
+	case b.err != nil:
+	case t == nil:
+		b.graph.Loss, err = op.HeadLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale)
+	case t.Hidden != nil:
+		b.graph.Loss, t.Label, err = op.DistilLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale, t.Hidden, t.Head, b.rule)
+	default:
+		b.graph.Loss, t.Label, err = op.DistilTopLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale, t.IDs, t.LogP, b.rule)
+	}
+	b.add(nil, err)
 }
 
 func (b *builder) logits(x *gorgonia.Node) {
 	b.graph.Logits = b.add(op.Linear("head", x, b.head()))
 }
 
-// head is the output matrix [V,C]: the embedding itself where it is shared
-// (paper, section 2.2.3).
-func (b *builder) head() *gorgonia.Node {
-	if b.ShareEmbedding {
-		return b.param(EmbeddingName)
-	}
-	return b.param(HeadName)
-}
+func (b *builder) head() *gorgonia.Node { return b.param(b.HeadParameter()) }
 
 func (b *builder) norm(at string, x *gorgonia.Node, name string) *gorgonia.Node {
 	if b.err != nil {
@@ -188,6 +230,10 @@ func (b *builder) param(name string) *gorgonia.Node { return b.graph.Params[name
 
 func (b *builder) ids(name string) *gorgonia.Node {
 	return gorgonia.NewVector(b.graph.ExprGraph, tensor.Int32, gorgonia.WithShape(b.batch*b.seq), gorgonia.WithName(name))
+}
+
+func (b *builder) matrix(name string, rows, columns int) *gorgonia.Node {
+	return gorgonia.NewMatrix(b.graph.ExprGraph, b.dtype, gorgonia.WithShape(rows, columns), gorgonia.WithName(name))
 }
 
 func (b *builder) add(n *gorgonia.Node, err error) *gorgonia.Node {

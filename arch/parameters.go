@@ -37,6 +37,15 @@ func LayerParameterName(part string, layer int) string {
 	return fmt.Sprintf("model.layers.%d.%s.weight", layer, part)
 }
 
+// HeadParameter is the name of the output matrix [V,C]: the embedding itself where
+// it is shared (paper, section 2.2.3).
+func (c Config) HeadParameter() string {
+	if c.ShareEmbedding {
+		return EmbeddingName
+	}
+	return HeadName
+}
+
 // Parameters lists the model's weights in the order of its checkpoint. A shared
 // layer or embedding appears once.
 func (c Config) Parameters() []Parameter {

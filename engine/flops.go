@@ -19,14 +19,21 @@ func FLOPs(in *Instr) int64 {
 		return 2 * scores(o.Heads)
 	case op.AttentionGradOp:
 		return 4 * scores(o.Heads)
-	case op.HeadLossOp:
-		n := product(in.In[0], in.In[1].Rows())
-		if in.Out[1] != nil || in.Out[2] != nil {
-			return 3 * n
-		}
-		return n
+	case op.HeadLossOp, op.DistilTopLossOp:
+		return headFLOPs(in)
+	case op.DistilLossOp:
+		return headFLOPs(in) + product(in.In[4], in.In[5].Rows())
 	}
 	return 0
+}
+
+// headFLOPs are the logits and, where they are wanted, both gradients.
+func headFLOPs(in *Instr) int64 {
+	n := 2 * int64(in.In[0].Len()) * int64(in.In[1].Rows())
+	if in.Out[1] != nil || in.Out[2] != nil {
+		return 3 * n
+	}
+	return n
 }
 
 // scores are the operations of one causal T×T product for every head. The

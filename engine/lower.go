@@ -18,6 +18,9 @@ type Program struct {
 	Outputs   []*gorgonia.Node          // values to read after a run; a training program's first is the loss
 	Gradients map[string]*gorgonia.Node // each parameter's gradient, by name; empty for scoring
 	Weights   *Weights                  // input nodes of these names are parameters
+	// Bound are input nodes whose values lie in others' memory, such as the output
+	// of another program or a parameter of another model.
+	Bound map[*gorgonia.Node]*Tensor
 }
 
 // value is a result of a step, or an input, in single assignment.
@@ -167,9 +170,12 @@ func (pl *plan) result(s *step, part int, shape tensor.Shape) *value {
 
 func (pl *plan) lowerInput(n *gorgonia.Node) error {
 	t := pl.program.Weights.Value(n.Name())
+	if bound := pl.program.Bound[n]; bound != nil {
+		t = bound
+	}
 	switch {
 	case t != nil && !t.Shape.Eq(n.Shape()):
-		return fmt.Errorf("engine: parameter %s is %v in the graph, %v in memory", n.Name(), n.Shape(), t.Shape)
+		return fmt.Errorf("engine: input %s is %v in the graph, %v in memory", n.Name(), n.Shape(), t.Shape)
 	case t == nil && n.Value() != nil && !n.IsVar():
 		return nil // a constant, such as the gradient of the loss: no operation of package op reads one
 	case t == nil:

@@ -49,7 +49,7 @@ func (p Precision) storage(o op.Op, i int) DType {
 		if i == 0 {
 			return BF16
 		}
-	case op.HeadLossOp:
+	case op.HeadLossOp, op.DistilLossOp, op.DistilTopLossOp:
 		if i == 1 {
 			return BF16
 		}

@@ -105,6 +105,10 @@ func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
 		return newAdd(d, in), nil
 	case op.HeadLossOp:
 		return newHeadLoss(d, in)
+	case op.DistilLossOp:
+		return newDistilLoss(d, in, o.Distillation)
+	case op.DistilTopLossOp:
+		return newDistilLoss(d, in, o.Distillation)
 	}
 	return nil, fmt.Errorf("the cpu has no kernel for %T", in.Op)
 }

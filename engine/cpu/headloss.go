@@ -17,6 +17,7 @@ type headLoss struct {
 	typ    engine.DType
 	chunks []headChunk
 	losses []float64 // of each row of a chunk
+	soft   *softLoss // a teacher, where there is one
 
 	layout                  layout
 	logits, gradients, rest int64
@@ -137,15 +138,26 @@ func (k *headLoss) Run(scratch unsafe.Pointer, accumulating bool) {
 // of the logits, which in float32 replaces them.
 func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) float64 {
 	const grain = 8
-	k.d.run(ceil(c.n, grain), func(_, i int) {
+	if k.soft != nil {
+		k.soft.begin(c)
+	}
+	k.d.run(ceil(c.n, grain), func(worker, i int) {
 		for r := i * grain; r < min((i+1)*grain, c.n); r++ {
-			if k.typ == engine.BF16 {
+			switch {
+			case k.soft != nil && k.typ == engine.BF16:
+				k.losses[r] = distilTokenLoss[uint16](k, worker, c.first+r, r, logits, gradients)
+			case k.soft != nil:
+				k.losses[r] = distilTokenLoss[float32](k, worker, c.first+r, r, logits, gradients)
+			case k.typ == engine.BF16:
 				k.losses[r] = tokenLoss[uint16](k, c.first+r, r, logits, gradients)
-			} else {
+			default:
 				k.losses[r] = tokenLoss[float32](k, c.first+r, r, logits, gradients)
 			}
 		}
 	})
+	if k.soft != nil {
+		k.soft.end(c)
+	}
 	var loss float64
 	for _, e := range k.losses[:c.n] {
 		loss += e
@@ -153,18 +165,24 @@ func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) 
 	return loss
 }
 
+// gradientRow is where a row's gradient of the logits goes; nil where nobody wants
+// it. Its capacity is the row's memory.
+func gradientRow[E elem](k *headLoss, r int, gradients unsafe.Pointer) []E {
+	if !k.trains() {
+		return nil
+	}
+	var e E
+	stride := k.gradientStride()
+	g := matrixAt[E](gradients, int64(r*stride)*int64(unsafe.Sizeof(e)), stride)
+	return g[:k.in.In[1].Rows():stride]
+}
+
 // tokenLoss is −log softmax of a token's logits at its target. The gradient is
 // softmax − 1[target], times the loss's scale.
 func tokenLoss[E elem](k *headLoss, token, r int, logits, gradients unsafe.Pointer) float64 {
 	vocab, target := k.in.In[1].Rows(), k.in.In[2].Ids()[token]
 	x := matrixAt[float32](logits, int64(4*r*vocab), vocab)
-	var g []E
-	if k.trains() {
-		var e E
-		stride := k.gradientStride()
-		g = matrixAt[E](gradients, int64(r*stride)*int64(unsafe.Sizeof(e)), stride)
-		g = g[:vocab:stride]
-	}
+	g := gradientRow[E](k, r, gradients)
 	if target < 0 {
 		clear(g[:min(cap(g), even(len(g)))])
 		return 0

@@ -21,8 +21,9 @@ type kernelCase struct {
 	op      op.Op
 	in      []tensor.Shape // nil shape: ids
 	ids     []int32
-	weights map[int]bool // inputs that are parameters: float32 with a bf16 copy
-	f32     map[int]bool // inputs that stay float32 in bf16 runs
+	idsOf   map[int][]int32 // of other inputs of ids
+	weights map[int]bool    // inputs that are parameters: float32 with a bf16 copy
+	f32     map[int]bool    // inputs that stay float32 in bf16 runs
 	out     []engine.DType
 	gaps    []int // parts that nobody reads
 }
@@ -66,10 +67,19 @@ func cases() []kernelCase {
 			add(head)
 			head.name, head.gaps = "headloss scoring"+size, []int{1, 2}
 			add(head)
+			if c == 24 {
+				for _, c := range distilCases(n, c, 70, targets, size) {
+					add(c)
+				}
+			}
 		}
 	}
 	large := ids(headTokens+70, 33)
 	add(kernelCase{name: "headloss in chunks", op: op.HeadLossOp{}, in: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, ids: large, weights: map[int]bool{1: true}, f32: map[int]bool{3: true}, out: []engine.DType{f, b, f}})
+	large[3] = op.Unsupervised
+	for _, c := range distilCases(len(large), 16, 33, large, " in chunks") {
+		add(c)
+	}
 	for _, h := range []op.Heads{
 		{Batch: 1, Seq: 1, Heads: 2, KVHeads: 1, HeadDim: 8},
 		{Batch: 2, Seq: 7, Heads: 4, KVHeads: 2, HeadDim: 6},
@@ -141,9 +151,13 @@ func (c kernelCase) run(t *testing.T, d *Device, precision engine.Precision) {
 		for i, s := range c.in {
 			switch {
 			case s == nil:
-				in.In = append(in.In, engine.View(unsafe.Pointer(&c.ids[0]), engine.I32, len(c.ids)))
-				values = append(values, tensor.New(tensor.WithShape(len(c.ids)), tensor.WithBacking(c.ids)))
-				shapes = append(shapes, tensor.Shape{len(c.ids)})
+				ids := c.ids
+				if c.idsOf[i] != nil {
+					ids = c.idsOf[i]
+				}
+				in.In = append(in.In, engine.View(unsafe.Pointer(&ids[0]), engine.I32, len(ids)))
+				values = append(values, tensor.New(tensor.WithShape(len(ids)), tensor.WithBacking(ids)))
+				shapes = append(shapes, tensor.Shape{len(ids)})
 				continue
 			default:
 				shapes = append(shapes, s)
@@ -192,7 +206,17 @@ func (c kernelCase) run(t *testing.T, d *Device, precision engine.Precision) {
 
 func (c kernelCase) accumulates() bool {
 	switch c.op.(type) {
-	case op.LinearOp, op.LinearGradInputOp, op.LinearGradWeightOp, op.RMSNormGradOp, op.EmbeddingGradOp, op.HeadLossOp:
+	case op.LinearOp, op.LinearGradInputOp, op.LinearGradWeightOp, op.RMSNormGradOp, op.EmbeddingGradOp, op.HeadLossOp,
+		op.DistilLossOp, op.DistilTopLossOp:
+		return true
+	}
+	return false
+}
+
+// isHead tells of a head with its loss, whose part 2 alone may be added to.
+func (c kernelCase) isHead() bool {
+	switch c.op.(type) {
+	case op.HeadLossOp, op.DistilLossOp, op.DistilTopLossOp:
 		return true
 	}
 	return false
@@ -292,7 +316,7 @@ func (c kernelCase) outputs(d *Device, in *engine.Instr, parts []tensor.Shape, p
 		if precision == engine.PrecisionF32 || store == engine.Accumulate && dt == engine.BF16 {
 			dt = engine.F32
 		}
-		if _, isHead := c.op.(op.HeadLossOp); isHead {
+		if c.isHead() {
 			dt = c.out[i]
 			if precision == engine.PrecisionF32 {
 				dt = engine.F32
@@ -302,7 +326,7 @@ func (c kernelCase) outputs(d *Device, in *engine.Instr, parts []tensor.Shape, p
 		at += len(x)
 		ten := engine.View(unsafe.Pointer(&x[0]), dt, p...)
 		mode := store
-		if _, isHead := c.op.(op.HeadLossOp); isHead && i < 2 {
+		if c.isHead() && i != 2 {
 			mode = engine.Overwrite
 		}
 		if mode == engine.Accumulate {
@@ -346,7 +370,7 @@ func (c kernelCase) compare(t *testing.T, out []*engine.Tensor, parts []tensor.S
 			largest = max(largest, math.Abs(x))
 		}
 		added := 0.0
-		if _, isHead := c.op.(op.HeadLossOp); store == engine.Accumulate && (!isHead || i == 2) {
+		if store == engine.Accumulate && (!c.isHead() || i == 2) {
 			added = before
 		}
 		for j := range w {

@@ -70,9 +70,11 @@ func distilled(packed *gorgonia.Node, err error) (loss, label *gorgonia.Node, _ 
 	return loss, label, err
 }
 
-func (o DistilLossOp) Kind() string          { return "distilloss" }
-func (o DistilLossOp) Arity() int            { return 6 }
-func (o DistilLossOp) Type() hm.Type         { return fnType(vector, matrix, matrix, ids, scalar, matrix, matrix) }
+func (o DistilLossOp) Kind() string { return "distilloss" }
+func (o DistilLossOp) Arity() int   { return 6 }
+func (o DistilLossOp) Type() hm.Type {
+	return fnType(vector, matrix, matrix, ids, scalar, matrix, matrix)
+}
 func (o DistilLossOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Alpha, o.Temperature) }
 func (o DistilLossOp) Hashcode() uint32      { return hashcode(o) }
 func (o DistilLossOp) String() string        { return string(o.place) + ".distilloss" }

@@ -1,0 +1,47 @@
+package cpu
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"gorgonia.org/tensor"
+
+	"mobilellm/engine"
+	"mobilellm/engine/op"
+)
+
+// distilCases are heads with a teacher, of which the targets and some
+// others are among the stored tokens.
+func distilCases(n, c, vocab int, targets []int32, size string) []kernelCase {
+	rng := rand.New(rand.NewPCG(5, 6))
+	const f, b, width, k = engine.F32, engine.BF16, 40, 6
+	var top []int32
+	for i, target := range targets {
+		order := rng.Perm(vocab)
+		for j, id := range order {
+			if int32(id) == target && i%3 > 0 {
+				order[0], order[j] = order[j], order[0]
+			}
+		}
+		for _, id := range order[:k] {
+			top = append(top, int32(id))
+		}
+	}
+	var cases []kernelCase
+	for _, d := range []op.Distillation{{Alpha: 0, Temperature: 1}, {Alpha: 0.5, Temperature: 2}, {Alpha: 0.25, Temperature: 1}, {Alpha: 1, Temperature: 0.5}} {
+		online := kernelCase{
+			name: fmt.Sprintf("distilloss %+v%s", d, size), op: op.DistilLossOp{Distillation: d}, ids: targets,
+			in:      []tensor.Shape{{n, c}, {vocab, c}, nil, {}, {n, width}, {vocab, width}},
+			weights: map[int]bool{1: true, 5: true}, f32: map[int]bool{3: true, 4: true}, out: []engine.DType{f, b, f, f},
+		}
+		stored := online
+		stored.name, stored.op = fmt.Sprintf("distiltoploss %+v%s", d, size), op.DistilTopLossOp{Distillation: d}
+		stored.in = []tensor.Shape{{n, c}, {vocab, c}, nil, {}, nil, {n, k}}
+		stored.idsOf = map[int][]int32{4: top}
+		stored.weights, stored.f32 = map[int]bool{1: true}, map[int]bool{3: true, 5: true}
+		scoring := online
+		scoring.name, scoring.gaps = "scoring "+online.name, []int{1, 2}
+		cases = append(cases, online, stored, scoring)
+	}
+	return cases
+}
