@@ -18,6 +18,7 @@ type RunConfig struct {
 	Data       data.Config  `yaml:"data" help:"Text to learn from."`
 	Optim      optim.Config `yaml:"optim" help:"Optimizer and learning rate."`
 	Train      Loop         `yaml:"train" help:"The training loop."`
+	Distil     Distil       `yaml:"distil" help:"Learning from a teacher."`
 	Eval       Eval         `yaml:"eval" help:"Scoring of held-out text."`
 	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
 	Device     string       `yaml:"device" help:"Where to compute: auto or cpu."`
@@ -55,6 +56,7 @@ func DefaultRun() RunConfig {
 		Data:       data.DefaultConfig(),
 		Optim:      optim.Default(),
 		Train:      Loop{Steps: 20000, Batch: 64, Seed: 1, Precision: Precision{Auto: true}},
+		Distil:     Distil{Temperature: 1},
 		Eval:       Eval{Every: 1000},
 		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3},
 		Device:     "auto",
@@ -65,7 +67,7 @@ func DefaultRun() RunConfig {
 // errors.Join; each error names the key and its value.
 func (c *RunConfig) Validate() error {
 	errs := []error{
-		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(),
+		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(),
 		atLeast("eval.every", c.Eval.Every, 0), c.Checkpoint.validate(), validateDevice(c.Device),
 	}
 	if c.Data.Seq > c.Model.Context {
@@ -113,7 +115,7 @@ func largestDivisor(n, limit int) int {
 // stepTokens is the number of tokens in a step.
 func (c *RunConfig) stepTokens() int64 { return int64(c.Train.Batch) * int64(c.Data.Seq) }
 
-// AbsolutePaths makes the paths of the text and the tokenizer absolute, so that the
+// AbsolutePaths makes the paths of text, tokenizer and teacher absolute, so that the
 // run can be resumed from any folder.
 func (c *RunConfig) AbsolutePaths() error {
 	train := make(data.Sources, len(c.Data.Train))
@@ -131,6 +133,9 @@ func (c *RunConfig) AbsolutePaths() error {
 		heldout[i] = path
 	}
 	c.Data.Train, c.Data.Heldout = train, heldout
+	if err := absolute(&c.Distil.Teacher, ""); err != nil {
+		return err
+	}
 	return absolute(&c.Data.Tokenizer, data.TokenizerBytes, data.TokenizerTrain)
 }
 

@@ -78,7 +78,9 @@ func TestDocumentMask(t *testing.T) {
 			}
 		}
 	}
-	compared("training", packed, compileTraining)
+	compared("training", packed, func(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
+		return compileTraining(c, rows, w, dev, o, nil)
+	})
 	for b := range heldout.All() {
 		compared("scoring", b, compileScoring)
 		break

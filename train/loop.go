@@ -101,7 +101,7 @@ func (r *run) step(ctx context.Context) error {
 	waited := time.Since(start)
 	s := &r.state
 
-	loss, bad, err := r.gradients(ctx, b)
+	loss, label, bad, err := r.gradients(ctx, b)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (r *run) step(ctx context.Context) error {
 		s.smooth = loss
 	}
 	s.smooth += (loss - s.smooth) / 10
-	return r.log(b, lr, norm, waited, time.Since(start))
+	return r.log(b, label, lr, norm, waited, time.Since(start))
 }
 
 func (r *run) batch(ctx context.Context) (*data.Batch, error) {
@@ -143,27 +143,29 @@ func (r *run) release(b *data.Batch) {
 }
 
 // gradients runs all micro-batches of a step. The loss is the mean over the
-// supervised tokens of the whole batch; bad is the first micro-batch whose share
+// supervised tokens of the whole batch, with a teacher label the part that the
+// text alone would give; bad is the first micro-batch whose share
 // of it is not finite, or -1.
-func (r *run) gradients(ctx context.Context, b *data.Batch) (loss float64, bad int, err error) {
+func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, label float64, bad int, err error) {
 	bad = -1
 	rows := r.choice.MicroBatch
 	scale := 1 / float32(b.Tokens)
 	for i := range r.c.Train.Batch / rows {
 		if err := ctx.Err(); err != nil {
-			return 0, bad, err // a step can take minutes: what is not updated yet is given up
+			return 0, 0, bad, err // a step can take minutes: what is not updated yet is given up
 		}
 		r.training.vm.Accumulate(i > 0)
 		part, err := r.training.run(b, i*rows, scale)
 		if err != nil {
-			return 0, bad, err
+			return 0, 0, bad, err
 		}
 		if bad < 0 && !finite(part) {
 			bad = i
 		}
 		loss += part
+		label += r.training.label()
 	}
-	return loss, bad, nil
+	return loss, label, bad, nil
 }
 
 // refuse says why a step's update is not made.
@@ -178,12 +180,12 @@ func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
 	return r.locate(b, e)
 }
 
-func (r *run) log(b *data.Batch, lr, norm float64, waited, took time.Duration) error {
+func (r *run) log(b *data.Batch, label, lr, norm float64, waited, took time.Duration) error {
 	s := &r.state
 	speed := float64(b.Tokens) / took.Seconds()
 	record := StepRecord{
-		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
-		MFU: speed * float64(r.c.Model.TrainingFLOPs(r.c.Data.Seq)) / r.peak, DataWait: waited.Seconds() / took.Seconds(),
+		Step: s.step, Tokens: s.tokens, Loss: s.loss, LabelLoss: label, LR: lr, GradNorm: norm, TokensPerSecond: speed,
+		MFU: speed * float64(r.flops) / r.peak, DataWait: waited.Seconds() / took.Seconds(),
 	}
 	if err := r.metrics.write(record); err != nil {
 		return err

@@ -18,6 +18,7 @@ type Memory struct {
 	Optimizer   int64 `json:"optimizer"`   // moments, float32 or bf16
 	Activations int64 `json:"activations"` // of a micro-batch, with scratch
 	Scoring     int64 `json:"scoring"`     // activations of a held-out batch
+	Teacher     int64 `json:"teacher"`     // weights and activations of a teacher
 	Data        int64 `json:"data"`        // tokens of the corpus
 	Reading     int64 `json:"reading"`     // the whole process while it reads the text, before all else
 	Process     int64 `json:"process"`     // program, libraries and Go's heap
@@ -33,7 +34,7 @@ func (m Memory) Total() int64 {
 }
 
 func (m Memory) training() int64 {
-	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Data + m.Process
+	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Teacher + m.Data + m.Process
 }
 
 // estimate counts the memory of a run with micro-batches of rows sequences.
@@ -45,7 +46,7 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	parameters := 4 * c.Model.ParameterCount() // in float32
 	return Memory{
 		Weights: l.weights - parameters, Gradients: parameters, Optimizer: moments(c.Optim) * c.Model.ParameterCount(),
-		Activations: l.training, Scoring: l.scoring, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
+		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}, nil
 }
 

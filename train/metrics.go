@@ -17,9 +17,10 @@ const MetricsFile = "metrics.jsonl"
 
 // StepRecord is the line of a training step.
 type StepRecord struct {
-	Step            int64   `json:"step"`   // updates done
-	Tokens          int64   `json:"tokens"` // trained on since the run began
-	Loss            float64 `json:"loss"`   // nats per token, before the update
+	Step            int64   `json:"step"`                 // updates done
+	Tokens          int64   `json:"tokens"`               // trained on since the run began
+	Loss            float64 `json:"loss"`                 // nats per token, before the update
+	LabelLoss       float64 `json:"label_loss,omitempty"` // with a teacher: of the text alone
 	LR              float64 `json:"lr"`
 	GradNorm        float64 `json:"grad_norm"` // before clipping
 	TokensPerSecond float64 `json:"tokens_per_second"`

@@ -38,7 +38,7 @@ func (e *NonFiniteError) Unwrap() error { return e.Cause }
 func (r *run) locate(b *data.Batch, e *NonFiniteError) error {
 	rows := r.choice.MicroBatch
 	p, err := compileTraining(&r.c, rows, r.weights, r.dev,
-		engine.Options{Precision: r.choice.Precision, Recompute: r.choice.Recompute, CheckNaN: true})
+		engine.Options{Precision: r.choice.Precision, Recompute: r.choice.Recompute, CheckNaN: true}, r.lesson)
 	if err != nil {
 		return errors.Join(e, err)
 	}

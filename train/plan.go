@@ -20,23 +20,33 @@ type Choice struct {
 
 // Plan says what a run will take.
 type Plan struct {
-	Parameters    int64    `json:"parameters"`
-	FLOPsPerToken int64    `json:"flops_per_token"` // forward and backward pass
-	MemoryBytes   int64    `json:"memory_bytes"`    // the process at its largest
-	Memory        Memory   `json:"memory"`          // its parts
-	Tokens        int64    `json:"tokens"`          // in the whole run
-	Steps         int      `json:"steps"`
-	Batch         int      `json:"batch"` // sequences in a step
-	Seq           int      `json:"seq"`   // tokens in a sequence
-	MicroBatch    int      `json:"micro_batch"`
-	Precision     string   `json:"precision"`
-	Recompute     string   `json:"recompute"`
-	Fits          bool     `json:"fits"` // whether so much memory is available
-	Device        string   `json:"device"`
-	PeakFLOPS     float64  `json:"peak_flops"`   // FLOP/s, measured just now
-	AssumedMFU    float64  `json:"assumed_mfu"`  // share of the peak taken for the estimate
-	Seconds       float64  `json:"time_seconds"` // estimated
-	Notes         []string `json:"notes,omitempty"`
+	Parameters    int64        `json:"parameters"`
+	FLOPsPerToken int64        `json:"flops_per_token"` // forward and backward pass
+	MemoryBytes   int64        `json:"memory_bytes"`    // the process at its largest
+	Memory        Memory       `json:"memory"`          // its parts
+	Tokens        int64        `json:"tokens"`          // in the whole run
+	Steps         int          `json:"steps"`
+	Batch         int          `json:"batch"` // sequences in a step
+	Seq           int          `json:"seq"`   // tokens in a sequence
+	MicroBatch    int          `json:"micro_batch"`
+	Precision     string       `json:"precision"`
+	Recompute     string       `json:"recompute"`
+	Fits          bool         `json:"fits"` // whether so much memory is available
+	Device        string       `json:"device"`
+	PeakFLOPS     float64      `json:"peak_flops"`   // FLOP/s, measured just now
+	AssumedMFU    float64      `json:"assumed_mfu"`  // share of the peak taken for the estimate
+	Seconds       float64      `json:"time_seconds"` // estimated
+	Teacher       *TeacherPlan `json:"teacher,omitempty"`
+	Notes         []string     `json:"notes,omitempty"`
+}
+
+// TeacherPlan says what a teacher adds to a run that it is part of.
+type TeacherPlan struct {
+	Parameters    int64   `json:"parameters"`
+	FLOPsPerToken int64   `json:"flops_per_token"` // forward pass
+	MemoryBytes   int64   `json:"memory_bytes"`    // weights, activations and scratch
+	TimeShare     float64 `json:"time_share"`      // of the whole run, estimated
+	Seconds       float64 `json:"time_seconds"`    // estimated
 }
 
 const (
@@ -120,9 +130,9 @@ type MemoryError struct {
 
 func (e *MemoryError) Error() string {
 	m := e.Memory
-	return fmt.Sprintf("not enough memory: one sequence at a time needs %s (weights %s, gradients %s, optimizer %s, activations %s), of which at most %.0f %% of the %s available are planned for"+
+	return fmt.Sprintf("not enough memory: one sequence at a time needs %s (weights %s, gradients %s, optimizer %s, activations %s, teacher %s), of which at most %.0f %% of the %s available are planned for"+
 		"\nhint: a smaller model or data.seq needs less; train.micro_batch: 1 with train.recompute: block tries all the same",
-		gigabytes(m.Total()), gigabytes(m.Weights), gigabytes(m.Gradients), gigabytes(m.Optimizer), gigabytes(m.Activations+m.Scoring),
+		gigabytes(m.Total()), gigabytes(m.Weights), gigabytes(m.Gradients), gigabytes(m.Optimizer), gigabytes(m.Activations+m.Scoring), gigabytes(m.Teacher),
 		100*memoryShare, gigabytes(e.Available))
 }
 
@@ -148,16 +158,35 @@ func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
 		Device: dev.Name(), Fits: tooLarge == nil, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
 	}
-	p.Seconds = estimateTime(&c, int64(c.Train.Steps), peak).Seconds()
+	model, teacher, err := c.flopsPerToken()
+	if err != nil {
+		return nil, err
+	}
+	p.Seconds = estimateTime(&c, model+teacher, int64(c.Train.Steps), peak).Seconds()
+	if teacher > 0 {
+		t, err := c.teacherConfig()
+		if err != nil {
+			return nil, err
+		}
+		share := float64(teacher) / float64(model+teacher)
+		p.Teacher = &TeacherPlan{
+			Parameters: t.ParameterCount(), FLOPsPerToken: teacher, MemoryBytes: memory.Teacher, TimeShare: share, Seconds: share * p.Seconds,
+		}
+	}
 	return p, nil
+}
+
+// Time is the estimated time in a few letters, such as 2d03h.
+func (t *TeacherPlan) Time() string {
+	return shortTime(time.Duration(t.Seconds * float64(time.Second)))
 }
 
 // Time is the estimated time in a few letters, such as 2d03h.
 func (p *Plan) Time() string { return shortTime(time.Duration(p.Seconds * float64(time.Second))) }
 
 // estimateTime is how long so many steps take at the assumed share of the peak.
-func estimateTime(c *RunConfig, steps int64, peak float64) time.Duration {
-	seconds := float64(c.Model.TrainingFLOPs(c.Data.Seq)) * float64(c.stepTokens()*steps) / (peak * assumedMFU)
+func estimateTime(c *RunConfig, flopsPerToken, steps int64, peak float64) time.Duration {
+	seconds := float64(flopsPerToken) * float64(c.stepTokens()*steps) / (peak * assumedMFU)
 	return time.Duration(min(seconds, 1e9) * float64(time.Second))
 }
 

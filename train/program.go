@@ -13,17 +13,24 @@ import (
 
 // program is a model compiled for micro-batches of rows × seq tokens.
 type program struct {
-	graph *arch.Graph
-	vm    *engine.VM
-	seq   int
+	graph  *arch.Graph
+	vm     *engine.VM
+	seq    int
+	lesson *lesson
 }
 
-func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
-	g, err := c.Model.BuildTraining(rows, c.Data.Seq, graphOptions(c)...)
+// compileTraining compiles a step's program. l, which may be nil, must be laid
+// out for as many rows and outlive it.
+func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
+	options := graphOptions(c)
+	if l != nil {
+		options = append(options, l.option())
+	}
+	g, err := c.Model.BuildTraining(rows, c.Data.Seq, options...)
 	if err != nil {
 		return nil, err
 	}
-	return compile(g, c.Data.Seq, w, dev, o)
+	return compile(g, c.Data.Seq, w, dev, o, l)
 }
 
 func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
@@ -31,7 +38,7 @@ func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device
 	if err != nil {
 		return nil, err
 	}
-	return compile(g, c.Data.Seq, w, dev, o)
+	return compile(g, c.Data.Seq, w, dev, o, nil)
 }
 
 // graphOptions are the same in training and scoring: a model is scored with the
@@ -43,12 +50,16 @@ func graphOptions(c *RunConfig) []arch.Option {
 	return nil
 }
 
-func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
-	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w}, dev, o)
+func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
+	p := engine.Program{Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w}
+	if l != nil {
+		l.bind(g, &p)
+	}
+	vm, err := engine.Compile(p, dev, o)
 	if err != nil {
 		return nil, err
 	}
-	return &program{graph: g, vm: vm, seq: seq}, nil
+	return &program{graph: g, vm: vm, seq: seq, lesson: l}, nil
 }
 
 // run computes the loss of rows first, first+1, … of a batch, as many as the
@@ -62,10 +73,24 @@ func (p *program) run(b *data.Batch, first int, scale float32) (float64, error) 
 		b.Starts(p.vm.Input(p.graph.Starts).Ids(), first)
 	}
 	p.vm.Input(p.graph.Scale).Float32s()[0] = scale
+	if p.lesson != nil {
+		if err := p.lesson.prepare(p, b, first); err != nil {
+			return 0, err
+		}
+	}
 	if err := p.vm.RunAll(); err != nil {
 		return 0, err
 	}
 	return float64(p.vm.Output(p.graph.Loss).Float32s()[0]), nil
+}
+
+// label is the part of the last loss that the text alone would give, 0 where there
+// is nothing else.
+func (p *program) label() float64 {
+	if p.lesson == nil {
+		return 0
+	}
+	return float64(p.vm.Output(p.graph.Teacher.Label).Float32s()[0])
 }
 
 func (p *program) close() error {
@@ -94,6 +119,7 @@ func (d planDevice) Alloc(bytes int64) (engine.Memory, error) { return d.reserve
 type layout struct {
 	weights           int64 // with their gradients and, where the device wants one, a bf16 copy
 	training, scoring int64 // activations and scratch of the two programs
+	teacher           int64 // its weights, activations and scratch
 }
 
 // layOut plans a run's programs for micro-batches of rows sequences.
@@ -105,7 +131,12 @@ func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev 
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	o := engine.Options{Precision: p, Recompute: r, PlanOnly: true}
-	t, err := compileTraining(c, rows, w, plan, o)
+	l, err := newLesson(c, rows, p, plan, true)
+	if err != nil {
+		return layout{}, err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	t, err := compileTraining(c, rows, w, plan, o, l)
 	if err != nil {
 		return layout{}, err
 	}
@@ -113,5 +144,5 @@ func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev 
 	if err != nil {
 		return layout{}, err
 	}
-	return layout{w.Bytes(), t.vm.Bytes(), s.vm.Bytes()}, nil
+	return layout{w.Bytes(), t.vm.Bytes(), s.vm.Bytes(), l.bytes()}, nil
 }

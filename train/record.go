@@ -21,6 +21,7 @@ type Record struct {
 	MicroBatch      int               `yaml:"micro_batch" help:"What train.micro_batch came to."`
 	Precision       string            `yaml:"precision" help:"What train.precision came to."`
 	Recompute       string            `yaml:"recompute" help:"What train.recompute came to."`
+	Teacher         string            `yaml:"teacher" help:"Checksum of the teacher's model, if there is one."`
 	Init            string            `yaml:"init" help:"The model that the weights started from, if any."`
 }
 

@@ -54,6 +54,8 @@ func (r *run) openResumed() error {
 		{"train.seed", before.Train.Seed, r.c.Train.Seed},
 		{"optim.name", before.Optim.Name, r.c.Optim.Name},
 		{"optim.moments", before.Optim.Moments, r.c.Optim.Moments},
+		{"distil.alpha", before.Distil.Alpha, r.c.Distil.Alpha},
+		{"distil.temperature", before.Distil.Temperature, r.c.Distil.Temperature},
 	} {
 		if f.was != f.want {
 			return fmt.Errorf("%s is %v in checkpoint %s and %v in the configuration: a resumed run cannot change it\nhint: a new run can start from its weights with --init", f.key, f.was, r.from.Path, f.want)
@@ -192,7 +194,7 @@ func (r *run) givenTokenizer() (data.Tokenizer, error) {
 	case r.from != nil:
 		return data.LoadTokenizer(r.from.Path)
 	case r.o.Init == "" || r.c.Data.Tokenizer != data.TokenizerTrain:
-		return nil, nil
+		return r.tokenizerOfTeacher(), nil
 	}
 	// Weights mean nothing with other ids than those they were trained with.
 	tok, err := data.LoadTokenizer(r.o.Init)

@@ -60,6 +60,7 @@ type run struct {
 	memory  Memory
 	from    *checkpoint.Checkpoint // that it goes on from, or nil
 	initial *checkpoint.Model      // whose weights it starts from, or nil
+	taught  *checkpoint.Model      // of the teacher, or nil
 	held    *os.File               // the lock of its folder
 	dev     Device
 	text    *data.Set
@@ -72,9 +73,14 @@ type run struct {
 	trained  []optim.Param
 	opt      optim.Optimizer
 	schedule optim.Schedule
+	lesson   *lesson // nil without a teacher
 	training *program
 	scoring  *program
 	peak     float64 // FLOP/s
+	flops    int64   // of a token, a teacher's with them
+
+	teacherTokenizer data.Tokenizer
+	teacherSum       string // checksum of the teacher's model, empty without
 
 	metrics *metrics
 	state   progressState
@@ -123,9 +129,15 @@ func (r *run) openFolder(context.Context) error {
 		}
 	}
 	if r.o.Resume != "" {
-		return r.openResumed()
+		if err := r.openResumed(); err != nil {
+			return err
+		}
+		return r.openTeacher()
 	}
 	if err := r.openInitial(); err != nil {
+		return err
+	}
+	if err := r.openTeacher(); err != nil {
 		return err
 	}
 	return r.checkEmpty()
@@ -179,9 +191,14 @@ func (r *run) openDevice(ctx context.Context) error {
 	}
 	r.o.Progress.Note("%s: %.1fM parameters, %s, %d steps of %d × %d tokens in micro-batches of %d",
 		r.dev.Name(), float64(r.c.Model.ParameterCount())/1e6, r.choice.Precision, r.c.Train.Steps, r.c.Train.Batch, r.c.Data.Seq, r.choice.MicroBatch)
+	model, teacher, err := r.c.flopsPerToken()
+	if err != nil {
+		return err
+	}
+	r.flops = model + teacher
 	steps := int64(r.c.Train.Steps) - min(r.startStep(), int64(r.c.Train.Steps))
 	r.o.Progress.Note("memory about %s, time about %s if the run reaches %.0f %% of the device's %.0f GFLOP/s",
-		gigabytes(r.memory.Total()), shortTime(estimateTime(&r.c, steps, r.peak)), 100*assumedMFU, r.peak/1e9)
+		gigabytes(r.memory.Total()), shortTime(estimateTime(&r.c, r.flops, steps, r.peak)), 100*assumedMFU, r.peak/1e9)
 	return nil
 }
 
@@ -210,7 +227,7 @@ func (r *run) readText(ctx context.Context) error {
 	}
 	r.o.Progress.Note("text: %.1f MB in %d documents; %s tokens to train on, %s held out",
 		float64(r.text.Read.Bytes)/1e6, r.text.Read.Documents, count(float64(r.text.Train.Len())), count(float64(r.text.Heldout.Len())))
-	if err := r.checkFingerprint(); err != nil {
+	if err := errors.Join(r.checkFingerprint(), r.checkTeacherTokenizer()); err != nil {
 		return err
 	}
 	r.heldout, err = data.HeldoutBatches(r.text.Heldout, r.choice.MicroBatch, r.c.Data.Seq, r.c.Data.HeldoutTokens)
@@ -273,7 +290,10 @@ func (r *run) makeModel(context.Context) error {
 func (r *run) compile(context.Context) error {
 	o := engine.Options{Precision: r.choice.Precision, Recompute: r.choice.Recompute, Profile: r.o.Profile}
 	var err error
-	if r.training, err = compileTraining(&r.c, r.choice.MicroBatch, r.weights, r.dev, o); err != nil {
+	if err := r.makeLesson(); err != nil {
+		return err
+	}
+	if r.training, err = compileTraining(&r.c, r.choice.MicroBatch, r.weights, r.dev, o, r.lesson); err != nil {
 		return err
 	}
 	o.Profile = false
@@ -305,7 +325,7 @@ func (r *run) startFolder(context.Context) error {
 	}
 	r.c.Run = &Record{
 		Versions: maps.Clone(r.o.Versions), DataFingerprint: r.text.Train.Fingerprint(), Device: r.dev.Name(), Workers: r.dev.Workers(),
-		MicroBatch: r.choice.MicroBatch, Precision: r.choice.Precision.String(), Recompute: r.choice.Recompute.String(), Init: r.o.Init,
+		MicroBatch: r.choice.MicroBatch, Precision: r.choice.Precision.String(), Recompute: r.choice.Recompute.String(), Init: r.o.Init, Teacher: r.teacherSum,
 	}
 	return writeRun(r.o.Out, &r.c)
 }
@@ -329,7 +349,7 @@ func (r *run) close() error {
 	if r.loader != nil {
 		r.loader.Close()
 	}
-	errs = append(errs, r.training.close(), r.scoring.close(), r.metrics.close(), r.unlock())
+	errs = append(errs, r.training.close(), r.scoring.close(), r.lesson.close(), r.metrics.close(), r.unlock())
 	if r.weights != nil {
 		errs = append(errs, r.weights.Close())
 	}
@@ -338,6 +358,9 @@ func (r *run) close() error {
 	}
 	if r.initial != nil {
 		errs = append(errs, r.initial.Close())
+	}
+	if r.taught != nil {
+		errs = append(errs, r.taught.Close())
 	}
 	if r.dev != nil {
 		r.dev.Close()

@@ -27,10 +27,14 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 	m := p.Memory
 	fmt.Fprintf(out, "parameters       %d (%.1fM)\n", p.Parameters, float64(p.Parameters)/1e6)
 	fmt.Fprintf(out, "FLOPs per token  %.2fM, forward and backward pass\n", float64(p.FLOPsPerToken)/1e6)
+	if t := p.Teacher; t != nil {
+		fmt.Fprintf(out, "teacher          %.1fM parameters; its forward pass: %.2fM FLOPs per token, %.2f GB, about %.0f %% of the time (%s)\n",
+			float64(t.Parameters)/1e6, float64(t.FLOPsPerToken)/1e6, gb(t.MemoryBytes), 100*t.TimeShare, t.Time())
+	}
 	fmt.Fprintf(out, "steps            %d of %d × %d tokens, %d tokens in all\n", p.Steps, p.Batch, p.Seq, p.Tokens)
 	fmt.Fprintf(out, "micro-batch      %d sequences, %s, recompute %s\n", p.MicroBatch, p.Precision, p.Recompute)
-	fmt.Fprintf(out, "memory           %.2f GB: weights %.2f, gradients %.2f, optimizer %.2f, activations %.2f, scoring %.2f, text %.2f, process %.2f\n",
-		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Data), gb(m.Process))
+	fmt.Fprintf(out, "memory           %.2f GB: weights %.2f, gradients %.2f, optimizer %.2f, activations %.2f, scoring %.2f, teacher %.2f, text %.2f, process %.2f\n",
+		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Teacher), gb(m.Data), gb(m.Process))
 	fmt.Fprintf(out, "device           %s, peak %.0f GFLOP/s, measured just now\n", p.Device, p.PeakFLOPS/1e9)
 	fmt.Fprintf(out, "time             about %s, if the run reaches %.0f %% of that peak\n",
 		p.Time(), 100*p.AssumedMFU)

@@ -1,0 +1,226 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gorgonia.org/gorgonia"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint"
+	"mobilellm/data"
+	"mobilellm/engine"
+	"mobilellm/engine/op"
+)
+
+// teacher is the model that a run learns from at every step. Its weights have no
+// gradients, are not updated and not saved.
+type teacher struct {
+	config  arch.Config
+	weights *engine.Weights
+	graph   *arch.Graph
+	vm      *engine.VM
+}
+
+// teacherPrecision is bf16 wherever there is bf16: nothing is summed up over a
+// teacher's steps.
+func teacherPrecision(student engine.Precision, dev Device) engine.Precision {
+	if student == engine.PrecisionBF16 || dev.BF16() {
+		return engine.PrecisionBF16
+	}
+	return engine.PrecisionF32
+}
+
+// newTeacher takes memory for a teacher's weights, yet to be loaded, and compiles
+// its forward pass up to what its head reads.
+func newTeacher(config arch.Config, rows, seq int, dev Device, o engine.Options, options ...arch.Option) (_ *teacher, err error) {
+	t := &teacher{config: config}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("teacher: %w", err), t.close())
+		}
+	}()
+	t.weights, err = newWeights(dev, config.Parameters(), engine.WeightOptions{BF16: o.Precision == engine.PrecisionBF16})
+	if err != nil {
+		return nil, err
+	}
+	if t.graph, err = config.BuildHidden(rows, seq, options...); err != nil {
+		return nil, err
+	}
+	t.vm, err = engine.Compile(engine.Program{Outputs: []*gorgonia.Node{t.graph.Hidden}, Weights: t.weights}, dev, o)
+	return t, err
+}
+
+func (t *teacher) load(m *checkpoint.Model) error {
+	for _, p := range t.config.Parameters() {
+		if err := m.LoadInto(p.Name, t.weights.Value(p.Name).Float32s(), p.Shape); err != nil {
+			return fmt.Errorf("teacher: %w", err)
+		}
+	}
+	t.weights.Changed()
+	return nil
+}
+
+// hidden is what the teacher's head reads after a run, and head the head.
+func (t *teacher) hidden() *engine.Tensor { return t.vm.Output(t.graph.Hidden) }
+func (t *teacher) head() *engine.Tensor   { return t.weights.Value(t.config.HeadParameter()) }
+
+func (t *teacher) bytes() int64 { return t.weights.Bytes() + t.vm.Bytes() }
+
+// run computes the hidden states of a batch's rows from the first on.
+func (t *teacher) run(b *data.Batch, first int) error {
+	ids := t.vm.Input(t.graph.Tokens).Ids()
+	copy(ids, b.Inputs[first*b.Seq:][:len(ids)])
+	if t.graph.Starts != nil {
+		b.Starts(t.vm.Input(t.graph.Starts).Ids(), first)
+	}
+	if err := t.vm.RunAll(); err != nil {
+		return fmt.Errorf("teacher: %w", err)
+	}
+	return nil
+}
+
+func (t *teacher) close() error {
+	var errs []error
+	if t.vm != nil {
+		errs = append(errs, t.vm.Close())
+	}
+	if t.weights != nil {
+		errs = append(errs, t.weights.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// lesson is what a training program learns besides the text; nil for nothing.
+type lesson struct {
+	rule    op.Distillation
+	teacher *teacher
+}
+
+// option is the lesson's part of the graph.
+func (l *lesson) option() arch.Option { return arch.Distil(l.rule, l.teacher.config.Dim) }
+
+// bind lets the program read the teacher's memory.
+func (l *lesson) bind(g *arch.Graph, p *engine.Program) {
+	p.Outputs = append(p.Outputs, g.Teacher.Label)
+	p.Bound = map[*gorgonia.Node]*engine.Tensor{g.Teacher.Hidden: l.teacher.hidden(), g.Teacher.Head: l.teacher.head()}
+}
+
+// prepare makes the program's inputs for a batch's rows from the first on.
+func (l *lesson) prepare(p *program, b *data.Batch, first int) error {
+	start := time.Now()
+	if err := l.teacher.run(b, first); err != nil {
+		return err
+	}
+	if profile := p.vm.Profile(); profile != nil {
+		profile.Add("teacher", time.Since(start))
+	}
+	return nil
+}
+
+func (l *lesson) bytes() int64 {
+	if l == nil {
+		return 0
+	}
+	return l.teacher.bytes()
+}
+
+func (l *lesson) close() error {
+	if l == nil {
+		return nil
+	}
+	return l.teacher.close()
+}
+
+// newLesson lays out what c learns from besides the text, nil for nothing.
+func newLesson(c *RunConfig, rows int, student engine.Precision, dev Device, planOnly bool) (*lesson, error) {
+	if !c.Distil.on() {
+		return nil, nil
+	}
+	config, err := c.teacherConfig()
+	if err != nil {
+		return nil, err
+	}
+	o := engine.Options{Precision: teacherPrecision(student, dev), PlanOnly: planOnly}
+	t, err := newTeacher(config, rows, c.Data.Seq, dev, o, graphOptions(c)...)
+	if err != nil {
+		return nil, err
+	}
+	return &lesson{rule: c.Distil.rule(), teacher: t}, nil
+}
+
+// openTeacher opens the teacher's folder, before any other work is done.
+func (r *run) openTeacher() error {
+	dir := r.c.Distil.Teacher
+	if dir == "" {
+		return nil
+	}
+	if _, err := r.c.teacherConfig(); err != nil {
+		return err
+	}
+	var err error
+	if r.taught, err = checkpoint.ReadModel(dir); err != nil {
+		return fmt.Errorf("distil.teacher: %w", err)
+	}
+	r.teacherTokenizer, err = data.LoadTokenizer(dir)
+	if err != nil {
+		return fmt.Errorf("distil.teacher (%s): %w\nhint: the folder must hold the tokenizer that the teacher was trained with", dir, err)
+	}
+	if r.teacherSum, err = r.taught.Sum(); err != nil {
+		return fmt.Errorf("distil.teacher: %w", err)
+	}
+	return r.compareTeacher()
+}
+
+// compareTeacher keeps a resumed run to its teacher.
+func (r *run) compareTeacher() error {
+	if r.from == nil {
+		return nil
+	}
+	before, err := parseRun(r.from.State.Config)
+	if err != nil {
+		return err
+	}
+	if before.Run == nil || before.Run.Teacher == r.teacherSum {
+		return nil
+	}
+	return fmt.Errorf("distil.teacher (%s) has checksum %.16s…, checkpoint %s was trained with a teacher of %.16s…: a resumed run cannot change it\nhint: a new run can start from its weights with --init",
+		r.c.Distil.Teacher, r.teacherSum, r.from.Path, before.Run.Teacher)
+}
+
+// checkTeacherTokenizer holds the teacher's ids to the model's own.
+func (r *run) checkTeacherTokenizer() error {
+	if r.teacherTokenizer == nil {
+		return nil
+	}
+	theirs, ours := r.teacherTokenizer.Fingerprint(), r.text.Tokenizer.Fingerprint()
+	if theirs == ours {
+		return nil
+	}
+	return fmt.Errorf("distil.teacher (%s) has tokenizer %s of %d ids, the model learns with tokenizer %s of %d (data.tokenizer: %s): a teacher's ids must be the model's own\nhint: --set data.tokenizer=%s trains with the teacher's",
+		r.c.Distil.Teacher, theirs, r.teacherTokenizer.VocabSize(), ours, r.text.Tokenizer.VocabSize(), r.c.Data.Tokenizer, r.c.Distil.Teacher)
+}
+
+// makeLesson loads the teacher.
+func (r *run) makeLesson() error {
+	var err error
+	if r.lesson, err = newLesson(&r.c, r.choice.MicroBatch, r.choice.Precision, r.dev, false); err != nil || r.lesson == nil {
+		return err
+	}
+	if err := r.lesson.teacher.load(r.taught); err != nil {
+		return err
+	}
+	r.o.Progress.Note("teacher %s: %.1fM parameters, checksum %.16s", r.c.Distil.Teacher, float64(r.lesson.teacher.config.ParameterCount())/1e6, r.teacherSum)
+	return nil
+}
+
+// tokenizerOfTeacher is the teacher's where data.tokenizer would learn one: no
+// other could be used.
+func (r *run) tokenizerOfTeacher() data.Tokenizer {
+	if r.teacherTokenizer == nil || r.c.Data.Tokenizer != data.TokenizerTrain {
+		return nil
+	}
+	r.o.Progress.Note("the tokenizer is that of the teacher")
+	return r.teacherTokenizer
+}
