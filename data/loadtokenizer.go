@@ -113,7 +113,7 @@ func (f *tokenizerJSON) tokenizer() (Tokenizer, error) {
 }
 
 // bytesFromFile accepts the byte tokenizer's own vocabulary only.
-func bytesFromFile(v vocab, merges []pair) (Tokenizer, error) {
+func bytesFromFile(v tokenList, merges []pair) (Tokenizer, error) {
 	want := byteVocabulary()
 	if len(v) != len(want) || len(merges) > 0 {
 		return nil, fmt.Errorf("%w: pre_tokenizer ByteLevel alone with %d tokens and %d merges", errTokenizerKind, len(v), len(merges))

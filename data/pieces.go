@@ -1,14 +1,13 @@
 package data
 
 import (
-	"encoding/json"
 	"fmt"
 	"hash"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"mobilellm/data/sentencepiece"
+	"mobilellm/data/vocab"
 )
 
 // piecesFile is the name under which Hugging Face folders keep a
@@ -66,35 +65,16 @@ func (p *Pieces) EOS() (int32, bool) { return p.model.EOS() }
 // Fingerprint hashes the model's file.
 func (p *Pieces) Fingerprint() string { return p.print }
 
-// Save writes tokenizer.model as it was read, with the two files that say to
-// Hugging Face's LlamaTokenizer how to use it.
+// Save writes tokenizer.model as it was read, with the files by which Hugging
+// Face's tools give the same ids: tokenizer.json where the model's normaliser can
+// be said in it, tokenizer_config.json and special_tokens_map.json.
 func (p *Pieces) Save(dir string) error {
-	special := map[string]any{"unk_token": p.model.Piece(p.model.Unknown()).Text}
-	if id, ok := p.BOS(); ok {
-		special["bos_token"] = p.model.Piece(id).Text
+	v, err := vocab.ParseModel(p.model.File())
+	if err == nil {
+		err = v.SaveFolder(dir)
 	}
-	if id, ok := p.EOS(); ok {
-		special["eos_token"] = p.model.Piece(id).Text
-	}
-	config := map[string]any{
-		"tokenizer_class": "LlamaTokenizer", "add_bos_token": true, "add_eos_token": false,
-		"clean_up_tokenization_spaces": false, "legacy": true,
-	}
-	for key, value := range special {
-		config[key] = value
-	}
-	files := map[string][]byte{piecesFile: p.model.File()}
-	for name, value := range map[string]any{"tokenizer_config.json": config, "special_tokens_map.json": special} {
-		text, err := json.MarshalIndent(value, "", "  ")
-		if err != nil {
-			return fmt.Errorf("tokenizer: %s: %w", name, err)
-		}
-		files[name] = append(text, '\n')
-	}
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-			return fmt.Errorf("tokenizer: %w", err)
-		}
+	if err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
 	}
 	return nil
 }

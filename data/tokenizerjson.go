@@ -58,22 +58,22 @@ func splitStage(pattern string) stageJSON {
 }
 
 type modelJSON struct {
-	Type                    string   `json:"type"`
-	Dropout                 *float64 `json:"dropout"`
-	UnkToken                *string  `json:"unk_token"`
-	ContinuingSubwordPrefix *string  `json:"continuing_subword_prefix"`
-	EndOfWordSuffix         *string  `json:"end_of_word_suffix"`
-	FuseUnk                 bool     `json:"fuse_unk"`
-	ByteFallback            bool     `json:"byte_fallback"`
-	IgnoreMerges            bool     `json:"ignore_merges"`
-	Vocab                   vocab    `json:"vocab"`
-	Merges                  []pair   `json:"merges"`
+	Type                    string    `json:"type"`
+	Dropout                 *float64  `json:"dropout"`
+	UnkToken                *string   `json:"unk_token"`
+	ContinuingSubwordPrefix *string   `json:"continuing_subword_prefix"`
+	EndOfWordSuffix         *string   `json:"end_of_word_suffix"`
+	FuseUnk                 bool      `json:"fuse_unk"`
+	ByteFallback            bool      `json:"byte_fallback"`
+	IgnoreMerges            bool      `json:"ignore_merges"`
+	Vocab                   tokenList `json:"vocab"`
+	Merges                  []pair    `json:"merges"`
 }
 
-// vocab is a token's text by id; the file has an object from text to id.
-type vocab []string
+// tokenList is a token's text by id; the file has an object from text to id.
+type tokenList []string
 
-func (v vocab) MarshalJSON() ([]byte, error) {
+func (v tokenList) MarshalJSON() ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -92,12 +92,12 @@ func (v vocab) MarshalJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func (v *vocab) UnmarshalJSON(text []byte) error {
+func (v *tokenList) UnmarshalJSON(text []byte) error {
 	var ids map[string]int
 	if err := json.Unmarshal(text, &ids); err != nil {
 		return err
 	}
-	*v = make(vocab, len(ids))
+	*v = make(tokenList, len(ids))
 	seen := make([]bool, len(ids))
 	for token, id := range ids {
 		if id < 0 || id >= len(ids) || seen[id] {
@@ -132,8 +132,8 @@ func (p *pair) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-func byteVocabulary() vocab {
-	v := make(vocab, 257)
+func byteVocabulary() tokenList {
+	v := make(tokenList, 257)
 	for b := range 256 {
 		v[b] = printable([]byte{byte(b)})
 	}
@@ -143,7 +143,7 @@ func byteVocabulary() vocab {
 
 // tokenizerFile describes a byte-level BPE; without a pattern the text is one
 // word, which with no merges is the byte tokenizer.
-func tokenizerFile(v vocab, merges []joining, pattern string) tokenizerJSON {
+func tokenizerFile(v tokenList, merges []joining, pattern string) tokenizerJSON {
 	file := tokenizerJSON{
 		Version:      "1.0",
 		PreTokenizer: byteLevelStage(),

@@ -8,7 +8,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
-	"mobilellm/export/vocab"
+	"mobilellm/data/vocab"
 )
 
 // Model is a model in memory.

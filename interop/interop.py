@@ -151,25 +151,30 @@ def check_hf(c, p, case, native, work, ids, ours):
     return folder
 
 
+TEXTS = [
+    models.PROMPT, "func (r *Reader) next() (byte, error) { return 0, nil }", "Größe, naïve café — 東京 🙂🙂\n\n\tx := 12345",
+    "  leading blanks", " one", "\n", "\n\n line feeds before", " \n \t mixed", "trailing  ", "   ", "🙂 emoji first", " 👨‍👩‍👧‍👦🇫🇷",
+    "a  b   c\n\n\n d", "don't can't WE'RE", "\u0000\u0001 control", "",
+]
+
+
 def check_tokenizer(c, p, case, folder, gguf_path):
     """The ids of texts by transformers, by llama.cpp and, for pieces, by SentencePiece."""
     from llama_cpp import Llama
 
     tok = transformers.AutoTokenizer.from_pretrained(folder)
     llama = Llama(str(gguf_path), vocab_only=True, verbose=False)
-    texts = [models.PROMPT, "func (r *Reader) next() (byte, error) { return 0, nil }", "Größe, naïve café — 東京 🙂🙂\n\n\tx := 12345",
-             "  leading blanks", "a  b   c\n\n\n d", "don't can't WE'RE", "\u0000\u0001 control", ""]
     pieces = pathlib.Path(folder) / "tokenizer.model"
     if pieces.exists():
         import sentencepiece
 
         sp = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
-        bad = [t for t in texts if tok(t, add_special_tokens=False).input_ids != sp.encode(t)]
+        bad = [t for t in TEXTS if tok(t, add_special_tokens=False).input_ids != sp.encode(t)]
         c.check(case.name, "transformers", "token ids are SentencePiece's", not bad, repr(bad[:1]) if bad else "")
-    bad = [t for t in texts if "\u0000" not in t and t
+    bad = [t for t in TEXTS if "\u0000" not in t and t
            and tok(t, add_special_tokens=False).input_ids != llama.tokenize(t.encode(), add_bos=False, special=False)]
-    c.check(case.name, "llama.cpp", "token ids are transformers'", not bad, repr(bad[:1]) if bad else f"{len(texts)} texts")
-    bad = [t for t in texts if tok.decode(tok(t, add_special_tokens=False).input_ids) != t]
+    c.check(case.name, "llama.cpp", "token ids are transformers'", not bad, repr(bad[:1]) if bad else f"{len(TEXTS)} texts")
+    bad = [t for t in TEXTS if tok.decode(tok(t, add_special_tokens=False).input_ids) != t]
     c.check(case.name, "transformers", "text comes back from its ids", not bad, repr(bad[:1]) if bad else "")
     return tok
 
@@ -504,9 +509,9 @@ def check_case(c, p, case, work):
     folder = p.export(native, "hf", work / "tokens-hf")
     tok = check_tokenizer(c, p, case, folder, gguf_path)
     if not case.shared:
-        AutoTokenizer = transformers.AutoTokenizer
-        c.check(case.name, "transformers", "opens the native folder's tokenizer",
-                AutoTokenizer.from_pretrained(native)(text[:500]).input_ids == tok(text[:500]).input_ids)
+        there = transformers.AutoTokenizer.from_pretrained(native)
+        bad = [t for t in [text[:500], *TEXTS] if there(t).input_ids != tok(t).input_ids or there.decode(there(t).input_ids) != tok.decode(tok(t).input_ids)]
+        c.check(case.name, "transformers", "the native folder's tokenizer is that of the exported one", not bad, repr(bad[:1]) if bad else "")
     ids = tok(text, add_special_tokens=False).input_ids
     bos = json.loads((pathlib.Path(native) / "config.json").read_text())["bos_token_id"]
     size = models.CONTEXT - 1

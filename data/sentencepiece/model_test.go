@@ -7,30 +7,41 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mobilellm/internal/protowire"
 )
 
 func TestParseRefuses(t *testing.T) {
 	good := gunzip(t, "testdata/plain.model.gz")
 	piece := func(text string, kind Type) []byte {
-		message := appendBytes(nil, pieceText, []byte(text))
-		return appendBytes(nil, modelPieces, appendInt(message, pieceType, int64(kind)))
+		var file, message protowire.Message
+		message.String(pieceText, text)
+		message.Int(pieceType, int64(kind))
+		file.Bytes(modelPieces, message)
+		return file
 	}
-	bpe := appendBytes(nil, modelTrainer, appendInt(nil, trainerKind, modelKindBPE))
+	var bpe, kind, fallback, charmap, rules protowire.Message
+	kind.Int(trainerKind, modelKindBPE)
+	bpe.Bytes(modelTrainer, kind)
+	kind.Bool(trainerByteFallback, true)
+	fallback.Bytes(modelTrainer, kind)
+	rules.String(normalizerMap, "abcdefgh")
+	charmap.Bytes(modelNormalizer, rules)
 	for name, c := range map[string]struct {
 		file []byte
 		want string
 	}{
 		"empty":          {nil, "no pieces"},
-		"text":           {[]byte("{\"model\": 1}"), "broken protocol buffer"},
-		"cut short":      {good[:len(good)/2], "broken protocol buffer"},
+		"text":           {[]byte("{\"model\": 1}"), "malformed protocol buffer"},
+		"cut short":      {good[:len(good)/2], "malformed protocol buffer"},
 		"unigram":        {piece("a", Normal), `model_type "unigram" (1)`},
 		"no unknown":     {slices.Concat(piece("a", Normal), bpe), "no piece is unknown"},
 		"twice":          {slices.Concat(piece("a", Normal), piece("a", Normal), bpe), `piece "a" is defined twice`},
 		"empty piece":    {slices.Concat(piece("", Normal), bpe), "piece 0 is empty"},
 		"no byte":        {slices.Concat(piece("<0xZZ>", Byte), bpe), `piece 0: "<0xZZ>" is no byte`},
 		"type":           {slices.Concat(piece("a", 9), bpe), `piece 0 ("a") is of unknown type 9`},
-		"missing bytes":  {slices.Concat(piece("<unk>", Unknown), appendBytes(nil, modelTrainer, appendBool(appendInt(nil, trainerKind, 2), trainerByteFallback, true))), "byte_fallback without a piece for byte 0x00"},
-		"broken charmap": {slices.Concat(piece("<unk>", Unknown), bpe, appendBytes(nil, modelNormalizer, appendBytes(nil, normalizerMap, []byte("abcdefgh")))), "broken precompiled_charsmap"},
+		"missing bytes":  {slices.Concat(piece("<unk>", Unknown), fallback), "byte_fallback without a piece for byte 0x00"},
+		"broken charmap": {slices.Concat(piece("<unk>", Unknown), bpe, charmap), "broken precompiled_charsmap"},
 	} {
 		_, err := Parse(c.file)
 		if err == nil || !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), c.want) {

@@ -1,6 +1,10 @@
 package sentencepiece
 
-import "fmt"
+import (
+	"fmt"
+
+	"mobilellm/internal/protowire"
+)
 
 // Type is the kind of a piece, with the numbers of the file.
 type Type int
@@ -80,25 +84,25 @@ func parseSpec(file []byte) (*spec, error) {
 		normalizer:    Normalizer{AddDummyPrefix: true, RemoveExtraBlanks: true, EscapeBlanks: true},
 		denormalizing: Normalizer{AddDummyPrefix: true, RemoveExtraBlanks: true, EscapeBlanks: true},
 	}
-	err := eachField(file, func(f wireField) error {
-		switch f.number {
+	err := protowire.Each(file, func(f protowire.Field) error {
+		switch f.Number {
 		case modelPieces:
 			piece := Piece{Type: Normal}
-			err := eachField(f.bytes, piece.set)
+			err := protowire.Each(f.Bytes, piece.set)
 			if err != nil {
 				return fmt.Errorf("piece %d: %w", len(s.pieces), err)
 			}
 			s.pieces = append(s.pieces, piece)
 		case modelTrainer:
-			if err := eachField(f.bytes, s.setTrainer); err != nil {
+			if err := protowire.Each(f.Bytes, s.setTrainer); err != nil {
 				return fmt.Errorf("trainer_spec: %w", err)
 			}
 		case modelNormalizer:
-			if err := eachField(f.bytes, s.normalizer.set); err != nil {
+			if err := protowire.Each(f.Bytes, s.normalizer.set); err != nil {
 				return fmt.Errorf("normalizer_spec: %w", err)
 			}
 		case modelDenormalizer:
-			if err := eachField(f.bytes, s.denormalizing.set); err != nil {
+			if err := protowire.Each(f.Bytes, s.denormalizing.set); err != nil {
 				return fmt.Errorf("denormalizer_spec: %w", err)
 			}
 		}
@@ -111,54 +115,54 @@ func parseSpec(file []byte) (*spec, error) {
 	return s, nil
 }
 
-func (p *Piece) set(f wireField) error {
-	switch f.number {
+func (p *Piece) set(f protowire.Field) error {
+	switch f.Number {
 	case pieceText:
-		p.Text = string(f.bytes)
+		p.Text = string(f.Bytes)
 	case pieceScore:
-		p.Score = f.float()
+		p.Score = f.Float()
 	case pieceType:
-		p.Type = Type(f.int())
+		p.Type = Type(int(f.Int()))
 	}
 	return nil
 }
 
-func (s *spec) setTrainer(f wireField) error {
-	switch f.number {
+func (s *spec) setTrainer(f protowire.Field) error {
+	switch f.Number {
 	case trainerKind:
-		s.kind = f.int()
+		s.kind = int(f.Int())
 	case trainerBlankSuffix:
-		s.blankSuffix = f.bool()
+		s.blankSuffix = f.Bool()
 	case trainerByteFallback:
-		s.byteFallback = f.bool()
+		s.byteFallback = f.Bool()
 	case trainerUnkID:
-		s.unkID = int(int32(f.bits))
+		s.unkID = int(int32(f.Bits))
 	case trainerBosID:
-		s.bosID = int(int32(f.bits))
+		s.bosID = int(int32(f.Bits))
 	case trainerEosID:
-		s.eosID = int(int32(f.bits))
+		s.eosID = int(int32(f.Bits))
 	case trainerUnkSurface:
-		s.unkSurface = string(f.bytes)
+		s.unkSurface = string(f.Bytes)
 	case trainerBosPiece:
-		s.bosPiece = string(f.bytes)
+		s.bosPiece = string(f.Bytes)
 	case trainerEosPiece:
-		s.eosPiece = string(f.bytes)
+		s.eosPiece = string(f.Bytes)
 	}
 	return nil
 }
 
-func (n *Normalizer) set(f wireField) error {
-	switch f.number {
+func (n *Normalizer) set(f protowire.Field) error {
+	switch f.Number {
 	case normalizerName:
-		n.Name = string(f.bytes)
+		n.Name = string(f.Bytes)
 	case normalizerMap:
-		n.CharsMap = f.bytes
+		n.CharsMap = f.Bytes
 	case normalizerPrefix:
-		n.AddDummyPrefix = f.bool()
+		n.AddDummyPrefix = f.Bool()
 	case normalizerRemoveExtra:
-		n.RemoveExtraBlanks = f.bool()
+		n.RemoveExtraBlanks = f.Bool()
 	case normalizerEscape:
-		n.EscapeBlanks = f.bool()
+		n.EscapeBlanks = f.Bool()
 	}
 	return nil
 }

@@ -66,6 +66,7 @@ func Train(ctx context.Context, counts *WordCounts, vocab int, progress func(don
 		}
 	}
 	w := Writer{
+		Unknown: 0, BOS: 1, EOS: 2,
 		Pieces:       pieces(learner.Tokens[:len(alphabet)], learner.Tokens[len(alphabet):]),
 		Normalizer:   Normalizer{Name: "identity", AddDummyPrefix: true, EscapeBlanks: true},
 		ByteFallback: true, Coverage: coverage, MaxPiece: maxPiece, UnkSurface: " ⁇ ",

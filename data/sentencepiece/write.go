@@ -1,51 +1,61 @@
 package sentencepiece
 
+import "mobilellm/internal/protowire"
+
 // Writer describes a model to be written.
 type Writer struct {
 	Pieces       []Piece
+	Unknown      int
+	BOS, EOS     int // -1 for none
 	Normalizer   Normalizer
 	ByteFallback bool
 	// Coverage and MaxPiece tell how the pieces were learnt; they do not
 	// change ids.
 	Coverage float32
 	MaxPiece int
-	// UnkSurface is what the unknown piece decodes to.
+	// UnkSurface is what the unknown piece decodes to, empty for SentencePiece's
+	// usual text.
 	UnkSurface string
 }
 
-// Bytes returns the model's file. Pieces 0, 1 and 2 must be unknown, BOS and
-// EOS.
+// Bytes returns the model's file.
 func (w *Writer) Bytes() []byte {
-	var file []byte
+	var file, trainer, n protowire.Message
 	for _, p := range w.Pieces {
-		message := appendBytes(nil, pieceText, []byte(p.Text))
-		message = appendFloat(message, pieceScore, p.Score)
+		var piece protowire.Message
+		piece.String(pieceText, p.Text)
+		piece.Float(pieceScore, p.Score)
 		if p.Type != Normal {
-			message = appendInt(message, pieceType, int64(p.Type))
+			piece.Int(pieceType, int64(p.Type))
 		}
-		file = appendBytes(file, modelPieces, message)
+		file.Bytes(modelPieces, piece)
 	}
-	trainer := appendInt(nil, trainerKind, modelKindBPE)
-	trainer = appendInt(trainer, trainerVocab, int64(len(w.Pieces)))
-	trainer = appendFloat(trainer, trainerCoverage, w.Coverage)
-	trainer = appendInt(trainer, trainerMaxPiece, int64(w.MaxPiece))
-	trainer = appendBool(trainer, trainerSplitDigits, true)
-	trainer = appendBool(trainer, trainerBlankPieces, true)
-	trainer = appendBool(trainer, trainerByteFallback, w.ByteFallback)
-	trainer = appendInt(trainer, trainerUnkID, 0)
-	trainer = appendInt(trainer, trainerBosID, 1)
-	trainer = appendInt(trainer, trainerEosID, 2)
-	trainer = appendInt(trainer, trainerPadID, -1)
-	trainer = appendBytes(trainer, trainerUnkSurface, []byte(w.UnkSurface))
-	trainer = appendBytes(trainer, trainerUnkPiece, []byte(w.Pieces[0].Text))
-	trainer = appendBytes(trainer, trainerBosPiece, []byte(w.Pieces[1].Text))
-	trainer = appendBytes(trainer, trainerEosPiece, []byte(w.Pieces[2].Text))
-	file = appendBytes(file, modelTrainer, trainer)
+	trainer.Int(trainerKind, modelKindBPE)
+	trainer.Int(trainerVocab, int64(len(w.Pieces)))
+	trainer.Float(trainerCoverage, w.Coverage)
+	trainer.Int(trainerMaxPiece, int64(w.MaxPiece))
+	trainer.Bool(trainerSplitDigits, true)
+	trainer.Bool(trainerBlankPieces, true)
+	trainer.Bool(trainerByteFallback, w.ByteFallback)
+	trainer.Int(trainerUnkID, int64(w.Unknown))
+	trainer.Int(trainerBosID, int64(w.BOS))
+	trainer.Int(trainerEosID, int64(w.EOS))
+	trainer.Int(trainerPadID, -1)
+	if w.UnkSurface != "" {
+		trainer.String(trainerUnkSurface, w.UnkSurface)
+	}
+	for _, special := range []struct{ field, id int }{{trainerUnkPiece, w.Unknown}, {trainerBosPiece, w.BOS}, {trainerEosPiece, w.EOS}} {
+		if special.id >= 0 && special.id < len(w.Pieces) {
+			trainer.String(special.field, w.Pieces[special.id].Text)
+		}
+	}
+	file.Bytes(modelTrainer, trainer)
 
-	n := appendBytes(nil, normalizerName, []byte(w.Normalizer.Name))
-	n = appendBytes(n, normalizerMap, w.Normalizer.CharsMap)
-	n = appendBool(n, normalizerPrefix, w.Normalizer.AddDummyPrefix)
-	n = appendBool(n, normalizerRemoveExtra, w.Normalizer.RemoveExtraBlanks)
-	n = appendBool(n, normalizerEscape, w.Normalizer.EscapeBlanks)
-	return appendBytes(file, modelNormalizer, n)
+	n.String(normalizerName, w.Normalizer.Name)
+	n.Bytes(normalizerMap, w.Normalizer.CharsMap)
+	n.Bool(normalizerPrefix, w.Normalizer.AddDummyPrefix)
+	n.Bool(normalizerRemoveExtra, w.Normalizer.RemoveExtraBlanks)
+	n.Bool(normalizerEscape, w.Normalizer.EscapeBlanks)
+	file.Bytes(modelNormalizer, n)
+	return file
 }

@@ -7,8 +7,8 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/data/vocab"
 	"mobilellm/export"
-	"mobilellm/export/vocab"
 )
 
 // Config is a model of two layers with grouped queries and a tied head.

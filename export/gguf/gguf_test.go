@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"mobilellm/arch"
+	"mobilellm/data/vocab"
 	"mobilellm/export"
 	"mobilellm/export/exporttest"
-	"mobilellm/export/vocab"
 )
 
 func written(t testing.TB, m *export.Model, typ Type) []byte {

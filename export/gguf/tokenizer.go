@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"mobilellm/export/vocab"
+	"mobilellm/data/vocab"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"mobilellm/export/vocab"
+	"mobilellm/data/vocab"
 )
 
 // The tokens of llama2.c that have a place of their own.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"mobilellm/checkpoint/safetensors"
-	"mobilellm/export/protowire"
+	"mobilellm/internal/protowire"
 )
 
 // initializer is a constant of the graph: a weight or a small list.

@@ -1,6 +1,6 @@
 package onnx
 
-import "mobilellm/export/protowire"
+import "mobilellm/internal/protowire"
 
 // Field numbers of onnx.proto, by message.
 const (

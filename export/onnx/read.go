@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"mobilellm/export/protowire"
+	"mobilellm/internal/protowire"
 )
 
 // Graph is a graph that was read.

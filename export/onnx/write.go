@@ -11,7 +11,7 @@ import (
 
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
-	"mobilellm/export/protowire"
+	"mobilellm/internal/protowire"
 )
 
 // maxInline is the size of weights above which they go to a file of their own: a

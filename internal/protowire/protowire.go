@@ -78,6 +78,9 @@ type Field struct {
 // Int is the value of an int32, int64 or enum field.
 func (f Field) Int() int64 { return int64(f.Bits) }
 
+// Bool is the value of a bool field.
+func (f Field) Bool() bool { return f.Bits != 0 }
+
 // Float is the value of a float field.
 func (f Field) Float() float32 { return math.Float32frombits(uint32(f.Bits)) }
 
