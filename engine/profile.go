@@ -56,10 +56,15 @@ func (p *Profile) stop(i int, m mark) {
 	if p == nil {
 		return
 	}
-	p.time[i] += time.Since(m.at)
+	p.count(i, time.Since(m.at))
 	if p.dev != nil {
 		p.busy[i] += p.dev.Busy() - m.busy
 	}
+}
+
+// count adds a run of instruction i.
+func (p *Profile) count(i int, d time.Duration) {
+	p.time[i] += d
 	if i == 0 {
 		p.runs++
 	}

@@ -35,6 +35,7 @@ type Tensor struct {
 	DType DType
 	ptr   unsafe.Pointer
 	half  *Tensor
+	on    Remote // nil for host memory
 }
 
 // Len is the number of elements.
@@ -82,6 +83,47 @@ func (t *Tensor) want(d DType) {
 	if t.ptr == nil {
 		panic(fmt.Sprintf("engine: %s has no memory", t.Name))
 	}
+	if t.on != nil {
+		panic(fmt.Sprintf("engine: %s is in the device's memory: copy it", t.Name))
+	}
+}
+
+// OnHost reports whether Float32s, BFloat16s and Ids can view the tensor.
+func (t *Tensor) OnHost() bool { return t.on == nil }
+
+// Write copies src, of the tensor's type and length, into it, wherever it is.
+// src may be written again when it returns.
+func Write[E float32 | uint16 | int32](t *Tensor, src []E) error {
+	t.sized(len(src), int64(unsafe.Sizeof(src[0])))
+	if t.on != nil {
+		return t.on.Upload(t.ptr, bytesOf(src))
+	}
+	copy(unsafe.Slice((*E)(t.ptr), t.Len()), src)
+	return nil
+}
+
+// Read copies the tensor, wherever it is, to dst, which has its type and
+// length. It waits for the kernels enqueued before it.
+func Read[E float32 | uint16 | int32](t *Tensor, dst []E) error {
+	t.sized(len(dst), int64(unsafe.Sizeof(dst[0])))
+	if t.on != nil {
+		return t.on.Download(bytesOf(dst), t.ptr)
+	}
+	copy(dst, unsafe.Slice((*E)(t.ptr), t.Len()))
+	return nil
+}
+
+func (t *Tensor) sized(n int, size int64) {
+	if n != t.Len() || size != t.DType.Size() {
+		panic(fmt.Sprintf("engine: %v copied as %d elements of %d bytes", t, n, size))
+	}
+	if t.ptr == nil {
+		panic(fmt.Sprintf("engine: %s has no memory", t.Name))
+	}
+}
+
+func bytesOf[E any](x []E) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(x[0])))
 }
 
 func (t *Tensor) String() string { return fmt.Sprintf("%s%v %v", t.Name, t.Shape, t.DType) }
@@ -89,6 +131,13 @@ func (t *Tensor) String() string { return fmt.Sprintf("%s%v %v", t.Name, t.Shape
 // View is a value in device memory that the caller keeps.
 func View(p unsafe.Pointer, d DType, shape ...int) *Tensor {
 	return &Tensor{Name: "view", Shape: shape, DType: d, ptr: p}
+}
+
+// RemoteView is View of memory that the host cannot touch.
+func RemoteView(on Remote, p unsafe.Pointer, d DType, shape ...int) *Tensor {
+	t := View(p, d, shape...)
+	t.on = on
+	return t
 }
 
 // WithHalf sets a parameter's bf16 copy and returns the parameter.

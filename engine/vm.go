@@ -41,6 +41,9 @@ type VM struct {
 	do         func(func())
 	loop       func()
 	err        error
+	async      Asynchronous  // nil where a kernel is done when Run returns
+	recordings [2]*recording // of a step's first micro-batch and of the others
+	recorder   Recorder      // nil where nothing is recorded
 }
 
 var _ gorgonia.VM = (*VM)(nil)
@@ -55,6 +58,10 @@ func Compile(p Program, dev Device, opt Options) (*VM, error) {
 	pl.alias()
 	vm := &VM{program: p, values: map[*gorgonia.Node]*Tensor{}, inputs: pl.inputs, checkNaN: opt.CheckNaN, do: dev.Do}
 	vm.loop = vm.run
+	vm.async, _ = dev.(Asynchronous)
+	if r, ok := dev.(Recorder); ok && !opt.CheckNaN && !opt.Profile {
+		vm.recorder, vm.loop = r, vm.replay
+	}
 	if err := vm.bind(pl, dev, opt.PlanOnly); err != nil {
 		vm.Close()
 		return nil, err
@@ -110,12 +117,15 @@ func (vm *VM) bind(pl *plan, dev Device, planOnly bool) error {
 	if vm.arena, err = dev.Alloc(vm.bytes); err != nil {
 		return fmt.Errorf("engine: %d MB for activations: %w", vm.bytes>>20, err)
 	}
+	remote, _ := dev.(Remote)
 	for v, iv := range lives {
-		v.tensor().ptr = unsafe.Add(vm.arena.Pointer(), iv.offset)
+		t := v.tensor()
+		t.ptr, t.on = unsafe.Add(vm.arena.Pointer(), iv.offset), remote
 	}
 	for _, s := range pl.steps {
 		for _, v := range s.operands() {
-			v.tensor().ptr = v.root().tensor().ptr
+			t, root := v.tensor(), v.root().tensor()
+			t.ptr, t.on = root.ptr, root.on
 		}
 	}
 	vm.scratch = make([]unsafe.Pointer, len(vm.instrs))
@@ -137,8 +147,9 @@ func (vm *VM) placeInputs(dev Device) error {
 		return fmt.Errorf("engine: inputs: %w", err)
 	}
 	at := vm.input.Pointer()
+	remote, _ := dev.(Remote)
 	for _, t := range vm.inputs {
-		t.ptr = at
+		t.ptr, t.on = at, remote
 		at = unsafe.Add(at, aligned(t.Bytes()))
 	}
 	return nil
@@ -191,10 +202,17 @@ func (vm *VM) RunAll() error {
 	}
 	vm.err = nil
 	vm.do(vm.loop)
+	if vm.err == nil && vm.async != nil {
+		vm.err = vm.async.Err()
+	}
 	return vm.err
 }
 
 func (vm *VM) run() {
+	if vm.profile != nil && vm.async != nil {
+		vm.runMarked()
+		return
+	}
 	for i, k := range vm.kernels {
 		start := vm.profile.start()
 		k.Run(vm.scratch[i], vm.accumulate)
@@ -207,12 +225,60 @@ func (vm *VM) run() {
 	}
 }
 
+// runMarked is run with the device's own clock: kernels are enqueued without
+// waiting, and their times read when all are done.
+func (vm *VM) runMarked() {
+	vm.async.Mark(0)
+	for i, k := range vm.kernels {
+		k.Run(vm.scratch[i], vm.accumulate)
+		vm.async.Mark(i + 1)
+	}
+	for i := range vm.kernels {
+		vm.profile.count(i, vm.async.Elapsed(i, i+1))
+	}
+}
+
+// recording is a program that ran once as it is, before it was recorded.
+type recording struct{ kept Recording }
+
+// replay runs the program the first time, which lets libraries settle, records
+// it the second time, and enqueues what is recorded from then on.
+func (vm *VM) replay() {
+	which := 0
+	if vm.accumulate {
+		which = 1
+	}
+	r := vm.recordings[which]
+	if r == nil {
+		vm.recordings[which] = &recording{}
+		vm.run()
+		return
+	}
+	if r.kept == nil {
+		if r.kept, vm.err = vm.recorder.Record(vm.run); vm.err != nil {
+			return
+		}
+		if r.kept == nil { // recording is off
+			vm.loop = vm.run
+			vm.run()
+			return
+		}
+	}
+	vm.err = r.kept.Replay()
+}
+
 // Reset implements gorgonia.VM; a program may run again without it.
 func (vm *VM) Reset() {}
 
 // Close frees the program's memory; the weights stay.
 func (vm *VM) Close() error {
 	var errs []error
+	for _, r := range vm.recordings {
+		if r != nil && r.kept != nil {
+			errs = append(errs, r.kept.Free())
+		}
+	}
+	vm.recordings = [2]*recording{}
 	for _, m := range []Memory{vm.arena, vm.input} {
 		if m != nil {
 			errs = append(errs, m.Free())
@@ -265,29 +331,50 @@ func finite(in *Instr) error {
 		if t == nil {
 			continue
 		}
-		if at, v, bad := firstNonFinite(t); bad {
+		at, v, bad, err := firstNonFinite(t)
+		if err != nil {
+			return err
+		}
+		if bad {
 			return &NonFiniteError{Op: in.Name(), Tensor: t.Name, Row: at / t.Cols(), Col: at % t.Cols(), Value: v}
 		}
 	}
 	return nil
 }
 
-func firstNonFinite(t *Tensor) (int, float32, bool) {
+func firstNonFinite(t *Tensor) (at int, value float32, bad bool, err error) {
 	switch t.DType {
 	case F32:
-		for i, x := range t.Float32s() {
+		xs, err := hostValues[float32](t)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		for i, x := range xs {
 			if x-x != 0 {
-				return i, x, true
+				return i, x, true, nil
 			}
 		}
 	case BF16:
-		for i, h := range t.BFloat16s() {
+		halves, err := hostValues[uint16](t)
+		if err != nil {
+			return 0, 0, false, err
+		}
+		for i, h := range halves {
 			if x := math.Float32frombits(uint32(h) << 16); x-x != 0 {
-				return i, x, true
+				return i, x, true, nil
 			}
 		}
 	}
-	return 0, 0, false
+	return 0, 0, false, nil
+}
+
+// hostValues views a tensor in host memory and copies one that is elsewhere.
+func hostValues[E float32 | uint16 | int32](t *Tensor) ([]E, error) {
+	if t.OnHost() {
+		return unsafe.Slice((*E)(t.ptr), t.Len()), nil
+	}
+	x := make([]E, t.Len())
+	return x, Read(t, x)
 }
 
 // NonFiniteError names the first operation of a run that made a NaN or an

@@ -77,9 +77,10 @@ func (w *Weights) place(params []Parameter, prefix string, d DType) (map[string]
 	}
 	w.mem = append(w.mem, mem)
 	at := mem.Pointer()
+	remote, _ := w.device.(Remote)
 	for _, p := range params {
 		t := tensors[p.Name]
-		t.ptr = at
+		t.ptr, t.on = at, remote
 		at = unsafe.Add(at, t.Bytes())
 	}
 	return tensors, nil

@@ -21,7 +21,7 @@ type RunConfig struct {
 	Distil     Distil       `yaml:"distil" help:"Learning from a teacher."`
 	Eval       Eval         `yaml:"eval" help:"Scoring of held-out text."`
 	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
-	Device     string       `yaml:"device" help:"Where to compute: auto or cpu."`
+	Device     string       `yaml:"device" help:"Where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where the build and the machine have one."`
 	Run        *Record      `yaml:"run" help:"Facts of a run, written into its run.yaml; a new run does not read them."`
 }
 

@@ -1,11 +1,14 @@
 package train
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu"
+	"mobilellm/optim"
 )
 
 // Device is what a run needs of the machine that computes it.
@@ -23,21 +26,76 @@ type Device interface {
 	Close()
 }
 
+// Accelerator is a device that keeps weights, gradients and moments in a memory
+// of its own and updates them there.
+type Accelerator interface {
+	Device
+	// Memory is the size of its memory and what of it is free, in bytes.
+	Memory() (free, total int64)
+	// NewUpdate takes memory for an optimizer over all parameters of w. decays
+	// says for each of w.Names whether weight decay applies.
+	NewUpdate(c optim.Config, w *engine.Weights, decays []bool, microBatches int) (Update, error)
+}
+
+// Update is an optimizer that runs on an accelerator.
+type Update interface {
+	// Collect enqueues that the loss of micro-batch i is kept.
+	Collect(i int, loss *engine.Tensor)
+	// Step enqueues the global norm, clipping and an update with that rate. The
+	// update leaves everything as it is where a collected loss or the norm is
+	// not finite.
+	Step(lr float64)
+	// Result waits for the step and returns the collected losses and the norm.
+	Result() (losses []float32, norm float64, err error)
+	// Moments are the optimizer's state, in the order and with the names of
+	// optim.Optimizer's.
+	Moments() []Moment
+	Steps() int
+	SetSteps(steps int)
+	Close() error
+}
+
+// Moment is a tensor of an accelerator's optimizer.
+type Moment struct {
+	Name, Param string
+	Value       *engine.Tensor // float32 or bf16
+}
+
 func validateDevice(name string) error {
 	switch name {
 	case auto, "cpu":
 		return nil
 	case "cuda":
-		return fmt.Errorf("device (cuda) is not in this build\nhint: use --device cpu")
+		if !hasCUDA {
+			return errNoCUDABuild
+		}
+		return nil
 	}
-	return fmt.Errorf("device (%s) must be auto or cpu", name)
+	return fmt.Errorf("device (%s) must be auto, cpu or cuda", name)
 }
 
-// OpenDevice opens the device of that name, auto or cpu. Without workers, 0, it
-// has as many as the process may use processors.
-func OpenDevice(name string, workers int) (Device, error) {
+// OpenDevice opens the device of that name: auto, cpu or cuda. auto is an NVIDIA
+// GPU where there is one, in builds that can use it, and the processor
+// elsewhere; note is told why it is not the GPU. Without workers, 0, the
+// processor has as many as the process may use of it.
+func OpenDevice(name string, workers int, note func(string)) (Device, error) {
 	if err := validateDevice(name); err != nil {
 		return nil, err
 	}
+	if name != "cpu" && hasCUDA {
+		dev, err := openCUDA()
+		if err == nil {
+			return dev, nil
+		}
+		if name == "cuda" {
+			return nil, fmt.Errorf("device (cuda): %w", err)
+		}
+		if note != nil {
+			text, _, _ := strings.Cut(err.Error(), "\n")
+			note("no GPU is used: " + text)
+		}
+	}
 	return cpu.New(cpu.Options{Workers: workers}), nil
 }
+
+var errNoCUDABuild = errors.New("device (cuda) is not in this build\nhint: build with make build-gpu, or use --device cpu")

@@ -177,7 +177,7 @@ func TestDistilErrors(t *testing.T) {
 
 // A plan needs of the teacher its config.json alone, here LLaMA-2 7B's.
 func TestDistilPlan(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1)
+	dev, err := OpenDevice("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,9 @@ func TestDocumentMask(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	initialise(w, c.Model.Parameters(), 0.2, 1, dev)
+	if err := initialise(w, c.Model.Parameters(), 0.2, 1, dev); err != nil {
+		t.Fatal(err)
+	}
 
 	loader, err := data.NewLoader(set.Train, data.LoaderConfig{Batch: 3, Seq: c.Data.Seq, Packing: data.PackDocuments, Docs: true})
 	if err != nil {

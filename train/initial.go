@@ -15,14 +15,22 @@ const initialChunk = 1 << 16
 // official code does. A value depends on the seed, its parameter's name and its
 // place there, so neither the order of parameters nor the number of workers
 // changes it.
-func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed uint64, dev Device) {
+func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed uint64, dev Device) error {
 	type chunk struct {
 		values []float32
 		rng    rand.PCG
 	}
 	var chunks []chunk
+	var away []farWeight
 	for _, p := range params {
-		values := w.Value(p.Name).Float32s()
+		t := w.Value(p.Name)
+		var values []float32
+		if t.OnHost() {
+			values = t.Float32s()
+		} else {
+			values = make([]float32, t.Len())
+			away = append(away, farWeight{t, values})
+		}
 		if p.Norm {
 			for i := range values {
 				values[i] = 1
@@ -43,5 +51,17 @@ func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed ui
 			chunks[i].values[j] = float32(std * r.NormFloat64())
 		}
 	})
+	for _, d := range away {
+		if err := engine.Write(d.to, d.values); err != nil {
+			return err
+		}
+	}
 	w.Changed()
+	return nil
+}
+
+// farWeight holds initial values of a weight that is not in host memory.
+type farWeight struct {
+	to     *engine.Tensor
+	values []float32
 }

@@ -11,7 +11,7 @@ import (
 
 func drawn(t *testing.T, params []arch.Parameter, workers int, seed uint64) map[string][]float32 {
 	t.Helper()
-	dev, err := OpenDevice("cpu", workers)
+	dev, err := OpenDevice("cpu", workers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,7 +20,9 @@ func drawn(t *testing.T, params []arch.Parameter, workers int, seed uint64) map[
 	if err != nil {
 		t.Fatal(err)
 	}
-	initialise(w, params, 0.02, seed, dev)
+	if err := initialise(w, params, 0.02, seed, dev); err != nil {
+		t.Fatal(err)
+	}
 	values := map[string][]float32{}
 	for _, p := range params {
 		values[p.Name] = slices.Clone(w.Value(p.Name).Float32s())

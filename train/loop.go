@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mobilellm/data"
-	"mobilellm/optim"
 )
 
 // progressState is how far a run has come.
@@ -101,22 +100,13 @@ func (r *run) step(ctx context.Context) error {
 	waited := time.Since(start)
 	s := &r.state
 
-	loss, label, bad, err := r.gradients(ctx, b)
+	lr := r.schedule.LR(int(s.step))
+	loss, label, norm, bad, err := r.update(ctx, b, lr)
 	if err != nil {
 		return err
 	}
-	clipping := time.Now()
-	norm := optim.GradNorm(r.trained, r.dev)
 	if !finite(loss) || !finite(norm) {
 		return r.refuse(b, loss, norm, bad)
-	}
-	lr := r.schedule.LR(int(s.step))
-	updating := time.Now()
-	r.opt.Step(lr, optim.ClipScale(norm, r.c.Optim.Clip))
-	r.weights.Changed()
-	if r.o.Profile {
-		r.training.vm.Profile().Add("gradient norm", updating.Sub(clipping))
-		r.training.vm.Profile().Add("optimizer", time.Since(updating))
 	}
 
 	s.step++
@@ -140,32 +130,6 @@ func (r *run) release(b *data.Batch) {
 	if r.fixed == nil {
 		b.Release()
 	}
-}
-
-// gradients runs all micro-batches of a step. The loss is the mean over the
-// supervised tokens of the whole batch, with a teacher label the part that the
-// text alone would give; bad is the first micro-batch whose share
-// of it is not finite, or -1.
-func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, label float64, bad int, err error) {
-	bad = -1
-	rows := r.choice.MicroBatch
-	scale := 1 / float32(b.Tokens)
-	for i := range r.c.Train.Batch / rows {
-		if err := ctx.Err(); err != nil {
-			return 0, 0, bad, err // a step can take minutes: what is not updated yet is given up
-		}
-		r.training.vm.Accumulate(i > 0)
-		part, err := r.training.run(b, i*rows, scale)
-		if err != nil {
-			return 0, 0, bad, err
-		}
-		if bad < 0 && !finite(part) {
-			bad = i
-		}
-		loss += part
-		label += r.training.label()
-	}
-	return loss, label, bad, nil
 }
 
 // refuse says why a step's update is not made.

@@ -27,6 +27,10 @@ type Memory struct {
 // processBytes is the program with its libraries, buffers and heap.
 const processBytes = 100 << 20
 
+// contextBytes is what an accelerator keeps for the process: its context, the
+// kernels and the libraries' own memory.
+const contextBytes = 600 << 20
+
 // Total is the process at its largest: the sum of the parts, or while it reads
 // the text.
 func (m Memory) Total() int64 {
@@ -44,10 +48,33 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 		return Memory{}, err
 	}
 	parameters := 4 * c.Model.ParameterCount() // in float32
-	return Memory{
+	m := Memory{
 		Weights: l.weights - parameters, Gradients: parameters, Optimizer: moments(c.Optim) * c.Model.ParameterCount(),
 		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
-	}, nil
+	}
+	if _, ok := dev.(Accelerator); ok { // the text and the program are in the host's memory
+		m.Data, m.Reading, m.Process = 0, 0, contextBytes
+	}
+	return m, nil
+}
+
+// deviceMemory is what a run may take of the memory that its weights and
+// activations go to.
+func deviceMemory(dev Device) int64 {
+	if a, ok := dev.(Accelerator); ok {
+		free, _ := a.Memory()
+		return free
+	}
+	return availableMemory()
+}
+
+// usedMemory is what a run has taken of it.
+func usedMemory(dev Device) int64 {
+	if a, ok := dev.(Accelerator); ok {
+		free, total := a.Memory()
+		return total - free
+	}
+	return peakMemory()
 }
 
 // moments is the bytes that the optimizer keeps for each weight.

@@ -53,6 +53,9 @@ const (
 	// microTokens bounds a micro-batch: beyond it products get no faster and
 	// activations cost memory.
 	microTokens = 16 << 10
+	// acceleratorTokens likewise on an accelerator, whose thousands of lanes want
+	// larger products.
+	acceleratorTokens = 64 << 10
 	// memoryShare of what is available may be planned for.
 	memoryShare = 0.8
 	// assumedMFU is the share of peak that the time estimate takes: what models
@@ -87,7 +90,11 @@ func choose(c *RunConfig, fixed *Choice, available, text int64, dev Device) (Cho
 		return choice, m, notes, nil
 	}
 	limit := int64(memoryShare * float64(available))
-	first := largestDivisor(c.Train.Batch, max(1, microTokens/c.Data.Seq))
+	most := microTokens
+	if _, ok := dev.(Accelerator); ok {
+		most = acceleratorTokens
+	}
+	first := largestDivisor(c.Train.Batch, max(1, most/c.Data.Seq))
 	for rows := first; ; rows = largestDivisor(c.Train.Batch, rows-1) {
 		m, err := estimate(c, rows, choice.Precision, choice.Recompute, text, dev)
 		if err != nil {
@@ -139,7 +146,7 @@ func (e *MemoryError) Error() string {
 // NewPlan plans a run without reading its text.
 func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 	c.Model = c.Model.Resolved()
-	choice, memory, notes, err := choose(&c, nil, availableMemory(), textSize(ctx, c.Data), dev)
+	choice, memory, notes, err := choose(&c, nil, deviceMemory(dev), textSize(ctx, c.Data), dev)
 	var tooLarge *MemoryError
 	if errors.As(err, &tooLarge) { // the numbers are what was asked for
 		notes, err = append(notes, tooLarge.Error()), nil

@@ -15,7 +15,7 @@ import (
 // Less memory means smaller micro-batches, then blocks computed again, then an
 // error with the numbers.
 func TestChoose(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1)
+	dev, err := OpenDevice("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1)
+	dev, err := OpenDevice("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +99,7 @@ func TestPlan(t *testing.T) {
 
 // What the optimizer keeps is planned by its kind and its moments' type.
 func TestOptimizerMemory(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1)
+	dev, err := OpenDevice("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,33 +65,57 @@ func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o eng
 // run computes the loss of rows first, first+1, … of a batch, as many as the
 // program is compiled for: the sum over their supervised tokens times scale.
 func (p *program) run(b *data.Batch, first int, scale float32) (float64, error) {
-	ids := p.vm.Input(p.graph.Tokens).Ids()
-	at := first * p.seq
-	copy(ids, b.Inputs[at:at+len(ids)])
-	copy(p.vm.Input(p.graph.Targets).Ids(), b.Targets[at:at+len(ids)])
-	if p.graph.Starts != nil {
-		b.Starts(p.vm.Input(p.graph.Starts).Ids(), first)
-	}
-	p.vm.Input(p.graph.Scale).Float32s()[0] = scale
-	if p.lesson != nil {
-		if err := p.lesson.prepare(p, b, first); err != nil {
-			return 0, err
-		}
-	}
-	if err := p.vm.RunAll(); err != nil {
+	if err := p.enqueue(b, first, scale); err != nil {
 		return 0, err
 	}
-	return float64(p.vm.Output(p.graph.Loss).Float32s()[0]), nil
+	var loss [1]float32
+	err := engine.Read(p.loss(), loss[:])
+	return float64(loss[0]), err
 }
 
-// label is the part of the last loss that the text alone would give, 0 where there
-// is nothing else.
-func (p *program) label() float64 {
+// label is the part of the last loss that the text alone would give, nil where
+// there is nothing else.
+func (p *program) label() *engine.Tensor {
 	if p.lesson == nil {
-		return 0
+		return nil
 	}
-	return float64(p.vm.Output(p.graph.Teacher.Label).Float32s()[0])
+	return p.vm.Output(p.graph.Teacher.Label)
 }
+
+// enqueue is run without waiting for the loss, where the device works behind
+// the host.
+func (p *program) enqueue(b *data.Batch, first int, scale float32) error {
+	tokens := p.vm.Input(p.graph.Tokens)
+	at, n := first*p.seq, tokens.Len()
+	errs := []error{
+		engine.Write(tokens, b.Inputs[at:at+n]),
+		engine.Write(p.vm.Input(p.graph.Targets), b.Targets[at:at+n]),
+		engine.Write(p.vm.Input(p.graph.Scale), []float32{scale}),
+	}
+	if p.graph.Starts != nil {
+		errs = append(errs, writeStarts(p.vm.Input(p.graph.Starts), b, first))
+	}
+	if p.lesson != nil {
+		errs = append(errs, p.lesson.prepare(p, b, first))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return p.vm.RunAll()
+}
+
+// writeStarts writes where the documents of a batch's rows begin.
+func writeStarts(t *engine.Tensor, b *data.Batch, first int) error {
+	if t.OnHost() {
+		b.Starts(t.Ids(), first)
+		return nil
+	}
+	starts := make([]int32, t.Len())
+	b.Starts(starts, first)
+	return engine.Write(t, starts)
+}
+
+func (p *program) loss() *engine.Tensor { return p.vm.Output(p.graph.Loss) }
 
 func (p *program) close() error {
 	if p == nil {

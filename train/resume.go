@@ -228,14 +228,18 @@ func (r *run) startStep() int64 {
 
 // restore fills weights, moments and counters from the checkpoint.
 func (r *run) restore() error {
-	if err := r.from.Model.Load(r.weightTensors()); err != nil {
+	if err := fill(r.weightTensors(), r.from.Model.Load); err != nil {
 		return err
 	}
-	if err := r.from.LoadOptimizer(r.momentTensors()); err != nil {
+	if err := fill(r.momentTensors(), r.from.LoadOptimizer); err != nil {
 		return err
 	}
 	r.weights.Changed()
-	r.opt.SetSteps(r.from.State.OptimizerSteps)
+	if r.remote != nil {
+		r.remote.SetSteps(r.from.State.OptimizerSteps)
+	} else {
+		r.opt.SetSteps(r.from.State.OptimizerSteps)
+	}
 	state, s := r.from.State, &r.state
 	s.step, s.tokens, s.saved, s.savedPath = state.Step, state.Tokens, state.Step, r.from.Path
 	for _, f := range []struct {
@@ -295,7 +299,7 @@ func (r *run) openInitial() error {
 
 // loadInitial takes its weights.
 func (r *run) loadInitial() error {
-	if err := r.initial.Load(r.weightTensors()); err != nil {
+	if err := fill(r.weightTensors(), r.initial.Load); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	r.weights.Changed()

@@ -31,6 +31,7 @@ type Options struct {
 	PeakFLOPS float64 // of the device, FLOP/s, where it is known; 0 measures it
 	Versions  map[string]string
 	Progress  *Progress // nil tells nobody
+	Device    Device    // to run on, which stays open; nil opens the one that the configuration names
 
 	afterStep func(step int64) // of tests
 }
@@ -43,7 +44,7 @@ type Result struct {
 	Heldout    *HeldoutRecord // the last scoring; nil where there was none
 	Checkpoint string         // the last one saved
 	Memory     Memory         // as planned
-	PeakMemory int64          // VmHWM, bytes
+	PeakMemory int64          // VmHWM, or what is in use of an accelerator's memory; bytes
 	Profile    *engine.Profile
 	PeakFLOPS  float64
 }
@@ -72,6 +73,7 @@ type run struct {
 	weights  *engine.Weights
 	trained  []optim.Param
 	opt      optim.Optimizer
+	remote   Update // of an accelerator, which has neither trained nor opt
 	schedule optim.Schedule
 	lesson   *lesson // nil without a teacher
 	training *program
@@ -166,7 +168,10 @@ func (r *run) openDevice(ctx context.Context) error {
 		}
 	}
 	var err error
-	if r.dev, err = OpenDevice(r.c.Device, workers); err != nil {
+	if r.dev = r.o.Device; r.dev == nil {
+		r.dev, err = OpenDevice(r.c.Device, workers, func(text string) { r.o.Progress.Note("%s", text) })
+	}
+	if err != nil {
 		return err
 	}
 	for _, missing := range r.dev.Missing() {
@@ -177,7 +182,7 @@ func (r *run) openDevice(ctx context.Context) error {
 		return err
 	}
 	var notes []string
-	r.choice, r.memory, notes, err = choose(&r.c, fixed, availableMemory(), textSize(ctx, r.c.Data), r.dev)
+	r.choice, r.memory, notes, err = choose(&r.c, fixed, deviceMemory(r.dev), textSize(ctx, r.c.Data), r.dev)
 	if err != nil {
 		return err
 	}
@@ -262,12 +267,7 @@ func (r *run) makeModel(context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range r.params {
-		r.trained = append(r.trained, optim.Param{
-			Name: p.Name, Decay: !p.Norm, Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
-		})
-	}
-	if r.opt, err = optim.New(r.c.Optim, r.trained, r.dev); err != nil {
+	if err := r.makeOptimizer(); err != nil {
 		return err
 	}
 	var warning string
@@ -283,8 +283,25 @@ func (r *run) makeModel(context.Context) error {
 	case r.o.Init != "":
 		return r.loadInitial()
 	}
-	initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev)
-	return nil
+	return initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev)
+}
+
+func (r *run) makeOptimizer() (err error) {
+	if dev, ok := r.dev.(Accelerator); ok {
+		decays := make([]bool, len(r.params))
+		for i, p := range r.params {
+			decays[i] = !p.Norm
+		}
+		r.remote, err = dev.NewUpdate(r.c.Optim, r.weights, decays, 2*r.c.Train.Batch/r.choice.MicroBatch) // a loss and a label loss each
+		return err
+	}
+	for _, p := range r.params {
+		r.trained = append(r.trained, optim.Param{
+			Name: p.Name, Decay: !p.Norm, Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
+		})
+	}
+	r.opt, err = optim.New(r.c.Optim, r.trained, r.dev)
+	return err
 }
 
 func (r *run) compile(context.Context) error {
@@ -336,7 +353,7 @@ func (r *run) result() *Result {
 	s := &r.state
 	out := &Result{
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, Heldout: s.heldout, Checkpoint: s.savedPath,
-		Memory: r.memory, PeakMemory: peakMemory(), PeakFLOPS: r.peak,
+		Memory: r.memory, PeakMemory: usedMemory(r.dev), PeakFLOPS: r.peak,
 	}
 	if r.o.Profile {
 		out.Profile = r.training.vm.Profile()
@@ -350,6 +367,9 @@ func (r *run) close() error {
 		r.loader.Close()
 	}
 	errs = append(errs, r.training.close(), r.scoring.close(), r.lesson.close(), r.metrics.close(), r.unlock())
+	if r.remote != nil {
+		errs = append(errs, r.remote.Close())
+	}
 	if r.weights != nil {
 		errs = append(errs, r.weights.Close())
 	}
@@ -362,7 +382,7 @@ func (r *run) close() error {
 	if r.taught != nil {
 		errs = append(errs, r.taught.Close())
 	}
-	if r.dev != nil {
+	if r.dev != nil && r.o.Device == nil {
 		r.dev.Close()
 	}
 	return errors.Join(errs...)

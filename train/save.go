@@ -18,12 +18,20 @@ func (r *run) save() error {
 	if err != nil {
 		return err
 	}
+	weights, err := tensors(r.weightTensors())
+	if err != nil {
+		return err
+	}
+	moments, err := tensors(r.momentTensors())
+	if err != nil {
+		return err
+	}
 	path, err := checkpoint.Save(r.checkpoints(), checkpoint.Contents{
 		Config:    r.c.Model,
 		Meta:      r.meta(),
-		Weights:   r.weightTensors(),
+		Weights:   weights,
 		Tokenizer: r.text.Tokenizer.Save,
-		Optimizer: r.momentTensors(),
+		Optimizer: moments,
 		State:     state,
 	})
 	if err != nil {
@@ -60,32 +68,49 @@ func (r *run) meta() checkpoint.Meta {
 	return m
 }
 
-// weightTensors are views of the weights in float32, which a resumed run needs to
-// the bit.
-func (r *run) weightTensors() []safetensors.Tensor {
-	list := make([]safetensors.Tensor, len(r.params))
+// weightTensors are the weights in float32, which a resumed run needs to the bit:
+// views of them, or copies of those on a device.
+func (r *run) weightTensors() []hostCopy {
+	list := make([]hostCopy, len(r.params))
 	for i, p := range r.params {
-		list[i] = safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: r.trained[i].Value}
+		if t := r.weights.Value(p.Name); !t.OnHost() {
+			list[i] = newHostCopy(p.Name, p.Shape, t)
+			continue
+		}
+		list[i].Tensor = safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: r.trained[i].Value}
 	}
 	return list
 }
 
-// momentTensors are views of the optimizer's state, in the type that it is kept
-// in.
-func (r *run) momentTensors() []safetensors.Tensor {
+// momentTensors are the optimizer's state likewise, in the type that it is kept in.
+func (r *run) momentTensors() []hostCopy {
 	shapes := map[string][]int{}
 	for _, p := range r.params {
 		shapes[p.Name] = p.Shape
 	}
-	var list []safetensors.Tensor
+	var list []hostCopy
+	if r.remote != nil {
+		for _, m := range r.remote.Moments() {
+			list = append(list, newHostCopy(m.Name, shapes[m.Param], m.Value))
+		}
+		return list
+	}
 	for _, t := range r.opt.State() {
 		dtype := safetensors.F32
 		if t.Half != nil {
 			dtype = safetensors.BF16
 		}
-		list = append(list, safetensors.Tensor{Name: t.Name, DType: dtype, Shape: shapes[t.Param], Data: t.Data, Half: t.Half})
+		list = append(list, hostCopy{Tensor: safetensors.Tensor{Name: t.Name, DType: dtype, Shape: shapes[t.Param], Data: t.Data, Half: t.Half}})
 	}
 	return list
+}
+
+// updates is the number that the optimizer has made.
+func (r *run) updates() int {
+	if r.remote != nil {
+		return r.remote.Steps()
+	}
+	return r.opt.Steps()
 }
 
 // snapshot is the run's state as it is saved.
@@ -98,7 +123,7 @@ func (r *run) snapshot() (checkpoint.State, error) {
 	samples := s.step * int64(r.c.Train.Batch)
 	epoch := samples / r.loader.Sampler().Windows()
 	state := checkpoint.State{
-		Step: s.step, Tokens: s.tokens, OptimizerSteps: r.opt.Steps(), Seed: r.c.Train.Seed,
+		Step: s.step, Tokens: s.tokens, OptimizerSteps: r.updates(), Seed: r.c.Train.Seed,
 		Data: checkpoint.DataPosition{
 			Epoch: int(epoch), Sample: samples % r.loader.Sampler().Windows(), Samples: samples, Ranks: 1,
 			Fingerprint: r.text.Train.Fingerprint(),

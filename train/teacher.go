@@ -54,12 +54,24 @@ func newTeacher(config arch.Config, rows, seq int, dev Device, o engine.Options,
 
 func (t *teacher) load(m *checkpoint.Model) error {
 	for _, p := range t.config.Parameters() {
-		if err := m.LoadInto(p.Name, t.weights.Value(p.Name).Float32s(), p.Shape); err != nil {
+		if err := loadWeight(m, p, t.weights.Value(p.Name)); err != nil {
 			return fmt.Errorf("teacher: %w", err)
 		}
 	}
 	t.weights.Changed()
 	return nil
+}
+
+// loadWeight reads one weight of a folder, to host memory or by way of it.
+func loadWeight(m *checkpoint.Model, p arch.Parameter, t *engine.Tensor) error {
+	if t.OnHost() {
+		return m.LoadInto(p.Name, t.Float32s(), p.Shape)
+	}
+	values := make([]float32, t.Len())
+	if err := m.LoadInto(p.Name, values, p.Shape); err != nil {
+		return err
+	}
+	return engine.Write(t, values)
 }
 
 // hidden is what the teacher's head reads after a run, and head the head.
@@ -70,10 +82,13 @@ func (t *teacher) bytes() int64 { return t.weights.Bytes() + t.vm.Bytes() }
 
 // run computes the hidden states of a batch's rows from the first on.
 func (t *teacher) run(b *data.Batch, first int) error {
-	ids := t.vm.Input(t.graph.Tokens).Ids()
-	copy(ids, b.Inputs[first*b.Seq:][:len(ids)])
-	if t.graph.Starts != nil {
-		b.Starts(t.vm.Input(t.graph.Starts).Ids(), first)
+	tokens := t.vm.Input(t.graph.Tokens)
+	err := engine.Write(tokens, b.Inputs[first*b.Seq:][:tokens.Len()])
+	if err == nil && t.graph.Starts != nil {
+		err = writeStarts(t.vm.Input(t.graph.Starts), b, first)
+	}
+	if err != nil {
+		return fmt.Errorf("teacher: %w", err)
 	}
 	if err := t.vm.RunAll(); err != nil {
 		return fmt.Errorf("teacher: %w", err)

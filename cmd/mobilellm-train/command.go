@@ -87,7 +87,7 @@ func newCommand() *cobra.Command {
 	l.StringArrayVar(&f.set, "set", nil, "set a key of the configuration, such as optim.lr=6e-4; may be repeated")
 	l.IntVar(&f.steps, "steps", 0, "updates of the weights (train.steps)")
 	l.Uint64Var(&f.seed, "seed", 0, "seed of weights and sample order (train.seed)")
-	l.StringVar(&f.device, "device", "", "auto or cpu (device)")
+	l.StringVar(&f.device, "device", "", "auto, cpu or cuda (device)")
 	l.IntVar(&f.overfit, "overfit-batch", 0, "train on one batch of this many sequences in every step, to see whether the model learns at all")
 	l.BoolVar(&f.dryRun, "dry-run", false, "print what the run would take, and stop")
 	l.BoolVar(&f.json, "json", false, "print results as JSON")

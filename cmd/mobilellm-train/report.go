@@ -11,7 +11,7 @@ import (
 
 // plan prints what a run would take.
 func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
-	dev, err := train.OpenDevice(config.Device, 0)
+	dev, err := train.OpenDevice(config.Device, 0, nil)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,8 @@
+//go:build !gpu
+
+package train
+
+// hasCUDA says whether the build can use NVIDIA GPUs.
+const hasCUDA = false
+
+func openCUDA() (Accelerator, error) { return nil, errNoCUDABuild }

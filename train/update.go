@@ -1,0 +1,103 @@
+package train
+
+import (
+	"context"
+	"time"
+
+	"mobilellm/data"
+	"mobilellm/optim"
+)
+
+// update computes a batch's gradients and, where its loss and their norm are
+// finite, updates the weights. The loss is the mean over the supervised tokens of
+// the whole batch, with a teacher label the part that the text alone would give;
+// bad is the first micro-batch whose share of it is not finite, or -1.
+func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, label, norm float64, bad int, err error) {
+	if r.remote != nil {
+		return r.updateRemote(ctx, b, lr)
+	}
+	if loss, label, bad, err = r.gradients(ctx, b); err != nil {
+		return loss, label, 0, bad, err
+	}
+	clipping := time.Now()
+	norm = optim.GradNorm(r.trained, r.dev)
+	if !finite(loss) || !finite(norm) {
+		return loss, label, norm, bad, nil
+	}
+	updating := time.Now()
+	r.opt.Step(lr, optim.ClipScale(norm, r.c.Optim.Clip))
+	r.weights.Changed()
+	if r.o.Profile {
+		r.training.vm.Profile().Add("gradient norm", updating.Sub(clipping))
+		r.training.vm.Profile().Add("optimizer", time.Since(updating))
+	}
+	return loss, label, norm, bad, nil
+}
+
+// gradients runs all micro-batches of a step.
+func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, label float64, bad int, err error) {
+	bad = -1
+	rows := r.choice.MicroBatch
+	scale := 1 / float32(b.Tokens)
+	for i := range r.c.Train.Batch / rows {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, bad, err // a step can take minutes: what is not updated yet is given up
+		}
+		r.training.vm.Accumulate(i > 0)
+		part, err := r.training.run(b, i*rows, scale)
+		if err != nil {
+			return 0, 0, bad, err
+		}
+		if bad < 0 && !finite(part) {
+			bad = i
+		}
+		loss += part
+		if t := r.training.label(); t != nil {
+			label += float64(t.Float32s()[0])
+		}
+	}
+	return loss, label, bad, nil
+}
+
+// updateRemote enqueues a whole step on an accelerator, which holds the update
+// back by itself where the norm is not finite, and then waits for its losses and
+// norm, which come in one copy.
+func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss, label, norm float64, bad int, err error) {
+	bad = -1
+	rows := r.choice.MicroBatch
+	parts := r.c.Train.Batch / rows
+	scale := 1 / float32(b.Tokens)
+	for i := range parts {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, 0, bad, err
+		}
+		r.training.vm.Accumulate(i > 0)
+		if err := r.training.enqueue(b, i*rows, scale); err != nil {
+			return 0, 0, 0, bad, err
+		}
+		r.remote.Collect(i, r.training.loss())
+		if t := r.training.label(); t != nil {
+			r.remote.Collect(parts+i, t)
+		}
+	}
+	updating := time.Now()
+	r.remote.Step(lr)
+	kept, norm, err := r.remote.Result()
+	if err != nil {
+		return 0, 0, 0, bad, err
+	}
+	if r.o.Profile { // reading the program's marks has waited for its kernels already
+		r.training.vm.Profile().Add("optimizer", time.Since(updating))
+	}
+	for i := range parts {
+		part := float64(kept[i])
+		if bad < 0 && !finite(part) {
+			bad = i
+		}
+		loss += part
+		if r.training.label() != nil {
+			label += float64(kept[parts+i])
+		}
+	}
+	return loss, label, norm, bad, nil
+}
