@@ -34,31 +34,7 @@ type Accelerator interface {
 	Memory() (free, total int64)
 	// NewUpdate takes memory for an optimizer over all parameters of w. decays
 	// says for each of w.Names whether weight decay applies.
-	NewUpdate(c optim.Config, w *engine.Weights, decays []bool, microBatches int) (Update, error)
-}
-
-// Update is an optimizer that runs on an accelerator.
-type Update interface {
-	// Collect enqueues that the loss of micro-batch i is kept.
-	Collect(i int, loss *engine.Tensor)
-	// Step enqueues the global norm, clipping and an update with that rate. The
-	// update leaves everything as it is where a collected loss or the norm is
-	// not finite.
-	Step(lr float64)
-	// Result waits for the step and returns the collected losses and the norm.
-	Result() (losses []float32, norm float64, err error)
-	// Moments are the optimizer's state, in the order and with the names of
-	// optim.Optimizer's.
-	Moments() []Moment
-	Steps() int
-	SetSteps(steps int)
-	Close() error
-}
-
-// Moment is a tensor of an accelerator's optimizer.
-type Moment struct {
-	Name, Param string
-	Value       *engine.Tensor // float32 or bf16
+	NewUpdate(c optim.Config, w *engine.Weights, decays []bool, microBatches int) (engine.Update, error)
 }
 
 func validateDevice(name string) error {

@@ -73,7 +73,7 @@ type run struct {
 	weights  *engine.Weights
 	trained  []optim.Param
 	opt      optim.Optimizer
-	remote   Update // of an accelerator, which has neither trained nor opt
+	remote   engine.Update // of an accelerator, which has neither trained nor opt
 	schedule optim.Schedule
 	lesson   *lesson // nil without a teacher
 	training *program

@@ -1,0 +1,145 @@
+package cuda
+
+import (
+	"mobilellm/engine"
+	"mobilellm/engine/cuda/kernels"
+)
+
+// headBytes bounds the logits of a chunk of tokens.
+const headBytes = 256 << 20
+
+// headChunk is the number of tokens whose logits exist at once.
+func headChunk(n, stride int) int {
+	return min(n, max(128, headBytes/(4*stride)/128*128))
+}
+
+// headLoss goes through the tokens in chunks: logits by a product, their
+// cross-entropy and its gradient in their place, and the gradients of x and w by
+// two products.
+func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
+	x, targets, scale := in.In[0], in.In[2], in.In[3]
+	w, _, err := weightsFor(in.In[1:2])
+	if err != nil {
+		return nil, err
+	}
+	h := &head{in: in, n: x.Rows(), c: x.Cols(), vocab: w.Rows(), t: w.DType, w: w, targets: targets, scale: scale}
+	// Rows begin at multiples of 16 bytes in either type.
+	h.stride = (h.vocab + 7) &^ 7
+	h.chunk = headChunk(h.n, h.stride)
+	h.gradStride = h.stride
+	if h.t == engine.BF16 {
+		h.gradStride = 2 * h.stride // within the logits' own rows
+	}
+	var l layout
+	h.x = operandOf(x, h.t, &l)
+	h.losses = l.take(4 * int64(h.n))
+	h.logits = l.take(4 * int64(h.chunk) * int64(h.stride))
+	var workspace int64
+	for _, rows := range h.sizes() {
+		p, err := h.plans(d, rows)
+		if err != nil {
+			return nil, err
+		}
+		h.chunks = append(h.chunks, p)
+		workspace = max(workspace, p.workspace())
+	}
+	h.work = l.take(workspace)
+	return &kernel{d: d, scratch: l.taken(), list: h.list}, nil
+}
+
+// head is a compiled HeadLoss.
+type head struct {
+	in                 *engine.Instr
+	n, c, vocab        int
+	chunk              int
+	stride, gradStride int          // elements from row to row of logits and their gradient
+	t                  engine.DType // of products
+	x                  operand
+	w, targets, scale  *engine.Tensor
+	chunks             []headPlans
+	losses, logits     kernels.Pointer
+	work               kernels.Pointer
+}
+
+// headPlans are the products of a chunk; dx and dw are nil where nobody reads
+// them.
+type headPlans struct {
+	rows           int
+	logits, dx, dw Plan
+}
+
+func (p headPlans) workspace() int64 {
+	var n int64
+	for _, q := range []Plan{p.logits, p.dx, p.dw} {
+		if q != nil {
+			n = max(n, q.Workspace())
+		}
+	}
+	return n
+}
+
+// sizes are the rows of the chunks.
+func (h *head) sizes() []int {
+	var s []int
+	for first := 0; first < h.n; first += h.chunk {
+		s = append(s, min(h.chunk, h.n-first))
+	}
+	return s
+}
+
+func (h *head) plans(d *Device, rows int) (p headPlans, err error) {
+	p.rows = rows
+	dx, dw := h.in.Out[1], h.in.Out[2]
+	align := alignment(arenaAlignment, offset(h.w), pitch(h.c, h.t)*int64(h.chunk))
+	p.logits, err = d.plan(Product{
+		M: rows, N: h.vocab, K: h.c, AB: h.t, C: engine.F32, TransB: true, LDA: h.c, LDB: h.c, LDC: h.stride, Align: align,
+	})
+	if err != nil {
+		return p, err
+	}
+	if dx != nil {
+		p.dx, err = d.plan(Product{
+			M: rows, N: h.c, K: h.vocab, AB: h.t, C: dx.DType, LDA: h.gradStride, LDB: h.c, LDC: h.c,
+			Align: alignment(int64(align), pitch(h.c, dx.DType)*int64(h.chunk)),
+		})
+		if err != nil {
+			return p, err
+		}
+	}
+	if dw != nil {
+		p.dw, err = d.plan(Product{
+			M: h.vocab, N: h.c, K: rows, AB: h.t, C: engine.F32, TransA: true, LDA: h.gradStride, LDB: h.c, LDC: h.c,
+			Align: alignment(int64(align), offset(dw)),
+		})
+	}
+	return p, err
+}
+
+func (h *head) list(c *commands) {
+	x, logits, losses, work := h.x.read(c), c.piece(h.logits), c.piece(h.losses), c.piece(h.work)
+	dx, dw := h.in.Out[1], h.in.Out[2]
+	first := 0
+	for i, p := range h.chunks {
+		rows := kernels.Pointer(first)
+		xs := x + rows*kernels.Pointer(pitch(h.c, h.t))
+		c.multiply(p.logits, xs, at(h.w), logits, work, false)
+		loss := kernels.Loss{
+			Rows: p.rows, Vocab: h.vocab, DType: h.t, Stride: h.stride, GradientStride: h.gradStride,
+			Logits: logits, Targets: at(h.targets) + 4*rows, Scale: at(h.scale), Losses: losses + 4*rows,
+		}
+		if p.dx != nil || p.dw != nil {
+			loss.Gradient = logits
+		}
+		c.launch(loss.Entropy())
+		if p.dx != nil {
+			c.multiply(p.dx, logits, at(h.w), at(dx)+rows*kernels.Pointer(pitch(h.c, dx.DType)), work, false)
+		}
+		if p.dw != nil {
+			c.multiply(p.dw, logits, xs, at(dw), work, i > 0 || c.adds(h.in, 2))
+		}
+		first += p.rows
+	}
+	if loss := h.in.Out[0]; loss != nil {
+		c.launch(kernels.SumLosses(at(loss), losses, at(h.scale), h.n))
+	}
+}

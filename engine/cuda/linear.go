@@ -1,0 +1,167 @@
+package cuda
+
+import (
+	"fmt"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cuda/kernels"
+)
+
+// operand is a matrix as a product reads it: itself, or rounded to bf16 in
+// scratch memory.
+type operand struct {
+	t       *engine.Tensor
+	rounded bool
+	piece   kernels.Pointer
+}
+
+// operandOf says how a product in type t reads x.
+func operandOf(x *engine.Tensor, t engine.DType, l *layout) operand {
+	o := operand{t: x}
+	if t == engine.BF16 && x.DType == engine.F32 {
+		o.rounded, o.piece = true, l.take(2*int64(x.Len()))
+	}
+	return o
+}
+
+// read enqueues the rounding and returns the address.
+func (o operand) read(c *commands) kernels.Pointer {
+	if !o.rounded {
+		return at(o.t)
+	}
+	p := c.piece(o.piece)
+	c.launch(kernels.Round(p, at(o.t), o.t.Len()))
+	return p
+}
+
+// oneMatrix is the first of matrices that lie end to end, with the rows of all.
+func oneMatrix(ts []*engine.Tensor) (first *engine.Tensor, rows int, err error) {
+	end := at(ts[0])
+	for _, t := range ts {
+		if at(t) != end {
+			return nil, 0, fmt.Errorf("%s does not lie behind the weight before it", t.Name)
+		}
+		end += kernels.Pointer(t.Bytes())
+		rows += t.Rows()
+	}
+	return ts[0], rows, nil
+}
+
+// weightsFor is the weights' matrix in the type that products read: the bf16
+// copies where there are any.
+func weightsFor(ts []*engine.Tensor) (first *engine.Tensor, rows int, err error) {
+	read := make([]*engine.Tensor, len(ts))
+	for i, t := range ts {
+		read[i] = t
+		if h := t.Half(); h != nil {
+			read[i] = h
+		}
+	}
+	return oneMatrix(read)
+}
+
+// alignment is the largest power of two that divides the addresses of a
+// product's operands and the pitch of their rows, at most 256. Values in the
+// arena are multiples of 64, parameters of their element's size.
+func alignment(bytes ...int64) int {
+	n := int64(256)
+	for _, b := range bytes {
+		for b%n != 0 {
+			n /= 2
+		}
+	}
+	return int(n)
+}
+
+// pitch is what alignment looks at of a row-major matrix of the given row length.
+func pitch(cols int, t engine.DType) int64 { return int64(cols) * t.Size() }
+
+func offset(t *engine.Tensor) int64 { return int64(at(t)) }
+
+// arenaAlignment is what the engine promises for the address of a value.
+const arenaAlignment = 64
+
+// linear is y[N,O] = x[N,C]·wᵀ.
+func (d *Device) linear(in *engine.Instr) (*kernel, error) {
+	x, y := in.In[0], in.Out[0]
+	w, o, err := weightsFor(in.In[1:])
+	if err != nil {
+		return nil, err
+	}
+	var l layout
+	a := operandOf(x, w.DType, &l)
+	plan, err := d.plan(Product{
+		M: x.Rows(), N: o, K: x.Cols(), AB: w.DType, C: y.DType, TransB: true, LDA: x.Cols(), LDB: x.Cols(), LDC: o,
+		Align: alignment(arenaAlignment, offset(w)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	work := l.take(plan.Workspace())
+	return &kernel{d: d, scratch: l.taken(), list: func(c *commands) {
+		c.multiply(plan, a.read(c), at(w), at(y), c.piece(work), c.adds(in, 0))
+	}}, nil
+}
+
+// linearGradInput is dx[N,C] = dy[N,O]·w.
+func (d *Device) linearGradInput(in *engine.Instr) (*kernel, error) {
+	dy, dx := in.In[0], in.Out[0]
+	w, o, err := weightsFor(in.In[1:])
+	if err != nil {
+		return nil, err
+	}
+	var l layout
+	a := operandOf(dy, w.DType, &l)
+	plan, err := d.plan(Product{
+		M: dy.Rows(), N: dx.Cols(), K: o, AB: w.DType, C: dx.DType, LDA: o, LDB: dx.Cols(), LDC: dx.Cols(),
+		Align: alignment(arenaAlignment, offset(w)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	work := l.take(plan.Workspace())
+	return &kernel{d: d, scratch: l.taken(), list: func(c *commands) {
+		c.multiply(plan, a.read(c), at(w), at(dx), c.piece(work), c.adds(in, 0))
+	}}, nil
+}
+
+// linearGradWeight is dw[O,C] = dyᵀ·x, of all weights of the product at once.
+func (d *Device) linearGradWeight(in *engine.Instr) (*kernel, error) {
+	dy, x := in.In[0], in.In[1]
+	for i, s := range in.Store {
+		if s != in.Store[0] || in.Out[i] == nil {
+			return nil, fmt.Errorf("result %d is not stored as the first is", i)
+		}
+	}
+	var l layout
+	a, b := operandOf(dy, x.DType, &l), operandOf(x, dy.DType, &l)
+	t := engine.F32
+	if x.DType == engine.BF16 || dy.DType == engine.BF16 {
+		t = engine.BF16
+	}
+	// In the arena gradients have addresses only later; as parts of one result
+	// of several they are then no neighbours.
+	if len(in.Out) > 1 {
+		if _, _, err := oneMatrix(in.Out); err != nil {
+			return nil, err
+		}
+	}
+	dw := in.Out[0]
+	plan, err := d.plan(Product{
+		M: dy.Cols(), N: x.Cols(), K: x.Rows(), AB: t, C: engine.F32, TransA: true, LDA: dy.Cols(), LDB: x.Cols(), LDC: x.Cols(),
+		Align: alignment(arenaAlignment, offset(dw)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	work := l.take(plan.Workspace())
+	return &kernel{d: d, scratch: l.taken(), list: func(c *commands) {
+		c.multiply(plan, a.read(c), b.read(c), at(dw), c.piece(work), c.adds(in, 0))
+	}}, nil
+}
+
+// plan asks the driver on the device's thread.
+func (d *Device) plan(p Product) (plan Plan, err error) {
+	d.Do(func() { plan, err = d.driver.Plan(p) })
+	return plan, err
+}

@@ -1,0 +1,242 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cuda/kernels"
+	"mobilellm/optim"
+)
+
+// Update is an optimizer over parameters that lie end to end on the GPU: one
+// kernel for all of them. The norm, the clipping and the decision not to update
+// are made there too; the host reads norm and losses in one copy afterwards.
+type Update struct {
+	d      *Device
+	cfg    optim.Config
+	names  []string
+	total  int // parameters
+	chunks int
+	steps  int
+	mem    []engine.Memory
+	m, v   []*engine.Tensor // moments of each parameter; nil for those that the optimizer has not
+	losses int
+
+	value, grad, half kernels.Pointer
+	mAll, vAll        kernels.Pointer
+	table, scalars    kernels.Pointer
+	results           kernels.Pointer // norm, its factor, and the losses
+	scratch           kernels.Pointer
+	out               []float32
+}
+
+// NewUpdate takes memory for the optimizer of c over all of w's parameters.
+// decays says for each whether weight decay applies; microBatches is the number
+// of losses that a step collects.
+func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, microBatches int) (engine.Update, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	u := &Update{d: d, cfg: c, names: w.Names(), losses: microBatches, out: make([]float32, 2+microBatches)}
+	sizes, err := u.locate(w)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.allocate(w, kernels.Chunks(sizes, decays)); err != nil {
+		return nil, fmt.Errorf("cuda: optimizer: %w", err)
+	}
+	return u, nil
+}
+
+// locate finds the first address of values, gradients and copies.
+func (u *Update) locate(w *engine.Weights) (sizes []int, err error) {
+	var values, grads, halves []*engine.Tensor
+	for _, name := range u.names {
+		v, g := w.Value(name), w.Gradient(name)
+		if g == nil {
+			return nil, fmt.Errorf("cuda: parameter %s has no gradient", name)
+		}
+		values, grads = append(values, v), append(grads, g)
+		if h := v.Half(); h != nil {
+			halves = append(halves, h)
+		}
+		sizes = append(sizes, v.Len())
+		u.total += v.Len()
+	}
+	for _, list := range []struct {
+		of []*engine.Tensor
+		to *kernels.Pointer
+	}{{values, &u.value}, {grads, &u.grad}, {halves, &u.half}} {
+		if len(list.of) == 0 {
+			continue
+		}
+		first, _, err := oneMatrix(list.of)
+		if err != nil {
+			return nil, fmt.Errorf("cuda: %w", err)
+		}
+		*list.to = at(first)
+	}
+	return sizes, nil
+}
+
+func (u *Update) allocate(w *engine.Weights, table []int64) error {
+	u.chunks = len(table) / 3
+	first, second := u.moments()
+	t := u.momentType()
+	var l layout
+	m, v := l.take(first*int64(u.total)*t.Size()), l.take(second*int64(u.total)*t.Size())
+	tab, scalars := l.take(8*int64(len(table))), l.take(int64(unsafe.Sizeof(kernels.AdamScalars{})))
+	results, scratch := l.take(4*int64(len(u.out))), l.take(kernels.GradientNormScratch(u.total))
+	mem, err := u.d.Alloc(l.taken())
+	if err != nil {
+		return err
+	}
+	u.mem = append(u.mem, mem)
+	place := commands{scratch: address(mem.Pointer())}
+	u.table, u.scalars, u.results, u.scratch = place.piece(tab), place.piece(scalars), place.piece(results), place.piece(scratch)
+	if first > 0 {
+		u.mAll = place.piece(m)
+		u.m = u.split(w, u.mAll, t)
+	}
+	if second > 0 {
+		u.vAll = place.piece(v)
+		u.v = u.split(w, u.vAll, t)
+	}
+	return u.upload(u.table, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(table))), 8*len(table)))
+}
+
+// moments are how many tensors of either moment a parameter has, 0 or 1.
+func (u *Update) moments() (first, second int64) {
+	switch {
+	case u.cfg.Name != optim.NameSGD:
+		return 1, 1
+	case u.cfg.Momentum != 0:
+		return 1, 0
+	}
+	return 0, 0
+}
+
+func (u *Update) momentType() engine.DType {
+	if u.cfg.Name != optim.NameSGD && u.cfg.Moments == optim.MomentsBF16 {
+		return engine.BF16
+	}
+	return engine.F32
+}
+
+// split views one moment of all parameters as a tensor for each.
+func (u *Update) split(w *engine.Weights, p kernels.Pointer, t engine.DType) []*engine.Tensor {
+	list := make([]*engine.Tensor, len(u.names))
+	for i, name := range u.names {
+		shape := w.Value(name).Shape
+		list[i] = engine.RemoteView(u.d, *(*unsafe.Pointer)(unsafe.Pointer(&p)), t, shape...)
+		list[i].Name = name
+		p += kernels.Pointer(list[i].Bytes())
+	}
+	return list
+}
+
+func (u *Update) upload(to kernels.Pointer, bytes []byte) (err error) {
+	u.d.Do(func() { err = u.d.driver.Upload(to, bytes) })
+	return err
+}
+
+// Collect enqueues that the loss of micro-batch i is kept for Result.
+func (u *Update) Collect(i int, loss *engine.Tensor) {
+	if i < 0 || i >= u.losses {
+		panic(fmt.Sprintf("cuda: loss %d of %d micro-batches", i, u.losses))
+	}
+	u.d.Do(func() { u.d.fail(u.d.driver.Copy(u.results+kernels.Pointer(8+4*i), at(loss), 4)) })
+}
+
+// Step enqueues the global norm, clipping and an update with rate lr. Nothing
+// changes where the norm is not finite; a loss is not finite only with logits
+// that are not, and then neither is the gradient.
+func (u *Update) Step(lr float64) {
+	u.steps++
+	u.d.Do(func() {
+		if u.cfg.Name == optim.NameSGD {
+			u.sgd(lr)
+			return
+		}
+		u.adam(lr)
+	})
+}
+
+// adam is the update of optim's, whose scalars are worked out in float64 there
+// too.
+func (u *Update) adam(lr float64) {
+	beta1, beta2, t := u.cfg.Betas[0], u.cfg.Betas[1], float64(u.steps)
+	s := kernels.AdamScalars{
+		Keep: 1, Beta1C: float32(1 - beta1), Beta2: float32(beta2), Beta2C: float32(1 - beta2),
+		RootScale: float32(1 / math.Sqrt(1-math.Pow(beta2, t))), Eps: float32(u.cfg.Eps),
+		StepSize: float32(lr / (1 - math.Pow(beta1, t))),
+	}
+	if u.cfg.Name == optim.NameAdamW {
+		s.Keep = float32(1 - lr*u.cfg.WeightDecay)
+	} else {
+		s.L2 = float32(u.cfg.WeightDecay)
+	}
+	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
+	u.d.launch(kernels.Adam(u.value, u.grad, u.mAll, u.vAll, u.half, u.table, u.scalars, u.results, u.chunks, u.momentType()))
+}
+
+func (u *Update) sgd(lr float64) {
+	s := kernels.SGDScalars{L2: float32(u.cfg.WeightDecay), Momentum: float32(u.cfg.Momentum), LR: float32(lr)}
+	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
+	u.d.launch(kernels.SGD(u.value, u.grad, u.mAll, u.half, u.table, u.scalars, u.results, u.chunks))
+}
+
+// norm enqueues the step's scalars, and the norm with its factor.
+func (u *Update) norm(scalars []byte) {
+	u.d.fail(u.d.driver.Upload(u.scalars, scalars))
+	u.d.launch(kernels.GradientNorm(u.results, u.grad, u.scratch, u.total, float32(u.cfg.Clip)))
+}
+
+// Result waits for the step and returns the collected losses and the norm of
+// the gradient before clipping.
+func (u *Update) Result() (losses []float32, norm float64, err error) {
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(u.out))), 4*len(u.out))
+	u.d.Do(func() {
+		if err = u.d.driver.Download(bytes, u.results); err == nil {
+			err = u.d.err
+		}
+	})
+	return u.out[2:], float64(u.out[0]), err
+}
+
+// Moments are the state, in the order and with the names of optim.Optimizer's.
+func (u *Update) Moments() []engine.Moment {
+	first := "exp_avg."
+	if u.cfg.Name == optim.NameSGD {
+		first = "momentum_buffer."
+	}
+	var list []engine.Moment
+	for i, name := range u.names {
+		if u.m != nil {
+			list = append(list, engine.Moment{Name: first + name, Param: name, Value: u.m[i]})
+		}
+		if u.v != nil {
+			list = append(list, engine.Moment{Name: "exp_avg_sq." + name, Param: name, Value: u.v[i]})
+		}
+	}
+	return list
+}
+
+// Steps is the number of updates so far.
+func (u *Update) Steps() int { return u.steps }
+
+// SetSteps restores it.
+func (u *Update) SetSteps(steps int) { u.steps = steps }
+
+// Close frees the memory.
+func (u *Update) Close() error {
+	for _, m := range u.mem {
+		if err := m.Free(); err != nil {
+			return err
+		}
+	}
+	u.mem = nil
+	return nil
+}
