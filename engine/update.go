@@ -3,14 +3,15 @@ package engine
 // Update is an optimizer whose state and work are on a device. What it is an
 // optimizer of, and how, is the device's affair and the training loop's.
 type Update interface {
-	// Collect enqueues that the loss of micro-batch i is kept.
-	Collect(i int, loss *Tensor)
+	// Collect enqueues that a scalar, such as the loss of a micro-batch, is kept
+	// as the i-th.
+	Collect(i int, scalar *Tensor)
 	// Step enqueues the global norm, clipping and an update with that rate. The
 	// update leaves everything as it is where the norm is not finite.
 	Step(lr float64)
-	// Result waits for the step and returns the collected losses and the norm of
-	// the gradient before clipping.
-	Result() (losses []float32, norm float64, err error)
+	// Result waits for the step and returns what was collected and the norm of the
+	// gradient before clipping.
+	Result() (collected []float32, norm float64, err error)
 	// Moments are the optimizer's state for saving and restoring.
 	Moments() []Moment
 	// Steps is the number of updates so far; SetSteps restores it.

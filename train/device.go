@@ -33,8 +33,9 @@ type Accelerator interface {
 	// Memory is the size of its memory and what of it is free, in bytes.
 	Memory() (free, total int64)
 	// NewUpdate takes memory for an optimizer over all parameters of w. decays
-	// says for each of w.Names whether weight decay applies.
-	NewUpdate(c optim.Config, w *engine.Weights, decays []bool, microBatches int) (engine.Update, error)
+	// says for each of w.Names whether weight decay applies; a step collects at
+	// most so many scalars.
+	NewUpdate(c optim.Config, w *engine.Weights, decays []bool, scalars int) (engine.Update, error)
 }
 
 func validateDevice(name string) error {

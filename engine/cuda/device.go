@@ -267,6 +267,8 @@ func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
 		return d.add(in), nil
 	case op.HeadLossOp:
 		return d.headLoss(in)
+	case op.DistilLossOp:
+		return d.distilLoss(in, o.Distillation)
 	}
 	return nil, fmt.Errorf("the GPU has no kernel for %T", in.Op)
 }

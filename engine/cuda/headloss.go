@@ -3,6 +3,7 @@ package cuda
 import (
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
+	"mobilellm/engine/op"
 )
 
 // headBytes bounds the logits of a chunk of tokens.
@@ -16,7 +17,14 @@ func headChunk(n, stride int) int {
 // headLoss goes through the tokens in chunks: logits by a product, their
 // cross-entropy and its gradient in their place, and the gradients of x and w by
 // two products.
-func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
+func (d *Device) headLoss(in *engine.Instr) (*kernel, error) { return d.compileHead(in, nil) }
+
+// distilLoss is headLoss with the logits of a teacher, made likewise.
+func (d *Device) distilLoss(in *engine.Instr, rule op.Distillation) (*kernel, error) {
+	return d.compileHead(in, &rule)
+}
+
+func (d *Device) compileHead(in *engine.Instr, rule *op.Distillation) (*kernel, error) {
 	x, targets, scale := in.In[0], in.In[2], in.In[3]
 	w, _, err := weightsFor(in.In[1:2])
 	if err != nil {
@@ -34,6 +42,11 @@ func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
 	h.x = operandOf(x, h.t, &l)
 	h.losses = l.take(4 * int64(h.n))
 	h.logits = l.take(4 * int64(h.chunk) * int64(h.stride))
+	if rule != nil {
+		if h.teacher, err = h.newTeacher(*rule, &l); err != nil {
+			return nil, err
+		}
+	}
 	var workspace int64
 	for _, rows := range h.sizes() {
 		p, err := h.plans(d, rows)
@@ -59,18 +72,38 @@ type head struct {
 	chunks             []headPlans
 	losses, logits     kernels.Pointer
 	work               kernels.Pointer
+	teacher            *teacherHead // nil without a teacher
+}
+
+// teacherHead makes a teacher's logits.
+type teacherHead struct {
+	rule           op.Distillation
+	hidden         operand
+	w              *engine.Tensor
+	logits, labels kernels.Pointer
+}
+
+func (h *head) newTeacher(rule op.Distillation, l *layout) (*teacherHead, error) {
+	w, _, err := weightsFor(h.in.In[5:6])
+	if err != nil {
+		return nil, err
+	}
+	return &teacherHead{
+		rule: rule, hidden: operandOf(h.in.In[4], w.DType, l), w: w,
+		labels: l.take(4 * int64(h.n)), logits: l.take(4 * int64(h.chunk) * int64(h.stride)),
+	}, nil
 }
 
 // headPlans are the products of a chunk; dx and dw are nil where nobody reads
 // them.
 type headPlans struct {
-	rows           int
-	logits, dx, dw Plan
+	rows                    int
+	logits, dx, dw, teacher Plan
 }
 
 func (p headPlans) workspace() int64 {
 	var n int64
-	for _, q := range []Plan{p.logits, p.dx, p.dw} {
+	for _, q := range []Plan{p.logits, p.dx, p.dw, p.teacher} {
 		if q != nil {
 			n = max(n, q.Workspace())
 		}
@@ -97,6 +130,16 @@ func (h *head) plans(d *Device, rows int) (p headPlans, err error) {
 	if err != nil {
 		return p, err
 	}
+	if t := h.teacher; t != nil {
+		e := t.w.Cols()
+		p.teacher, err = d.plan(Product{
+			M: rows, N: h.vocab, K: e, AB: t.w.DType, C: engine.F32, TransB: true, LDA: e, LDB: e, LDC: h.stride,
+			Align: alignment(arenaAlignment, offset(t.w), pitch(e, t.w.DType)*int64(h.chunk)),
+		})
+		if err != nil {
+			return p, err
+		}
+	}
 	if dx != nil {
 		p.dx, err = d.plan(Product{
 			M: rows, N: h.c, K: h.vocab, AB: h.t, C: dx.DType, LDA: h.gradStride, LDB: h.c, LDC: h.c,
@@ -118,6 +161,10 @@ func (h *head) plans(d *Device, rows int) (p headPlans, err error) {
 func (h *head) list(c *commands) {
 	x, logits, losses, work := h.x.read(c), c.piece(h.logits), c.piece(h.losses), c.piece(h.work)
 	dx, dw := h.in.Out[1], h.in.Out[2]
+	var hidden, labels, teacher kernels.Pointer
+	if h.teacher != nil {
+		hidden, labels, teacher = h.teacher.hidden.read(c), c.piece(h.teacher.labels), c.piece(h.teacher.logits)
+	}
 	first := 0
 	for i, p := range h.chunks {
 		rows := kernels.Pointer(first)
@@ -130,7 +177,12 @@ func (h *head) list(c *commands) {
 		if p.dx != nil || p.dw != nil {
 			loss.Gradient = logits
 		}
-		c.launch(loss.Entropy())
+		if t := h.teacher; t != nil {
+			c.multiply(p.teacher, hidden+rows*kernels.Pointer(pitch(t.w.Cols(), t.w.DType)), at(t.w), teacher, work, false)
+			c.launch(loss.Distillation(teacher, labels+4*rows, h.stride, float32(t.rule.Alpha), float32(t.rule.Temperature)))
+		} else {
+			c.launch(loss.Entropy())
+		}
 		if p.dx != nil {
 			c.multiply(p.dx, logits, at(h.w), at(dx)+rows*kernels.Pointer(pitch(h.c, dx.DType)), work, false)
 		}
@@ -141,5 +193,8 @@ func (h *head) list(c *commands) {
 	}
 	if loss := h.in.Out[0]; loss != nil {
 		c.launch(kernels.SumLosses(at(loss), losses, at(h.scale), h.n))
+	}
+	if h.teacher != nil && h.in.Out[3] != nil {
+		c.launch(kernels.SumLosses(at(h.in.Out[3]), labels, at(h.scale), h.n))
 	}
 }

@@ -172,6 +172,19 @@ func TestTrainingAgreesWithProcessor(t *testing.T) {
 	}
 }
 
+// A run with a teacher likewise; the teacher is a checkpoint made before.
+func TestDistillationAgreesWithProcessor(t *testing.T) {
+	c := small(text(t))
+	teacher, _, _, _ := losses(t, c, train.Options{})
+	c.Distil.Teacher = filepath.Join(teacher, train.CheckpointsDir, "step-00000020")
+	c.Distil.Alpha, c.Distil.Temperature, c.Train.Steps, c.Train.Seed = 0.3, 2, 8, 7
+	_, want, wantNorm, _ := losses(t, c, train.Options{})
+	dev, _ := open(t, shadow.Options{}, cuda.Options{})
+	_, got, norm, _ := losses(t, c, train.Options{Device: dev})
+	agree(t, "loss", got, want, 2e-3) // the teacher runs in bf16 where the device has it
+	agree(t, "gradient norm", norm, wantNorm, 2e-2)
+}
+
 // The host reads once a step, and in the steady state launches a graph for each
 // micro-batch.
 func TestHostReadsOnceAStep(t *testing.T) {

@@ -33,13 +33,13 @@ type Update struct {
 }
 
 // NewUpdate takes memory for the optimizer of c over all of w's parameters.
-// decays says for each whether weight decay applies; microBatches is the number
-// of losses that a step collects.
-func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, microBatches int) (engine.Update, error) {
+// decays says for each whether weight decay applies; a step collects at most so
+// many scalars.
+func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, scalars int) (engine.Update, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	u := &Update{d: d, cfg: c, names: w.Names(), losses: microBatches, out: make([]float32, 2+microBatches)}
+	u := &Update{d: d, cfg: c, names: w.Names(), losses: scalars, out: make([]float32, 2+scalars)}
 	sizes, err := u.locate(w)
 	if err != nil {
 		return nil, err
@@ -142,12 +142,12 @@ func (u *Update) upload(to kernels.Pointer, bytes []byte) (err error) {
 	return err
 }
 
-// Collect enqueues that the loss of micro-batch i is kept for Result.
-func (u *Update) Collect(i int, loss *engine.Tensor) {
+// Collect enqueues that a scalar is kept for Result.
+func (u *Update) Collect(i int, scalar *engine.Tensor) {
 	if i < 0 || i >= u.losses {
-		panic(fmt.Sprintf("cuda: loss %d of %d micro-batches", i, u.losses))
+		panic(fmt.Sprintf("cuda: scalar %d of %d", i, u.losses))
 	}
-	u.d.Do(func() { u.d.fail(u.d.driver.Copy(u.results+kernels.Pointer(8+4*i), at(loss), 4)) })
+	u.d.Do(func() { u.d.fail(u.d.driver.Copy(u.results+kernels.Pointer(8+4*i), at(scalar), 4)) })
 }
 
 // Step enqueues the global norm, clipping and an update with rate lr. Nothing
@@ -194,9 +194,9 @@ func (u *Update) norm(scalars []byte) {
 	u.d.launch(kernels.GradientNorm(u.results, u.grad, u.scratch, u.total, float32(u.cfg.Clip)))
 }
 
-// Result waits for the step and returns the collected losses and the norm of
-// the gradient before clipping.
-func (u *Update) Result() (losses []float32, norm float64, err error) {
+// Result waits for the step and returns what was collected and the norm of the
+// gradient before clipping.
+func (u *Update) Result() (collected []float32, norm float64, err error) {
 	bytes := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(u.out))), 4*len(u.out))
 	u.d.Do(func() {
 		if err = u.d.driver.Download(bytes, u.results); err == nil {

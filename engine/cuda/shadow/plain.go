@@ -189,6 +189,7 @@ var plain = map[string]func(run){
 	"rope":            turn,
 	"attention_delta": delta,
 	"cross_entropy":   crossEntropy,
+	"distillation":    distillation,
 	"sum_losses": func(r run) {
 		var s float64
 		for i := range r.int(3) {
@@ -271,7 +272,60 @@ func crossEntropy(r run) {
 	}
 }
 
-// chunks calls f for every element that an update changes.
+// softmax is the distribution of logits at a temperature, and the log of the sum
+// that they are divided by.
+func softmax(z []float64, temperature float64) (p []float64, lse float64) {
+	largest := math.Inf(-1)
+	for _, x := range z {
+		largest = max(largest, x/temperature)
+	}
+	var sum float64
+	p = make([]float64, len(z))
+	for i, x := range z {
+		p[i] = math.Exp(x/temperature - largest)
+		sum += p[i]
+	}
+	for i := range p {
+		p[i] /= sum
+	}
+	return p, largest + math.Log(sum)
+}
+
+func distillation(r run) {
+	gradient, vocab, scale := r.typed(1), r.int(7), float64(r.f32(4).get(0))
+	alpha, tau := float64(r.float(11)), float64(r.float(12))
+	z, teacher := make([]float64, vocab), make([]float64, vocab)
+	for t := range r.Grid[0] {
+		target := r.id(3, t)
+		for j := range vocab {
+			z[j], teacher[j] = float64(r.f32(0).get(t*r.int(8)+j)), float64(r.f32(2).get(t*r.int(10)+j))
+		}
+		hard, lse := softmax(z, 1)
+		soft, lseSoft := softmax(z, tau)
+		q, _ := softmax(teacher, tau)
+		label, from := 0.0, 0.0
+		if target >= 0 {
+			label = lse - z[target]
+		}
+		for j := range z {
+			g := 0.0
+			if target >= 0 {
+				from += q[j] * (lseSoft - z[j]/tau)
+				g = alpha*hard[j] + (1-alpha)*tau*(soft[j]-q[j])
+				if j == target {
+					g -= alpha
+				}
+			}
+			if gradient.there() {
+				gradient.set(t*r.int(9)+j, float32(scale*g))
+			}
+		}
+		r.f32(5).set(t, float32(alpha*label+(1-alpha)*tau*tau*from))
+		r.f32(6).set(t, float32(label))
+	}
+}
+
+// elements calls f for every element that an update changes.
 func (r run) elements(table int, norm array, f func(i int, decays bool)) {
 	if n := norm.get(0); n-n != 0 {
 		return
