@@ -96,11 +96,11 @@ func matrixAt[E elem](scratch unsafe.Pointer, at int64, n int) []E {
 func pointer[E elem](x []E) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 
 // rotated fills dst[n,D] with rows of a head of qkv, turned by their positions.
-func rotated[E elem](b *blocks, dst []E, qkv *engine.Tensor, row, column, position, n int, a *angles) {
+func rotated(b *blocks, dst []float32, qkv *engine.Tensor, row, column, position, n int, a *angles) {
 	d, h := b.HeadDim, b.HeadDim/2
 	for i := range n {
 		p := (position + i) * h
-		x := rowOf[E](qkv, row+i)[column : column+d]
+		x := rowOf[float32](qkv, row+i)[column : column+d]
 		rotate(dst[i*d:(i+1)*d], x, a.cos[p:p+h], a.sin[p:p+h])
 	}
 }

@@ -49,17 +49,18 @@ func newDistilLoss(d *Device, in *engine.Instr, rule op.Distillation) (engine.Ke
 	}
 	s.rowsOne = aligned(4 * int64(s.vocab+s.perWorker))
 	s.rows = s.layout.take(s.rowsOne * int64(d.Workers()))
-	head, err := newHeadLoss(d, in)
+	head, err := newDistilHead(d, in, s)
 	if err != nil {
 		return nil, err
 	}
-	switch k := head.(type) {
-	case *headLoss:
-		k.soft = s
-	case *headLossBF16:
-		k.soft = s
-	}
 	return &distilLoss{Kernel: head, soft: s, own: aligned(head.Scratch())}, nil
+}
+
+func newDistilHead(d *Device, in *engine.Instr, soft *softLoss) (engine.Kernel, error) {
+	if in.In[0].DType == engine.BF16 && d.pairs {
+		return newDistilHeadBF16(d, in, soft), nil
+	}
+	return newFullHeadLoss(d, in, soft)
 }
 
 func (k *distilLoss) Scratch() int64 { return k.own + k.soft.layout.size }

@@ -6,10 +6,18 @@ import (
 )
 
 func newSwiGLU(d *Device, in *engine.Instr) engine.Kernel {
-	if in.In[0].DType == engine.BF16 && bf16.Available() {
-		return rowKernel{run: func(bool) { swigluBF16(d, in) }}
-	}
-	return byType(in.In[0], func(bool) { swigluRows[float32](d, in) }, func(bool) { swigluRows[uint16](d, in) })
+	return byType(in.In[0], func(bool) { swigluRows(d, in) }, func(bool) { swigluBF16(d, in) })
+}
+
+func swigluRows(d *Device, in *engine.Instr) {
+	x, h := in.In[0], in.Out[0]
+	f := h.Cols()
+	d.rows(x.Rows(), func(_, first, last int) {
+		for n := first; n < last; n++ {
+			row := rowOf[float32](x, n)
+			swiglu(rowOf[float32](h, n), row[:f], row[f:])
+		}
+	})
 }
 
 func swigluBF16(d *Device, in *engine.Instr) {
@@ -22,22 +30,19 @@ func swigluBF16(d *Device, in *engine.Instr) {
 	})
 }
 
-func swigluRows[E elem](d *Device, in *engine.Instr) {
-	x, h := in.In[0], in.Out[0]
-	f := h.Cols()
-	d.rows(x.Rows(), func(_, first, last int) {
-		for n := first; n < last; n++ {
-			row := rowOf[E](x, n)
-			swiglu(rowOf[E](h, n), row[:f], row[f:])
-		}
-	})
+func newSwiGLUGrad(d *Device, in *engine.Instr) engine.Kernel {
+	return byType(in.In[0], func(bool) { swigluGradRows(d, in) }, func(bool) { swigluGradBF16(d, in) })
 }
 
-func newSwiGLUGrad(d *Device, in *engine.Instr) engine.Kernel {
-	if in.In[0].DType == engine.BF16 && bf16.Available() {
-		return rowKernel{run: func(bool) { swigluGradBF16(d, in) }}
-	}
-	return byType(in.In[0], func(bool) { swigluGradRows[float32](d, in) }, func(bool) { swigluGradRows[uint16](d, in) })
+func swigluGradRows(d *Device, in *engine.Instr) {
+	x, dh, dx := in.In[0], in.In[1], in.Out[0]
+	f := dh.Cols()
+	d.rows(x.Rows(), func(_, first, last int) {
+		for n := first; n < last; n++ {
+			row, out := rowOf[float32](x, n), rowOf[float32](dx, n)
+			swigluGrad(out[:f], out[f:], row[:f], row[f:], rowOf[float32](dh, n))
+		}
+	})
 }
 
 func swigluGradBF16(d *Device, in *engine.Instr) {
@@ -46,17 +51,6 @@ func swigluGradBF16(d *Device, in *engine.Instr) {
 	d.rows(x.Rows(), func(_, first, last int) {
 		for n := first; n < last; n++ {
 			bf16.SwiGLUGrad(columnsAt(dx, n, 0), columnsAt(dx, n, f), columnsAt(x, n, 0), columnsAt(x, n, f), columnsAt(dh, n, 0), f)
-		}
-	})
-}
-
-func swigluGradRows[E elem](d *Device, in *engine.Instr) {
-	x, dh, dx := in.In[0], in.In[1], in.Out[0]
-	f := dh.Cols()
-	d.rows(x.Rows(), func(_, first, last int) {
-		for n := first; n < last; n++ {
-			row, out := rowOf[E](x, n), rowOf[E](dx, n)
-			swigluGrad(out[:f], out[f:], row[:f], row[f:], rowOf[E](dh, n))
 		}
 	})
 }

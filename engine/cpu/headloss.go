@@ -35,12 +35,16 @@ type headChunk struct {
 const headTokens = 512
 
 func newHeadLoss(d *Device, in *engine.Instr) (engine.Kernel, error) {
-	x, w := in.In[0], in.In[1]
-	if x.DType == engine.BF16 && d.pairs {
+	if in.In[0].DType == engine.BF16 && d.pairs {
 		return newHeadLossBF16(d, in), nil
 	}
+	return newFullHeadLoss(d, in, nil)
+}
+
+func newFullHeadLoss(d *Device, in *engine.Instr, soft *softLoss) (engine.Kernel, error) {
+	x, w := in.In[0], in.In[1]
 	n, vocab := x.Rows(), w.Rows()
-	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens))}
+	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens)), soft: soft}
 	if k.typ == engine.BF16 && w.Half() == nil {
 		_, _, err := weight(in.In[1:2], k.typ)
 		return nil, err

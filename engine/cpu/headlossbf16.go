@@ -1,122 +1,120 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/bf16"
 )
 
-// headLossBF16 is headLoss with products of package bf16. The weight is packed
-// once a run in both directions, and its 32,000 rows and more are taken in
-// pieces that fit the second-level cache.
+// headLossBF16 is headLoss on package bf16. Logits exist in float32 for a piece
+// of the vocabulary at a time, in a worker's cache: there they become exponentials
+// below the piece's largest logit, in bf16. When a chunk's tokens have seen all
+// pieces, what their exponentials lack to be gradients is one factor for each
+// piece.
 type headLossBF16 struct {
-	headLoss
-	packed, packedRows, x, paired, dx int64
-	pairedOne, dxOne                  int64
+	headBF16
+	pieces     int
+	losses     []float64
+	hits       []float32 // the logit of each token's target
+	tops, sums int64     // [piece, token]
+	piece      int64     // logits of worker 0
+	pieceOne   int64     // size of a worker's
 }
-
-// headColumns is the number of logits that a worker makes at a time, and
-// headRows the number of rows of dx.
-const (
-	headColumns = 4 * bf16.Cols
-	headRows    = 132
-)
 
 func newHeadLossBF16(d *Device, in *engine.Instr) engine.Kernel {
 	x, w := in.In[0], in.In[1]
-	n, rows, vocab, dim := x.Rows(), min(x.Rows(), headTokens), w.Rows(), w.Cols()
-	k := &headLossBF16{headLoss: headLoss{d: d, in: in, typ: engine.BF16, losses: make([]float64, rows)}}
-	for first := 0; first < n; first += headTokens {
-		k.chunks = append(k.chunks, headChunk{first: first, n: min(headTokens, n-first)})
+	rows := min(x.Rows(), headTokens)
+	k := &headLossBF16{
+		headBF16: headBF16{d: d, in: in, vocab: w.Rows(), dim: w.Cols(), stride: even(w.Rows())},
+		pieces:   ceil(w.Rows(), headColumns), losses: make([]float64, rows), hits: make([]float32, rows),
 	}
-	l, workers := &k.layout, int64(d.Workers())
-	k.packed = l.take(2 * int64(bf16.PackedLen(dim, vocab)))
-	k.logits = l.take(4 * int64(rows) * int64(vocab))
+	l := &k.layout
+	k.tops, k.sums = l.take(4*int64(rows*k.pieces)), l.take(4*int64(rows*k.pieces))
+	k.pieceOne = aligned(4 * int64(rows) * headColumns)
+	k.piece = l.take(k.pieceOne * int64(d.Workers()))
 	if k.trains() {
-		k.gradients = k.logits // each row of them, in the first half of its logits' memory
-		k.packedRows = l.take(2 * int64(bf16.PackedLen(even(vocab), dim)))
-		k.x = l.take(2 * int64(bf16.PackedLen(rows, dim)))
-		k.pairedOne = aligned(2 * int64(bf16.PairedLen(rows, bf16Columns)))
-		k.dxOne = aligned(4 * int64(headRows) * int64(dim))
-		k.paired, k.dx = l.take(k.pairedOne*workers), l.take(k.dxOne*workers)
+		k.gradients = l.take(2 * int64(rows) * int64(k.stride))
 	}
+	k.take(rows)
 	return k
 }
 
-func even(n int) int { return (n + 1) &^ 1 }
-
 func (k *headLossBF16) Run(scratch unsafe.Pointer, accumulating bool) {
-	w := k.in.In[1]
-	at := func(o int64) unsafe.Pointer { return unsafe.Add(scratch, o) }
-	rowProduct{d: k.d, n: w.Rows(), k: w.Cols(), transposed: true}.pack(at(k.packed), w.Pointer())
-	if k.trains() {
-		k.packWeightRows(at(k.packedRows))
-	}
-	var loss float64
-	for i := range k.chunks {
-		c := &k.chunks[i]
-		k.makeLogits(c, at(k.packed), at(k.logits))
-		loss += k.crossEntropy(c, at(k.logits), at(k.gradients))
-		if k.in.Out[1] != nil {
-			k.makeDX(c, at(k.gradients), at(k.packedRows), at(k.dx))
-		}
-		if k.in.Out[2] != nil {
-			k.addDW(c, at(k.gradients), at(k.x), at(k.paired), i > 0 || k.in.Store[2].Adds(accumulating))
-		}
-	}
-	if k.in.Out[0] != nil {
-		k.in.Out[0].Float32s()[0] = float32(loss * float64(k.in.In[3].Float32s()[0]))
-	}
-}
-
-// packWeightRows packs the weight for dx, in pieces of bf16Depth rows.
-func (k *headLossBF16) packWeightRows(dst unsafe.Pointer) {
-	w := k.in.In[1]
-	vocab, dim := w.Rows(), w.Cols()
-	k.d.run(ceil(vocab, bf16Depth), func(_, i int) {
-		v := i * bf16Depth
-		bf16.RoundPack(offset(dst, bf16.PackedLen(v, dim), engine.BF16), offset(w.Pointer(), v*dim, engine.F32), dim, min(bf16Depth, vocab-v), dim)
+	k.run(scratch, accumulating, func(first, n int) float64 {
+		k.exponentials(first, n, scratch)
+		return k.crossEntropy(first, n, scratch)
 	})
 }
 
-func (k *headLossBF16) makeLogits(c *headChunk, packed, logits unsafe.Pointer) {
-	x, vocab := k.in.In[0], k.in.In[1].Rows()
-	dim := x.Cols()
-	a := offset(x.Pointer(), c.first*dim, engine.BF16)
-	k.d.run(ceil(vocab, headColumns), func(_, i int) {
+func (k *headLossBF16) exponentials(first, n int, scratch unsafe.Pointer) {
+	targets := k.in.In[2].Ids()[first : first+n]
+	k.d.run(k.pieces, func(worker, i int) {
 		v := i * headColumns
-		bf16.Product(c.n, min(headColumns, vocab-v), dim, a, dim, offset(packed, bf16.PackedLen(dim, v), engine.BF16), dim,
-			offset(logits, v, engine.F32), vocab, bf16.Set)
-	})
-}
-
-func (k *headLossBF16) makeDX(c *headChunk, gradients, packed, sums unsafe.Pointer) {
-	dx, vocab := k.in.Out[1], k.in.In[1].Rows()
-	dim, stride := dx.Cols(), k.gradientStride()
-	k.d.run(ceil(c.n, headRows), func(worker, i int) {
-		r := i * headRows
-		n := min(headRows, c.n-r)
-		own := unsafe.Add(sums, int64(worker)*k.dxOne)
-		for v := 0; v < vocab; v += bf16Depth {
-			depth := min(bf16Depth, vocab-v)
-			bf16.Product(n, dim, even(depth), offset(gradients, r*stride+v, engine.BF16), stride,
-				offset(packed, bf16.PackedLen(v, dim), engine.BF16), depth, own, dim, storeAs(engine.F32, v > 0))
+		width := min(headColumns, k.vocab-v)
+		s := unsafe.Add(scratch, k.piece+int64(worker)*k.pieceOne)
+		k.logits(first, n, v, width, scratch, s, headColumns)
+		logits := matrixAt[float32](s, 0, n*headColumns)
+		for r, target := range targets {
+			if t := int(target) - v; t >= 0 && t < width {
+				k.hits[r] = logits[r*headColumns+t]
+			}
 		}
-		rows := elements[uint16](dx)[(c.first+r)*dim:][:n*dim]
-		convert(rows, matrixAt[float32](own, 0, n*dim))
+		var e unsafe.Pointer
+		if k.trains() {
+			e = unsafe.Add(scratch, k.gradients+int64(2*v))
+		}
+		statistics := int64(4 * i * n)
+		bf16.ExpRows(e, k.stride, s, headColumns, n, width, unsafe.Add(scratch, k.tops+statistics), unsafe.Add(scratch, k.sums+statistics))
 	})
 }
 
-func (k *headLossBF16) addDW(c *headChunk, gradients, packed, paired unsafe.Pointer, adds bool) {
-	x, vocab := k.in.In[0], k.in.In[1].Rows()
-	dim := x.Cols()
-	k.d.packRows(packed, offset(x.Pointer(), c.first*dim, engine.BF16), c.n, dim)
-	g := weightGradient{
-		n: c.n, o: vocab, c: dim, dy: gradients, stride: k.gradientStride(), typ: engine.BF16,
-		packed: packed, dw: k.in.Out[2].Pointer(), adds: adds,
-	}
-	k.d.run(ceil(vocab, bf16Columns), func(worker, i int) {
-		g.rows(i*bf16Columns, unsafe.Add(paired, int64(worker)*k.pairedOne))
+// crossEntropy returns the chunk's summed loss and, for training, turns the
+// exponentials into the gradient of the logits.
+func (k *headLossBF16) crossEntropy(first, n int, scratch unsafe.Pointer) float64 {
+	const grain = 8
+	tops, sums := matrixAt[float32](scratch, k.tops, k.pieces*n), matrixAt[float32](scratch, k.sums, k.pieces*n)
+	k.d.run(ceil(n, grain), func(_, i int) {
+		for r := i * grain; r < min((i+1)*grain, n); r++ {
+			k.losses[r] = k.token(first+r, r, n, tops, sums, unsafe.Add(scratch, k.gradients+int64(2*r*k.stride)))
+		}
 	})
+	var loss float64
+	for _, e := range k.losses[:n] {
+		loss += e
+	}
+	return loss
+}
+
+// token is −log softmax of a token's logits at its target, from the statistics
+// of its pieces. The gradient is softmax − 1[target], times the loss's scale.
+func (k *headLossBF16) token(token, r, n int, tops, sums []float32, gradient unsafe.Pointer) float64 {
+	target := int(k.in.In[2].Ids()[token])
+	if target < 0 {
+		if k.trains() {
+			clear(matrixAt[uint16](gradient, 0, k.stride))
+		}
+		return 0
+	}
+	top := negInf
+	for i := range k.pieces {
+		top = max(top, tops[i*n+r])
+	}
+	var sum float64
+	for i := range k.pieces {
+		sum += float64(sums[i*n+r]) * math.Exp(float64(tops[i*n+r]-top))
+	}
+	hit := float64(k.hits[r] - top)
+	if k.trains() {
+		weight := float64(k.in.In[3].Float32s()[0])
+		for i := range k.pieces {
+			v := i * headColumns
+			bf16.Scale(offset(gradient, v, engine.BF16), float32(weight*math.Exp(float64(tops[i*n+r]-top))/sum), min(headColumns, k.vocab-v))
+		}
+		g := matrixAt[uint16](gradient, 0, k.stride)
+		clear(g[k.vocab:]) // the last pair's other half
+		set(&g[target], float32(weight*(math.Exp(hit)/sum-1)))
+	}
+	return math.Log(sum) - hit
 }

@@ -104,20 +104,17 @@ func exp32(x float32) float32 { return float32(math.Exp(float64(x))) }
 
 func sigmoidPlain(x float32) float32 { return 1 / (1 + exp32(-x)) }
 
-func swigluPlain[E elem](h, g, u []E) {
+func swigluPlain(h, g, u []float32) {
 	for i := range h {
-		v := value(g[i])
-		set(&h[i], v*value(u[i])*sigmoidPlain(v))
+		h[i] = g[i] * u[i] * sigmoidPlain(g[i])
 	}
 }
 
-func swigluGradPlain[E elem](dg, du, g, u, dh []E) {
+func swigluGradPlain(dg, du, g, u, dh []float32) {
 	for i := range dh {
-		v := value(g[i])
-		s := sigmoidPlain(v)
-		t, w := value(dh[i])*s, value(u[i])
-		set(&du[i], t*v)
-		set(&dg[i], t*w*(1+v*(1-s)))
+		s := sigmoidPlain(g[i])
+		t := dh[i] * s
+		du[i], dg[i] = t*g[i], t*u[i]*(1+g[i]*(1-s))
 	}
 }
 
@@ -129,30 +126,27 @@ func largestPlain(x []float32) float32 {
 	return m
 }
 
-func expSumPlain[D elem](dst []D, x []float32, a, b float32) float32 {
+func expSumPlain(dst, x []float32, a, b float32) float32 {
 	var s float32
 	for i := range dst {
 		e := exp32(a*x[i] - b)
-		set(&dst[i], e)
+		dst[i] = e
 		s += e
 	}
 	return s
 }
 
-func softmaxGradPlain[D elem](p, ds []D, s, dp []float32, a, lse, delta float32) {
+func softmaxGradPlain(p, ds []float32, s, dp []float32, a, lse, delta float32) {
 	for i := range p {
 		e := exp32(a*s[i] - lse)
-		g := a * e * (dp[i] - delta)
-		set(&p[i], e)
-		set(&ds[i], g)
+		p[i], ds[i] = e, a*e*(dp[i]-delta)
 	}
 }
 
-func rotatePlain[D, S elem](dst []D, x []S, cos, sin []float32, from int) {
+func rotatePlain(dst, x, cos, sin []float32, from int) {
 	h := len(cos)
 	for i := from; i < h; i++ {
-		a, b := value(x[i]), value(x[h+i])
-		set(&dst[i], a*cos[i]-b*sin[i])
-		set(&dst[h+i], b*cos[i]+a*sin[i])
+		a, b := x[i], x[h+i]
+		dst[i], dst[h+i] = a*cos[i]-b*sin[i], b*cos[i]+a*sin[i]
 	}
 }

@@ -211,7 +211,7 @@ func normalizeGrad[E elem](dx, base, dw []float32, dy, xhat []E, w []float32, r,
 }
 
 // swiglu is h = silu(g)·u.
-func swiglu[E elem](h, g, u []E) {
+func swiglu(h, g, u []float32) {
 	n := body(len(h))
 	for i := 0; i < n; i += 16 {
 		v := at(g, i)
@@ -221,7 +221,7 @@ func swiglu[E elem](h, g, u []E) {
 	swigluPlain(h[n:], g[n:], u[n:])
 }
 
-func swigluGrad[E elem](dg, du, g, u, dh []E) {
+func swigluGrad(dg, du, g, u, dh []float32) {
 	n := body(len(dh))
 	for i := 0; i < n; i += 16 {
 		v, d := at(g, i), at(dh, i)
@@ -257,7 +257,7 @@ func largest(x []float32) float32 {
 }
 
 // expSum is dst = exp(a·x − b), and returns the sum before rounding.
-func expSum[D elem](dst []D, x []float32, a, b float32) float32 {
+func expSum(dst, x []float32, a, b float32) float32 {
 	n := body(len(dst))
 	va, vb, sum := all(a), all(-b), all(0)
 	for i := 0; i < n; i += 16 {
@@ -272,7 +272,7 @@ func expSum[D elem](dst []D, x []float32, a, b float32) float32 {
 
 // softmaxGrad is p = exp(a·s − lse), ds = a·p·(dp − delta). p and ds may lie
 // where s and dp do.
-func softmaxGrad[D elem](p, ds []D, s, dp []float32, a, lse, delta float32) {
+func softmaxGrad(p, ds []float32, s, dp []float32, a, lse, delta float32) {
 	n := body(len(p))
 	va, vl, vd := all(a), all(-lse), all(delta)
 	for i := 0; i < n; i += 16 {
@@ -286,7 +286,7 @@ func softmaxGrad[D elem](p, ds []D, s, dp []float32, a, lse, delta float32) {
 }
 
 // rotate is RoPE on one head: dst and x have 2·len(cos) elements.
-func rotate[D, S elem](dst []D, x []S, cos, sin []float32) {
+func rotate(dst, x, cos, sin []float32) {
 	h := len(cos)
 	n := body(h)
 	for i := 0; i < n; i += 16 {

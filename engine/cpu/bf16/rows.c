@@ -1,9 +1,10 @@
 //go:build cgo && amd64
 
-// Activation functions on n elements.
+// Activation functions on n elements, and softmax of logits.
 
 #include "kernel.h"
 #include "vector.h"
+#include <math.h>
 
 // h = silu(g)·u
 TARGET void bf16_swiglu(uint16_t *h, const uint16_t *g, const uint16_t *u, int n)
@@ -35,5 +36,42 @@ TARGET void bf16_swiglu_grad(uint16_t *dg, uint16_t *du, const uint16_t *g, cons
 		swiglu_grad(&x.hi, &y.hi, v.hi, w.hi, d.hi);
 		_mm512_mask_storeu_epi16(dg + i, m, narrow(x.lo, x.hi));
 		_mm512_mask_storeu_epi16(du + i, m, narrow(y.lo, y.hi));
+	}
+}
+
+// A piece of n logits of each row: e = exp(s − top) in bf16 (unless null), and
+// the piece's largest logit and total.
+TARGET void bf16_exp_rows(uint16_t *e, int64_t lde, const float *s, int64_t lds, int rows, int n, float *top, float *sum)
+{
+	for (int r = 0; r < rows; r++, s += lds) {
+		__m512 most = _mm512_set1_ps(-INFINITY), t = _mm512_setzero_ps();
+		for (int j = 0; j < n; j += 16) {
+			__mmask16 m = first(n - j);
+			most = _mm512_mask_max_ps(most, m, most, _mm512_maskz_loadu_ps(m, s + j));
+		}
+		top[r] = _mm512_reduce_max_ps(most);
+		__m512 scale = _mm512_set1_ps(LOG2E), shift = _mm512_set1_ps(-top[r] * LOG2E);
+		for (int j = 0; j < n; j += COLS) {
+			__mmask32 m = first(n - j);
+			__m512 x = exp2_512(_mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, s + j), scale, shift));
+			__m512 y = exp2_512(_mm512_fmadd_ps(_mm512_maskz_loadu_ps(m >> 16, s + j + 16), scale, shift));
+			x = _mm512_maskz_mov_ps(m, x);
+			y = _mm512_maskz_mov_ps(m >> 16, y);
+			t = _mm512_add_ps(t, _mm512_add_ps(x, y));
+			if (e)
+				_mm512_mask_storeu_epi16(e + r * lde + j, m, narrow(x, y));
+		}
+		sum[r] = _mm512_reduce_add_ps(t);
+	}
+}
+
+// x[i] *= a
+TARGET void bf16_scale(uint16_t *x, float a, int n)
+{
+	const __m512 scale = _mm512_set1_ps(a);
+	for (int i = 0; i < n; i += COLS) {
+		__mmask32 m = first(n - i);
+		pair32 v = widen(_mm512_maskz_loadu_epi16(m, x + i));
+		_mm512_mask_storeu_epi16(x + i, m, narrow(_mm512_mul_ps(v.lo, scale), _mm512_mul_ps(v.hi, scale)));
 	}
 }
