@@ -3,8 +3,8 @@
 //
 // A configuration is YAML in sections. [Load] takes a struct that already holds
 // the defaults and lays over it, each over the one before: the files that the
-// configuration extends, the file itself, environment variables, --set options
-// and flags. Each key keeps its [Origin], so that a mistake found later can still
+// configuration extends, the file itself, sections of a file of another kind
+// ([Section]), environment variables, --set options and flags. Each key keeps its [Origin], so that a mistake found later can still
 // name file and line.
 //
 // The loader is strict. An unknown or repeated key, a value of the wrong type and

@@ -9,11 +9,14 @@ import (
 )
 
 // Source says where a configuration comes from. Later fields override earlier
-// ones, but for the environment, which lies between the file and Set.
+// ones, but for the environment, which lies between Sections and Set.
 type Source struct {
 	// Name is the path of a file or, where there is none, the name of an embedded
 	// config, with or without ".yaml". Empty: no file, only defaults and overrides.
 	Name string
+	// Sections are parts of a configuration that stand in files of another kind.
+	// Later ones win.
+	Sections []Section
 	// Set holds overrides "optim.lr=6e-4", their values YAML; later ones win.
 	Set []string
 	// Flags holds the values of command-line flags under the dotted keys that they
@@ -39,6 +42,11 @@ func Load(into any, src Source) (*Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
+	sections, err := s.readSections(src.Sections)
+	if err != nil {
+		return nil, err
+	}
+	chain = append(chain, sections...)
 	settings, warnings, err := s.merge(chain, src)
 	if err != nil {
 		return nil, err
@@ -48,7 +56,7 @@ func Load(into any, src Source) (*Resolved, error) {
 	loaded.Elem().Set(target.Elem())
 	s.isolate(loaded.Elem())
 	resolved := &Resolved{Warnings: warnings, origins: map[string]Origin{}}
-	for _, doc := range slices.Backward(chain) {
+	for _, doc := range slices.Backward(chain[:len(chain)-len(sections)]) {
 		resolved.Files = append(resolved.Files, doc.file.label)
 	}
 	var errs []error

@@ -49,11 +49,7 @@ func (s *schema) parseFile(f *file, depth int) (*document, error) {
 		return nil, err
 	}
 	w.section(s.root, root, root.Line)
-	for _, set := range w.settings {
-		if err := set.decode(reflect.New(set.field.typ).Elem()); err != nil {
-			w.errs = append(w.errs, err)
-		}
-	}
+	w.check()
 	doc.settings = w.settings
 	return doc, errors.Join(w.errs...)
 }
@@ -91,6 +87,16 @@ type walker struct {
 	origin   Origin
 	settings []*setting
 	errs     []error
+}
+
+// check decodes every setting, so that a mistake is told also where another file
+// overrides it.
+func (w *walker) check() {
+	for _, set := range w.settings {
+		if err := set.decode(reflect.New(set.field.typ).Elem()); err != nil {
+			w.errs = append(w.errs, err)
+		}
+	}
 }
 
 func (w *walker) errorf(line int, format string, args ...any) {

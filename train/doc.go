@@ -28,6 +28,7 @@
 //	  run.yaml       the resolved configuration and what it came to; loads again
 //	  metrics.jsonl  a line for each step and each held-out score
 //	  checkpoints/   see package checkpoint
+//	  result.json    what came out, once the run is finished ([Summary])
 //
 // For example:
 //

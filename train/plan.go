@@ -32,6 +32,7 @@ type Plan struct {
 	Precision     string       `json:"precision"`
 	Recompute     string       `json:"recompute"`
 	Fits          bool         `json:"fits"` // whether so much memory is available
+	Available     int64        `json:"available_bytes"`
 	Device        string       `json:"device"`
 	PeakFLOPS     float64      `json:"peak_flops"`   // FLOP/s, measured just now
 	AssumedMFU    float64      `json:"assumed_mfu"`  // share of the peak taken for the estimate
@@ -146,7 +147,8 @@ func (e *MemoryError) Error() string {
 // NewPlan plans a run without reading its text.
 func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 	c.Model = c.Model.Resolved()
-	choice, memory, notes, err := choose(&c, nil, deviceMemory(dev), textSize(ctx, c.Data), dev)
+	available := deviceMemory(dev)
+	choice, memory, notes, err := choose(&c, nil, available, textSize(ctx, c.Data), dev)
 	var tooLarge *MemoryError
 	if errors.As(err, &tooLarge) { // the numbers are what was asked for
 		notes, err = append(notes, tooLarge.Error()), nil
@@ -163,7 +165,7 @@ func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
 		Memory: memory, MemoryBytes: memory.Total(),
 		Tokens: c.stepTokens() * int64(c.Train.Steps), Steps: c.Train.Steps, Batch: c.Train.Batch, Seq: c.Data.Seq,
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
-		Device: dev.Name(), Fits: tooLarge == nil, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
+		Device: dev.Name(), Fits: tooLarge == nil, Available: available, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
 	}
 	model, teacher, err := c.flopsPerToken()
 	if err != nil {

@@ -108,6 +108,9 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 		return nil, err
 	}
 	err = r.loop(ctx)
+	if err == nil {
+		err = r.summarize()
+	}
 	o.Progress.Done()
 	return r.result(), err
 }
@@ -333,7 +336,7 @@ func (r *run) startFolder(context.Context) error {
 	}
 	var err error
 	if r.from != nil {
-		err = r.cutMetrics()
+		err = errors.Join(r.cutMetrics(), unfinish(r.o.Out))
 	} else {
 		r.metrics, err = createMetrics(r.o.Out)
 	}
