@@ -1,0 +1,196 @@
+package experiments
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"mobilellm/configs"
+	"mobilellm/train"
+)
+
+// cell is a member before it is given a seed.
+type cell struct {
+	Row
+	settings []Settings // of its row and its place on the axes
+}
+
+// Overrides are changes of every member from outside the file.
+type Overrides struct {
+	Set    []string // "optim.lr=6e-4", their values YAML
+	Tokens int64    // 0 leaves the file's
+}
+
+// Resolve makes the sweep of one scale, "" where the file has none.
+func (f *File) Resolve(scale string, o Overrides) (*Sweep, error) {
+	recipe, err := f.recipe(scale)
+	if o.Tokens != 0 {
+		recipe.Tokens = o.Tokens
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	cells, err := f.cells(scale, recipe)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.path, err)
+	}
+	s := &Sweep{Version: sweepVersion, Name: f.Name(), Title: f.Title, Source: f.Source, Scale: scale}
+	if scale != "" {
+		s.Name += "-" + scale
+	}
+	for _, c := range withTeachersFirst(cells) {
+		for _, seed := range orElse(c.Seeds, recipe.Seeds) {
+			m, err := f.member(c, recipe, seed, o.Set, s)
+			if err != nil {
+				return nil, fmt.Errorf("member %s: %w", c.Name, err)
+			}
+			if same := s.Member(m.ID); same != nil {
+				return nil, fmt.Errorf("%s: members %s and %s have the same configuration with seed %d (id %s)", f.path, same.Name, m.Name, seed, m.ID)
+			}
+			s.Members = append(s.Members, m)
+		}
+	}
+	return s, nil
+}
+
+// recipe is that of the file with the scale's on top, but for the settings, which
+// are laid over each other.
+func (f *File) recipe(scale string) (Recipe, error) {
+	r := f.Recipe
+	over, ok := f.Scales[scale]
+	switch {
+	case len(f.Scales) == 0 && scale != "":
+		return r, fmt.Errorf("scale %q is not there: the experiment has one size", scale)
+	case len(f.Scales) > 0 && !ok:
+		return r, fmt.Errorf("scale %q is not there\nhint: choose one of %s", scale, strings.Join(f.ScaleNames(), ", "))
+	}
+	if over.Base != "" {
+		r.Base = over.Base
+	}
+	if over.Tokens != 0 {
+		r.Tokens = over.Tokens
+	}
+	r.Seeds = orElse(over.Seeds, r.Seeds)
+	r.Grid.list = append(r.Grid.list[:len(r.Grid.list):len(r.Grid.list)], over.Grid.list...)
+	r.Zip.list = append(r.Zip.list[:len(r.Zip.list):len(r.Zip.list)], over.Zip.list...)
+	r.Seeds = orElse(r.Seeds, []uint64{1})
+	for i, seed := range r.Seeds {
+		if slices.Contains(r.Seeds[:i], seed) {
+			return r, fmt.Errorf("seeds: %d comes twice", seed)
+		}
+	}
+	return r, nil
+}
+
+// cells are the rows of a scale, each at every point of the axes.
+func (f *File) cells(scale string, r Recipe) ([]cell, error) {
+	rows := slices.DeleteFunc(slices.Clone(f.Members), func(m Row) bool {
+		_, in := m.Scales[scale]
+		return len(m.Scales) > 0 && !in
+	})
+	axes := len(r.Grid.list)+len(r.Zip.list) > 0
+	switch {
+	case len(rows) == 0 && !axes:
+		return nil, errors.New("no member: neither members nor an axis under grid or zip")
+	case len(rows) == 0:
+		rows = []Row{{}}
+	}
+	zipped, err := r.Zip.zip()
+	if err != nil {
+		return nil, err
+	}
+	var cells []cell
+	for _, row := range rows {
+		for _, g := range r.Grid.grid() {
+			for _, z := range zipped {
+				c := cell{Row: row, settings: slices.Concat([]Settings{row.Set, row.Scales[scale]}, g.settings, z.settings)}
+				c.Name = strings.Join(slices.DeleteFunc([]string{row.Name, g.name, z.name}, func(s string) bool { return s == "" }), " ")
+				if row.Teacher != "" && axes {
+					return nil, fmt.Errorf("member %s: a teacher and axes exclude each other", row.Name)
+				}
+				cells = append(cells, c)
+			}
+		}
+	}
+	return cells, nil
+}
+
+// withTeachersFirst moves teachers before those who learn from them.
+func withTeachersFirst(cells []cell) []cell {
+	slices.SortStableFunc(cells, func(a, b cell) int { return rank(a) - rank(b) })
+	return cells
+}
+
+func rank(c cell) int {
+	if c.Teacher != "" {
+		return 1
+	}
+	return 0
+}
+
+// member resolves the configuration of a cell with a seed.
+func (f *File) member(c cell, r Recipe, seed uint64, set []string, s *Sweep) (Member, error) {
+	source := configs.Source{Name: f.base(r.Base), Set: set, Flags: map[string]any{"train.seed": seed}}
+	for _, part := range slices.Concat([]Settings{f.Set, f.Scales[s.Scale].Set}, c.settings) {
+		if part.node != nil {
+			source.Sections = append(source.Sections, configs.Section{File: f.path, Node: part.node})
+		}
+	}
+	m := Member{Name: c.Name, Group: c.Group, Baseline: c.Baseline, Seed: seed, Paper: c.Paper}
+	if c.Teacher != "" {
+		teacher, err := s.teacher(c.Teacher, seed)
+		if err != nil {
+			return m, err
+		}
+		m.Teacher = teacher.ID
+		source.Flags[teacherKey] = teacherPrefix + teacher.ID
+	}
+	config := train.DefaultRun()
+	resolved, err := configs.Load(&config, source)
+	if err != nil {
+		return m, err
+	}
+	if r.Tokens != 0 {
+		step := int64(config.Train.Batch) * int64(config.Data.Seq)
+		if config.Train.Steps = int((r.Tokens + step/2) / step); config.Train.Steps < 1 {
+			return m, resolved.Locate(fmt.Errorf("tokens (%d) are not half a step of train.batch (%d) × data.seq (%d)", r.Tokens, config.Train.Batch, config.Data.Seq))
+		}
+	}
+	config.Model = config.Model.Resolved()
+	if m.ID, err = identify(&config); err != nil {
+		return m, err
+	}
+	if err := config.AbsolutePaths(); err != nil {
+		return m, err
+	}
+	m.Parameters, m.FLOPs = config.Model.ParameterCount(), float64(config.Model.TrainingFLOPs(config.Data.Seq))*float64(config.Train.Steps)*float64(config.Train.Batch*config.Data.Seq)
+	m.Steps = int64(config.Train.Steps)
+	m.Config, err = print(&config)
+	return m, err
+}
+
+// base is a configuration beside the experiment's file, or an embedded one.
+func (f *File) base(name string) string {
+	if beside := filepath.Join(filepath.Dir(f.path), name); name != "" && !filepath.IsAbs(name) {
+		if _, err := os.Stat(beside); err == nil {
+			return beside
+		}
+	}
+	return name
+}
+
+func orElse(list, other []uint64) []uint64 {
+	if len(list) > 0 {
+		return list
+	}
+	return other
+}
+
+func print(c *train.RunConfig) (string, error) {
+	var text strings.Builder
+	err := configs.Print(&text, c)
+	return text.String(), err
+}
