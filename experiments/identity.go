@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"reflect"
 
 	"gopkg.in/yaml.v3"
 
@@ -19,7 +21,9 @@ const idDigits = 12
 var outside = []string{"device", "checkpoint", "run"}
 
 // identify is the id of a configuration: the hash of its keys and values. Two
-// machines, two ways to write the same, and another order of keys give one id.
+// machines, two ways to write the same, and another order of keys give one id. What
+// is zero or off is left out, so that a key that a later program adds does not
+// change the ids of runs that do not use it.
 func identify(c *train.RunConfig) (string, error) {
 	text, err := print(c)
 	if err != nil {
@@ -32,10 +36,29 @@ func identify(c *train.RunConfig) (string, error) {
 	for _, name := range outside {
 		delete(keys, name)
 	}
-	canonical, err := json.Marshal(keys) // sorts keys
+	if c.Distil == train.DefaultRun().Distil {
+		delete(keys, "distil")
+	}
+	canonical, err := json.Marshal(withoutZeros(keys)) // sorts keys
 	if err != nil {
 		return "", fmt.Errorf("writing a resolved configuration: %w", err)
 	}
 	sum := sha256.Sum256(canonical)
 	return hex.EncodeToString(sum[:])[:idDigits], nil
+}
+
+// withoutZeros takes keys without a value, recursively.
+func withoutZeros(keys map[string]any) map[string]any {
+	maps.DeleteFunc(keys, func(_ string, value any) bool {
+		switch v := value.(type) {
+		case map[string]any:
+			return len(withoutZeros(v)) == 0
+		case []any:
+			return len(v) == 0
+		case nil:
+			return true
+		}
+		return reflect.ValueOf(value).IsZero()
+	})
+	return keys
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -40,7 +41,7 @@ func (s *Sweep) Plan(ctx context.Context, jobs int) (*Plan, error) {
 			plan.Time += time.Duration(plan.Members[i].Seconds * float64(time.Second))
 			continue
 		}
-		p, err := device.plan(ctx, m)
+		p, err := device.plan(ctx, s, &m)
 		if err != nil {
 			return nil, fmt.Errorf("member %s: %w", m.Name, err)
 		}
@@ -70,10 +71,18 @@ type planner struct {
 	dev  *measured
 }
 
-func (p *planner) plan(ctx context.Context, m Member) (*train.Plan, error) {
+func (p *planner) plan(ctx context.Context, s *Sweep, m *Member) (_ *train.Plan, err error) {
 	c, err := m.run()
 	if err != nil {
 		return nil, err
+	}
+	if m.Teacher != "" {
+		dir, err := s.untrainedTeacher(m)
+		if err != nil {
+			return nil, err
+		}
+		defer os.RemoveAll(dir) // a temporary folder that stays does no harm
+		c.Distil.Teacher = dir
 	}
 	if p.dev == nil || p.name != c.Device {
 		p.close()

@@ -146,7 +146,7 @@ func (f *File) member(c cell, r Recipe, seed uint64, set []string, s *Sweep) (Me
 			return m, err
 		}
 		m.Teacher = teacher.ID
-		source.Flags[teacherKey] = teacherPrefix + teacher.ID
+		source.Flags["distil.teacher"] = teacherPrefix + teacher.ID
 	}
 	config := train.DefaultRun()
 	resolved, err := configs.Load(&config, source)
@@ -163,11 +163,17 @@ func (f *File) member(c cell, r Recipe, seed uint64, set []string, s *Sweep) (Me
 	if m.ID, err = identify(&config); err != nil {
 		return m, err
 	}
+	teacher := config.Distil.Teacher
 	if err := config.AbsolutePaths(); err != nil {
 		return m, err
 	}
-	m.Parameters, m.FLOPs = config.Model.ParameterCount(), float64(config.Model.TrainingFLOPs(config.Data.Seq))*float64(config.Train.Steps)*float64(config.Train.Batch*config.Data.Seq)
-	m.Steps = int64(config.Train.Steps)
+	if m.Teacher != "" {
+		config.Distil.Teacher = teacher
+	}
+	m.Parameters, m.Steps = config.Model.ParameterCount(), int64(config.Train.Steps)
+	if m.FLOPs, err = s.flops(&m, &config); err != nil {
+		return m, err
+	}
 	m.Config, err = print(&config)
 	return m, err
 }

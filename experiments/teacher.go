@@ -1,14 +1,17 @@
 package experiments
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 
-	"mobilellm/configs"
+	"mobilellm/checkpoint"
 	"mobilellm/train"
 )
 
-// teacherKey is where a run's configuration names its teacher's folder.
-const teacherKey = "distil.teacher"
+// A member's teacher is another member, which is trained first. In the member's
+// configuration distil.teacher is teacherPrefix and the teacher's id, wherever the
+// sweep lies.
 
 // findTeacher puts the checkpoint of the member's teacher into its configuration.
 func (s *Sweep) findTeacher(dir string, m *Member, c *train.RunConfig) error {
@@ -19,10 +22,40 @@ func (s *Sweep) findTeacher(dir string, m *Member, c *train.RunConfig) error {
 	if err != nil {
 		return err
 	}
-	path, err := filepath.Abs(filepath.Join(dir, m.Teacher, filepath.FromSlash(result.Checkpoint)))
-	if err != nil {
-		return err
-	}
-	_, err = configs.Load(c, configs.Source{Flags: map[string]any{teacherKey: path}})
+	c.Distil.Teacher, err = filepath.Abs(filepath.Join(dir, m.Teacher, filepath.FromSlash(result.Checkpoint)))
 	return err
+}
+
+// untrainedTeacher is a temporary folder with as much of the member's teacher as a
+// plan needs: its config.json.
+func (s *Sweep) untrainedTeacher(m *Member) (string, error) {
+	teacher, err := s.Member(m.Teacher).run()
+	if err != nil {
+		return "", err
+	}
+	raw, err := checkpoint.MarshalConfig(teacher.Model, checkpoint.Meta{BOS: -1, EOS: -1, DType: "F32"})
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "teacher-*")
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, checkpoint.ConfigFile), raw, 0o644); err != nil {
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
+	return dir, nil
+}
+
+// flops are those of a member's whole run, its teacher's forward passes included.
+func (s *Sweep) flops(m *Member, c *train.RunConfig) (float64, error) {
+	perToken := c.Model.TrainingFLOPs(c.Data.Seq)
+	if m.Teacher != "" {
+		teacher, err := s.Member(m.Teacher).run()
+		if err != nil {
+			return 0, err
+		}
+		perToken += teacher.Model.ForwardFLOPs(c.Data.Seq)
+	}
+	return float64(perToken) * float64(c.Train.Batch*c.Data.Seq) * float64(c.Train.Steps), nil
 }
