@@ -68,7 +68,7 @@ func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 // planner plans members on one device whose speed is measured once.
 type planner struct {
 	name string
-	dev  *measured
+	dev  train.Device
 }
 
 func (p *planner) plan(ctx context.Context, s *Sweep, m *Member) (_ *train.Plan, err error) {
@@ -86,11 +86,14 @@ func (p *planner) plan(ctx context.Context, s *Sweep, m *Member) (_ *train.Plan,
 	}
 	if p.dev == nil || p.name != c.Device {
 		p.close()
-		dev, err := train.OpenDevice(c.Device, 0)
+		dev, err := train.OpenDevice(c.Device, 0, func(string) {})
 		if err != nil {
 			return nil, err
 		}
-		p.name, p.dev = c.Device, &measured{dev, map[engine.Precision]float64{}}
+		p.name, p.dev = c.Device, dev
+		if _, ok := dev.(train.Accelerator); !ok { // whose plan looks behind train.Device
+			p.dev = &measured{dev, map[engine.Precision]float64{}}
+		}
 	}
 	plan, err := train.NewPlan(ctx, c, p.dev)
 	return plan, errors.Join(err, ctx.Err())
