@@ -40,6 +40,26 @@ func BenchmarkAttention(b *testing.B) {
 	}
 }
 
+// BenchmarkWeightGradient is one layer of the 125M model, 2,048 tokens.
+func BenchmarkWeightGradient(b *testing.B) {
+	const n = 2048
+	for _, s := range []struct {
+		name string
+		o, c int
+		dy   engine.DType
+	}{{"qkv", 960, 576, engine.BF16}, {"out", 576, 576, engine.F32}, {"gateup", 3072, 576, engine.BF16}, {"down", 576, 1536, engine.F32}} {
+		b.Run(s.name, func(b *testing.B) {
+			d := New(Options{Workers: 1})
+			defer d.Close()
+			if !d.BF16() {
+				b.Skip("needs a processor with bf16 products")
+			}
+			dy, x, dw := host(d, tensor.Shape{n, s.o}, s.dy), host(d, tensor.Shape{n, s.c}, engine.BF16), host(d, tensor.Shape{s.o, s.c}, engine.F32)
+			benchmarkKernel(b, d, &engine.Instr{Op: op.LinearGradWeightOp{Rows: []int{s.o}}, In: []*engine.Tensor{dy, x}, Out: []*engine.Tensor{dw}, Store: make([]engine.Store, 1)})
+		})
+	}
+}
+
 func benchmarkKernel(b *testing.B, d *Device, in *engine.Instr) {
 	k, err := d.Compile(in)
 	if err != nil {

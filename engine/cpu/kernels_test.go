@@ -76,6 +76,9 @@ func cases() []kernelCase {
 	}
 	large := ids(headTokens+70, 33)
 	add(kernelCase{name: "headloss in chunks", op: op.HeadLossOp{}, in: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, ids: large, weights: map[int]bool{1: true}, f32: map[int]bool{3: true}, out: []engine.DType{f, b, f}})
+	words := ids(40, 301)
+	words[7] = op.Unsupervised
+	add(kernelCase{name: "headloss in pieces", op: op.HeadLossOp{}, in: []tensor.Shape{matrix(40, 24), matrix(301, 24), nil, {}}, ids: words, weights: map[int]bool{1: true}, f32: map[int]bool{3: true}, out: []engine.DType{f, b, f}})
 	large[3] = op.Unsupervised
 	for _, c := range distilCases(len(large), 16, 33, large, " in chunks") {
 		add(c)

@@ -76,46 +76,57 @@ TARGET void bf16_round_pack_transposed(uint16_t *dst, const float *b, int64_t ld
 }
 
 // A[k,m], whose columns are summed, as strips of 12 columns: strip, pair of
-// rows, column, row of the pair. Columns beyond m are zero.
-TARGET void bf16_pair(uint16_t *dst, const uint16_t *a, int64_t lda, int k, int m)
+// rows, column, row of the pair. Columns beyond m are zero. A group of columns is
+// read together, three cache lines of bf16; rows are far apart, so the processor
+// is told ahead what comes.
+enum { GROUP = 8 * ROWS, AHEAD = 24 };
+
+INLINE __m512i pair_rows(const uint16_t *x, const uint16_t *y, __mmask32 c)
 {
 	const __m512i order = _mm512_set_epi16(
 		47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
 		39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-	const int group = 8 * ROWS; // columns read together: three cache lines
-	int64_t strip = (int64_t)((k + 1) / 2) * 2 * ROWS;
-	for (int g = 0; g < m; g += group)
-		for (int i = 0; i < k; i += 2) {
-			const uint16_t *x = a + i * lda;
-			for (int j = g; j < m && j < g + group; j += ROWS) {
-				__mmask32 c = m - j < ROWS ? first(m - j) : first(ROWS);
-				__m512i r0 = _mm512_maskz_loadu_epi16(c, x + j);
-				__m512i r1 = i + 1 < k ? _mm512_maskz_loadu_epi16(c, x + lda + j) : _mm512_setzero_si512();
-				_mm512_mask_storeu_epi16(dst + j / ROWS * strip + i * ROWS, first(2 * ROWS),
-							 _mm512_permutex2var_epi16(r0, order, r1));
-			}
-		}
+	__m512i r1 = y ? _mm512_maskz_loadu_epi16(c, y) : _mm512_setzero_si512();
+	return _mm512_permutex2var_epi16(_mm512_maskz_loadu_epi16(c, x), order, r1);
 }
 
-TARGET void bf16_round_pair(uint16_t *dst, const float *a, int64_t lda, int k, int m)
+INLINE __m512i round_pair_rows(const float *x, const float *y, __mmask32 c)
 {
 	const __m512i order = _mm512_set_epi16(
 		31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
 		23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-	const int group = 8 * ROWS;
-	int64_t strip = (int64_t)((k + 1) / 2) * 2 * ROWS;
-	for (int g = 0; g < m; g += group)
-		for (int i = 0; i < k; i += 2) {
-			const float *x = a + i * lda;
-			for (int j = g; j < m && j < g + group; j += ROWS) {
-				__mmask16 c = m - j < ROWS ? first(m - j) : first(ROWS);
-				__m512 r0 = _mm512_maskz_loadu_ps(c, x + j);
-				__m512 r1 = i + 1 < k ? _mm512_maskz_loadu_ps(c, x + lda + j) : _mm512_setzero_ps();
-				_mm512_mask_storeu_epi16(dst + j / ROWS * strip + i * ROWS, first(2 * ROWS),
-							 _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(r1, r0)));
-			}
-		}
+	__m512 r1 = y ? _mm512_maskz_loadu_ps(c, y) : _mm512_setzero_ps();
+	return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(r1, _mm512_maskz_loadu_ps(c, x)));
 }
+
+// A store of a whole vector reaches into the strip's next pair, which is written
+// after it; the last pair's is masked.
+#define PAIR(name, T, PAIR_ROWS)                                                                      \
+	TARGET void name(uint16_t *dst, const T *a, int64_t lda, int k, int m)                        \
+	{                                                                                             \
+		int64_t strip = (int64_t)((k + 1) / 2) * 2 * ROWS;                                    \
+		for (int g = 0; g < m; g += GROUP, dst += strip * (GROUP / ROWS))                     \
+			for (int i = 0; i < k; i += 2) {                                              \
+				const T *x = a + i * lda + g, *y = i + 1 < k ? x + lda : 0;           \
+				int columns = m - g < GROUP ? m - g : GROUP;                          \
+				uint16_t *to = dst + i * ROWS;                                        \
+				if (columns == GROUP && i + 2 < k) {                                  \
+					for (int l = 0; l < GROUP; l += 64 / sizeof(T)) {             \
+						_mm_prefetch(x + AHEAD * lda + l, _MM_HINT_T0);       \
+						_mm_prefetch(y + AHEAD * lda + l, _MM_HINT_T0);       \
+					}                                                             \
+					for (int j = 0; j < GROUP; j += ROWS, to += strip)            \
+						_mm512_storeu_si512(to, PAIR_ROWS(x + j, y + j, first(ROWS))); \
+					continue;                                                     \
+				}                                                                     \
+				for (int j = 0; j < columns; j += ROWS, to += strip)                  \
+					_mm512_mask_storeu_epi16(to, first(2 * ROWS),                 \
+						PAIR_ROWS(x + j, y ? y + j : 0, first(columns - j < ROWS ? columns - j : ROWS))); \
+			}                                                                             \
+	}
+
+PAIR(bf16_pair, uint16_t, pair_rows)
+PAIR(bf16_round_pair, float, round_pair_rows)
 
 // rows ≤ 12 of C against one panel: 2·rows sums stay in registers.
 INLINE void tile(const int rows, int pairs, const uint32_t *a, int64_t row, int64_t pair,
