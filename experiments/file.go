@@ -16,11 +16,11 @@ import (
 // File is an experiment as it is written. What stands in a scale comes on top of
 // what stands beside it for all scales.
 type File struct {
-	Title   string                `yaml:"title" help:"What is compared."`
-	Source  string                `yaml:"source" help:"What the numbers under paper are from."`
-	Recipe  `yaml:",inline"`      // of every scale
-	Scales  map[string]Recipe     `yaml:"scales" help:"Sizes that the experiment can be run at, such as desk and paper."`
-	Members []Row                 `yaml:"members" help:"What is compared, by name; with axes, each at every point of them."`
+	Title   string            `yaml:"title" help:"What is compared."`
+	Source  string            `yaml:"source" help:"What the numbers under paper are from."`
+	Recipe  `yaml:",inline"`  // of every scale
+	Scales  map[string]Recipe `yaml:"scales" help:"Sizes that the experiment can be run at, such as desk and paper."`
+	Members []Row             `yaml:"members" help:"What is compared, by name; with axes, each at every point of them."`
 
 	path    string
 	origins *configs.Resolved
@@ -43,6 +43,7 @@ type Row struct {
 	Baseline bool                `yaml:"baseline" help:"The one of its group that the others are compared with; else the first."`
 	Teacher  string              `yaml:"teacher" help:"Member that is trained before and that this one learns from (distil.teacher): of the same seed, or its only one."`
 	Seeds    []uint64            `yaml:"seeds" help:"In place of the experiment's."`
+	Tokens   int64               `yaml:"tokens" help:"In place of the experiment's."`
 	Set      Settings            `yaml:"set" help:"What the member changes in its configuration."`
 	Scales   map[string]Settings `yaml:"scales" help:"The scales that the member takes part in, each with what it changes there; all where left out."`
 	Paper    map[string]float64  `yaml:"paper" help:"The paper's numbers: parameters in millions, accuracies in per cent."`

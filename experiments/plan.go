@@ -14,10 +14,10 @@ import (
 
 // Plan is what a sweep will take.
 type Plan struct {
-	Members []MemberPlan  `json:"members"`
-	Jobs    int           `json:"jobs"`
-	Memory  int64         `json:"memory_bytes"` // of the largest members that run at once
-	Time    time.Duration `json:"time"`         // estimated, of all members
+	Members []MemberPlan `json:"members"`
+	Jobs    int          `json:"jobs"`
+	Memory  int64        `json:"memory_bytes"` // of the largest members that run at once
+	Seconds float64      `json:"time_seconds"` // estimated, of all members
 }
 
 // MemberPlan is what a member, with any of its seeds, will take.
@@ -38,7 +38,7 @@ func (s *Sweep) Plan(ctx context.Context, jobs int) (*Plan, error) {
 		if i := slices.IndexFunc(plan.Members, func(p MemberPlan) bool { return p.Name == m.Name }); i >= 0 {
 			plan.Members[i].Seeds++
 			memory = append(memory, plan.Members[i].MemoryBytes)
-			plan.Time += time.Duration(plan.Members[i].Seconds * float64(time.Second))
+			plan.Seconds += plan.Members[i].Seconds
 			continue
 		}
 		p, err := device.plan(ctx, s, &m)
@@ -50,7 +50,7 @@ func (s *Sweep) Plan(ctx context.Context, jobs int) (*Plan, error) {
 		}
 		plan.Members = append(plan.Members, MemberPlan{m.Name, 1, *p})
 		memory = append(memory, p.MemoryBytes)
-		plan.Time += time.Duration(p.Seconds * float64(time.Second))
+		plan.Seconds += p.Seconds
 	}
 	slices.Sort(memory)
 	for _, bytes := range memory[max(0, len(memory)-jobs):] {
@@ -121,3 +121,6 @@ func (d *measured) Peak(p engine.Precision, run time.Duration) (float64, error) 
 	}
 	return peak, err
 }
+
+// Time is the estimated time in a few letters.
+func (p *Plan) Time() string { return short(time.Duration(min(p.Seconds, 9e9) * float64(time.Second))) }

@@ -27,9 +27,6 @@ type Overrides struct {
 // Resolve makes the sweep of one scale, "" where the file has none.
 func (f *File) Resolve(scale string, o Overrides) (*Sweep, error) {
 	recipe, err := f.recipe(scale)
-	if o.Tokens != 0 {
-		recipe.Tokens = o.Tokens
-	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
@@ -43,7 +40,13 @@ func (f *File) Resolve(scale string, o Overrides) (*Sweep, error) {
 	}
 	for _, c := range withTeachersFirst(cells) {
 		for _, seed := range orElse(c.Seeds, recipe.Seeds) {
-			m, err := f.member(c, recipe, seed, o.Set, s)
+			if c.Tokens == 0 {
+				c.Tokens = recipe.Tokens
+			}
+			if o.Tokens != 0 {
+				c.Tokens = o.Tokens
+			}
+			m, err := f.member(c, recipe.Base, seed, o.Set, s)
 			if err != nil {
 				return nil, fmt.Errorf("member %s: %w", c.Name, err)
 			}
@@ -132,8 +135,8 @@ func rank(c cell) int {
 }
 
 // member resolves the configuration of a cell with a seed.
-func (f *File) member(c cell, r Recipe, seed uint64, set []string, s *Sweep) (Member, error) {
-	source := configs.Source{Name: f.base(r.Base), Set: set, Flags: map[string]any{"train.seed": seed}}
+func (f *File) member(c cell, base string, seed uint64, set []string, s *Sweep) (Member, error) {
+	source := configs.Source{Name: f.base(base), Set: set, Flags: map[string]any{"train.seed": seed}}
 	for _, part := range slices.Concat([]Settings{f.Set, f.Scales[s.Scale].Set}, c.settings) {
 		if part.node != nil {
 			source.Sections = append(source.Sections, configs.Section{File: f.path, Node: part.node})
@@ -153,10 +156,10 @@ func (f *File) member(c cell, r Recipe, seed uint64, set []string, s *Sweep) (Me
 	if err != nil {
 		return m, err
 	}
-	if r.Tokens != 0 {
+	if c.Tokens != 0 {
 		step := int64(config.Train.Batch) * int64(config.Data.Seq)
-		if config.Train.Steps = int((r.Tokens + step/2) / step); config.Train.Steps < 1 {
-			return m, resolved.Locate(fmt.Errorf("tokens (%d) are not half a step of train.batch (%d) × data.seq (%d)", r.Tokens, config.Train.Batch, config.Data.Seq))
+		if config.Train.Steps = int((c.Tokens + step/2) / step); config.Train.Steps < 1 {
+			return m, resolved.Locate(fmt.Errorf("tokens (%d) are not half a step of train.batch (%d) × data.seq (%d)", c.Tokens, config.Train.Batch, config.Data.Seq))
 		}
 	}
 	config.Model = config.Model.Resolved()

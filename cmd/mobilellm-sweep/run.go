@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -161,7 +160,7 @@ func printPlan(w io.Writer, s *experiments.Sweep, p *experiments.Plan) error {
 	}
 	first := p.Members[0]
 	_, err := fmt.Fprintf(w, "%s: %d runs, %d at once in %.2f GB, about %s in all if they reach %.0f %% of the %.0f GFLOP/s of %s\n", s.Name, len(s.Members),
-		p.Jobs, float64(p.Memory)/1e9, p.Time.Round(time.Second), 100*first.AssumedMFU, first.PeakFLOPS/1e9, first.Device)
+		p.Jobs, float64(p.Memory)/1e9, p.Time(), 100*first.AssumedMFU, first.PeakFLOPS/1e9, first.Device)
 	return err
 }
 

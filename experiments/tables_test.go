@@ -1,0 +1,98 @@
+package experiments
+
+import (
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// Every experiment of the paper resolves at both scales, and its models have the
+// parameters that the paper gives them.
+func TestTables(t *testing.T) {
+	files, err := filepath.Glob("table*.yaml")
+	if err != nil || len(files) != 7 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, path := range files {
+		f, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(f.ScaleNames(), []string{"desk", "paper"}) {
+			t.Errorf("%s has scales %v", path, f.ScaleNames())
+		}
+		paper, err := f.Resolve("paper", Overrides{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range paper.Members {
+			if want, ok := m.Paper["parameters"]; ok {
+				near := 0.11 // the paper cuts the second decimal
+				if want == math.Trunc(want) {
+					near = 0.5
+				}
+				if got := float64(m.Parameters) / 1e6; math.Abs(got-want) > near {
+					t.Errorf("%s: %s has %.2fM parameters, the paper says %g", path, m.Name, got, want)
+				}
+			}
+			if m.Steps != 120000 && m.Steps != 480000 {
+				t.Errorf("%s: %s makes %d steps", path, m.Name, m.Steps)
+			}
+		}
+		desk, err := f.Resolve("desk", Overrides{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seeds := map[string]int{}
+		for _, m := range desk.Members {
+			seeds[m.Name]++
+			c, err := m.run()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Train.Seed != m.Seed || int64(c.Train.Steps) != m.Steps || c.Model.ParameterCount() != m.Parameters {
+				t.Errorf("%s: %s reads back as seed %d, %d steps, %d parameters", path, m.Label(), c.Train.Seed, c.Train.Steps, c.Model.ParameterCount())
+			}
+		}
+		delete(seeds, "teacher")
+		if len(seeds) < 2 || len(seeds) > 8 {
+			t.Errorf("%s has %d members at desk scale", path, len(seeds))
+		}
+		for name, n := range seeds {
+			if n != 3 {
+				t.Errorf("%s: %s is trained with %d seeds", path, name, n)
+			}
+		}
+	}
+}
+
+// Tables 2 and 14 begin with the same models: their runs have the same ids.
+func TestSharedMembers(t *testing.T) {
+	ids := map[string]string{}
+	for _, path := range []string{"table2.yaml", "table13.yaml", "table14.yaml"} {
+		f, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := f.Resolve("desk", Overrides{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range s.Members {
+			if m.Seed == 1 {
+				ids[path+" "+m.Name] = m.ID
+			}
+		}
+	}
+	for a, b := range map[string]string{
+		"table2.yaml baseline": "table14.yaml ×1", "table2.yaml immediate": "table14.yaml ×2",
+	} {
+		if ids[a] == "" || ids[a] != ids[b] {
+			t.Errorf("%s is %s, %s is %s", a, ids[a], b, ids[b])
+		}
+	}
+	if ids["table2.yaml baseline"] != ids["table13.yaml 16 heads 16 kv"] {
+		t.Errorf("the baseline of Table 2 is %s, that of Table 13 %s", ids["table2.yaml baseline"], ids["table13.yaml 16 heads 16 kv"])
+	}
+}
