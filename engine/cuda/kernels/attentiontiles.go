@@ -57,6 +57,6 @@ func (a Attention) geometry() geometry {
 	return geometry{
 		variant: fmt.Sprintf("%s_d%d", typed("plain", a.DType), dim),
 		queries: plainRows, gradQueries: plainRows, gradKeys: plainRows,
-		forward: own + 2*tile, dq: 2*own + 2*tile, dkv: 2*own + 2*tile + 2*4*plainTile,
+		forward: own + 2*tile, dq: 2*own + 2*tile, dkv: 2*own + 2*tile,
 	}
 }
