@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check bench bench-peers bench-tokenizers fuzz golden interop clean
+.PHONY: run setup build install test check bench bench-peers bench-scaling bench-tokenizers fuzz golden interop clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -38,6 +38,9 @@ bench: build ## speed of a training step beside the machine's own peaks
 
 bench-peers: build ## the same beside PyTorch and transformers, from PyPI
 	scripts/bench-peers.sh
+
+bench-scaling: build ## speed and memory over sequence length, batch and workers
+	bin/mobilellm-bench scaling --config 125m.yaml --precision bf16
 
 bench-tokenizers: ## encoding beside sentencepiece and tokenizers: MODEL=tokenizer.model TEXT=file
 	PYTHON=$$(scripts/venv.sh sentencepiece==0.2.3 tokenizers==0.23.3)/bin/python scripts/bench-tokenizers.sh $(MODEL) $(TEXT)
