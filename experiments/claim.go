@@ -94,7 +94,7 @@ func (c *Claim) hold(ctx context.Context, lost func()) {
 			return
 		case <-tick.C:
 		}
-		if _, err := os.Lstat(c.next); err == nil {
+		if c.lost() {
 			lost()
 			return
 		}
@@ -103,6 +103,12 @@ func (c *Claim) hold(ctx context.Context, lost func()) {
 		c.mu.Unlock()
 		_ = c.write() // a disk that fails now and then must not end a run; one that fails for good loses the claim
 	}
+}
+
+// lost says whether another process has taken the claim over.
+func (c *Claim) lost() bool {
+	_, err := os.Lstat(c.next)
+	return err == nil
 }
 
 // release gives the claim back.

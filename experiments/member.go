@@ -22,9 +22,10 @@ const (
 
 // MemberOptions are what a member's run needs beside its configuration.
 type MemberOptions struct {
-	Dir      string // of the sweep
-	Over     int    // a claim that was seen stale, or 0
-	Workers  int    // threads; 0 is as many as there are processors
+	Dir      string  // of the sweep
+	Over     int     // a claim that was seen stale, or 0
+	Workers  int     // threads; 0 is as many as there are processors
+	Peak     float64 // of the device, FLOP/s; 0 measures it
 	Versions map[string]string
 	Progress *train.Progress
 }
@@ -91,7 +92,7 @@ func (s *Sweep) train(ctx context.Context, m *Member, o MemberOptions) error {
 		return err
 	}
 	_, err = train.Run(ctx, config, train.Options{
-		Out: out, Resume: resume, Workers: o.Workers, Versions: o.Versions, Progress: o.Progress,
+		Out: out, Resume: resume, Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress,
 	})
 	return err
 }
