@@ -21,6 +21,8 @@ type Graph struct {
 	Logits  *gorgonia.Node // [N,V], nil but for BuildLogits
 	Hidden  *gorgonia.Node // [N,C], what the head reads
 	Teacher *TeacherInputs // nil without a teacher
+	TopLogP *gorgonia.Node // [N,k], nil but for BuildTop
+	TopIDs  *gorgonia.Node // [N,k], the tokens of TopLogP as numbers
 
 	Params    map[string]*gorgonia.Node // by Hugging Face name
 	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
@@ -99,6 +101,20 @@ func (c Config) BuildLogits(batch, seq int) (*Graph, error) {
 // the logits of few tokens only, or is a teacher's of another model.
 func (c Config) BuildHidden(batch, seq int, options ...Option) (*Graph, error) {
 	b, err := c.build(batch, seq, tensor.Float32, func(*builder, *gorgonia.Node) {}, options...)
+	if err != nil {
+		return nil, err
+	}
+	return b.graph, nil
+}
+
+// BuildTop returns the graph of every token's k largest log-probabilities, which
+// are what [DistilTop] learns from.
+func (c Config) BuildTop(batch, seq, k int, options ...Option) (*Graph, error) {
+	b, err := c.build(batch, seq, tensor.Float32, func(b *builder, x *gorgonia.Node) {
+		if b.err == nil {
+			b.graph.TopLogP, b.graph.TopIDs, b.err = op.TopLogProbs("head", x, b.head(), k)
+		}
+	}, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,8 @@ func FLOPs(in *Instr) int64 {
 		return 4 * scores(o.Heads)
 	case op.HeadLossOp, op.DistilTopLossOp:
 		return headFLOPs(in)
+	case op.TopLogProbsOp:
+		return product(in.In[0], in.In[1].Rows())
 	case op.DistilLossOp:
 		return headFLOPs(in) + product(in.In[4], in.In[5].Rows())
 	}

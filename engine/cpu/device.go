@@ -109,6 +109,8 @@ func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
 		return newDistilLoss(d, in, o.Distillation)
 	case op.DistilTopLossOp:
 		return newDistilLoss(d, in, o.Distillation)
+	case op.TopLogProbsOp:
+		return newTopLogProbs(d, in, o.K)
 	}
 	return nil, fmt.Errorf("the cpu has no kernel for %T", in.Op)
 }

@@ -8,9 +8,9 @@ import (
 	"mobilellm/engine/cpu/onednn"
 )
 
-// chunkLogits makes the logits of a chunk of tokens from hidden states, float32
-// always, and an output matrix: those of a teacher beside the student's own.
-// In bf16 the states are rounded first.
+// chunkLogits makes the logits of a chunk of tokens from hidden states and an
+// output matrix: those of a teacher beside the student's own. For a product in
+// bf16, states in float32 are rounded first.
 type chunkLogits struct {
 	d            *Device
 	hidden, head *engine.Tensor // [N,E], [V,E]
@@ -24,7 +24,7 @@ func newChunkLogits(d *Device, hidden, head *engine.Tensor, typ engine.DType, l 
 	k := &chunkLogits{d: d, hidden: hidden, head: head, typ: typ}
 	n, rows := hidden.Rows(), min(hidden.Rows(), headTokens)
 	vocab, dim := head.Rows(), head.Cols()
-	if typ == engine.BF16 {
+	if k.rounds() {
 		k.rounded = l.take(2 * int64(rows) * int64(dim))
 	}
 	if typ == engine.BF16 && d.pairs {
@@ -51,6 +51,8 @@ func newChunkLogits(d *Device, hidden, head *engine.Tensor, typ engine.DType, l 
 	return k, nil
 }
 
+func (k *chunkLogits) rounds() bool { return k.typ == engine.BF16 && k.hidden.DType == engine.F32 }
+
 // prepare is called once before the chunks of a run.
 func (k *chunkLogits) prepare(scratch unsafe.Pointer) {
 	if k.full == nil {
@@ -61,12 +63,14 @@ func (k *chunkLogits) prepare(scratch unsafe.Pointer) {
 // run makes the logits [n,V] of n tokens from the first on.
 func (k *chunkLogits) run(first, n int, scratch, logits unsafe.Pointer) {
 	vocab, dim := k.head.Rows(), k.head.Cols()
-	rows, head := offset(k.hidden.Pointer(), first*dim, engine.F32), k.head
+	rows, head := offset(k.hidden.Pointer(), first*dim, k.hidden.DType), k.head
 	if k.typ == engine.BF16 {
+		head = head.Half()
+	}
+	if k.rounds() {
 		states, halves := matrixAt[float32](rows, 0, n*dim), matrixAt[uint16](unsafe.Add(scratch, k.rounded), 0, n*dim)
 		k.d.rows(n, func(_, from, to int) { convert(halves[from*dim:to*dim], states[from*dim:to*dim]) })
 		rows = unsafe.Add(scratch, k.rounded)
-		head = k.head.Half()
 	}
 	if k.full != nil {
 		p := k.full

@@ -79,6 +79,9 @@ func cases() []kernelCase {
 	words := ids(40, 301)
 	words[7] = op.Unsupervised
 	add(kernelCase{name: "headloss in pieces", op: op.HeadLossOp{}, in: []tensor.Shape{matrix(40, 24), matrix(301, 24), nil, {}}, ids: words, weights: map[int]bool{1: true}, f32: map[int]bool{3: true}, out: []engine.DType{f, b, f}})
+	for _, n := range []int{1, 5, headTokens + 70} {
+		add(kernelCase{name: fmt.Sprintf("toplogprobs %d", n), op: op.TopLogProbsOp{K: 7}, in: []tensor.Shape{matrix(n, 24), matrix(70, 24)}, weights: map[int]bool{1: true}, out: []engine.DType{f, f}})
+	}
 	large[3] = op.Unsupervised
 	for _, c := range distilCases(len(large), 16, 33, large, " in chunks") {
 		add(c)

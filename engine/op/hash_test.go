@@ -35,6 +35,7 @@ func every() []Op {
 		ScaleOp{at},
 		SwiGLUOp{at},
 		SwiGLUGradOp{at},
+		TopLogProbsOp{at, 5},
 	}
 }
 
