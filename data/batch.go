@@ -15,8 +15,14 @@ type Batch struct {
 	// Docs is the number of each position's document in its row, from 0, in
 	// Rows × Seq; nil where it was not asked for.
 	Docs []int32
+	// TopIDs and TopLogP are what a teacher stored of each position, k numbers
+	// each, in Rows × Seq × k; nil without a teacher. Positions that are not
+	// supervised may hold anything.
+	TopIDs  []int32
+	TopLogP []float32
 
 	free chan<- *Batch
+	err  error // why it could not be prepared
 }
 
 func newBatch(rows, seq int) *Batch {

@@ -41,6 +41,8 @@ type Memory struct {
 	prefix     int64   // bytes that a document's first token counts too much
 	textBytes  int64
 	print      string
+	shards     []string // checksums of the token shards that the tokens are, in order
+	others     bool     // some tokens are not from shards
 
 	mixture *mixture // nil: every token counts the same
 	closers []io.Closer

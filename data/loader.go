@@ -23,10 +23,24 @@ type LoaderConfig struct {
 
 	Packing Packing // how samples are cut; "" is PackStream
 	Docs    bool    // fill Batch.Docs
+	Teacher Teacher // fill Batch.TopIDs and TopLogP; nil for none
+}
+
+// Teacher reads what a teacher stored of each position of a corpus. The loader
+// calls it from a goroutine of its own.
+type Teacher interface {
+	// Top is how many numbers there are of a position.
+	Top() int
+	// Read fills ids and logp for the positions from at on.
+	Read(ids []int32, logp []float32, at int64) error
 }
 
 // ahead is how many batches wait ready: one would do, two ride out a pause.
 const ahead = 2
+
+// LoaderBatches is the number of batches that a loader holds: those ready, one in
+// its own hands and one in the caller's.
+const LoaderBatches = ahead + 2
 
 // Loader prepares the batches of a run ahead of its steps, in a goroutine of
 // its own. Steps have no end; epochs follow each other. Next and Close may be
@@ -77,7 +91,7 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 		sampler: sampler,
 		config:  config,
 		ready:   make(chan *Batch, ahead),
-		free:    make(chan *Batch, ahead+2), // and one in the filler's hands, one in the caller's
+		free:    make(chan *Batch, LoaderBatches),
 		quit:    make(chan struct{}),
 	}
 	if config.Docs {
@@ -89,6 +103,9 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 		b := newBatch(config.Batch, config.Seq)
 		if config.Docs {
 			b.Docs = make([]int32, config.Batch*config.Seq)
+		}
+		if t := config.Teacher; t != nil {
+			b.TopIDs, b.TopLogP = make([]int32, config.Batch*config.Seq*t.Top()), make([]float32, config.Batch*config.Seq*t.Top())
 		}
 		b.free = l.free
 		l.free <- b
@@ -114,19 +131,27 @@ func (l *Loader) Next(ctx context.Context) (*Batch, error) {
 	}
 	select {
 	case b := <-l.ready:
-		return b, nil
+		return sound(b)
 	default:
 	}
 	begun := time.Now()
 	defer func() { l.waited.Add(int64(time.Since(begun))) }()
 	select {
 	case b := <-l.ready:
-		return b, nil
+		return sound(b)
 	case <-l.quit:
 		return nil, ErrClosed
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting for data: %w", ctx.Err())
 	}
+}
+
+// sound is the batch, or why it could not be prepared.
+func sound(b *Batch) (*Batch, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	return b, nil
 }
 
 // Close stops the loader and waits for its goroutine.
@@ -144,7 +169,7 @@ func (l *Loader) fill() {
 		case <-l.quit:
 			return
 		}
-		l.prepare(b, step, window)
+		b.err = l.prepare(b, step, window)
 		select {
 		case l.ready <- b:
 		case <-l.quit:
@@ -153,7 +178,7 @@ func (l *Loader) fill() {
 	}
 }
 
-func (l *Loader) prepare(b *Batch, step int64, window []int32) {
+func (l *Loader) prepare(b *Batch, step int64, window []int32) error {
 	c := l.config
 	b.Step, b.Tokens = step, 0
 	for i := range b.Rows {
@@ -174,5 +199,13 @@ func (l *Loader) prepare(b *Batch, step int64, window []int32) {
 		if c.Docs {
 			l.docs.number(b.Docs[i*b.Seq:(i+1)*b.Seq], place)
 		}
+		if c.Teacher != nil {
+			k := c.Teacher.Top()
+			from, to := i*b.Seq*k, (i*b.Seq+n)*k
+			if err := place.readTeacher(c.Teacher, b.TopIDs[from:to], b.TopLogP[from:to]); err != nil {
+				return fmt.Errorf("step %d: %w", step+1, err)
+			}
+		}
 	}
+	return nil
 }

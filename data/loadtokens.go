@@ -295,6 +295,7 @@ func (m *Memory) addShard(path string, tok Tokenizer) error {
 	}
 	m.textBytes += s.TextBytes
 	m.print += s.Sum
+	m.shards = append(m.shards, s.Sum)
 	m.add(segment{short: s.Short(), long: s.Long()})
 	return nil
 }
@@ -341,6 +342,7 @@ func (m *Memory) addIDs(ctx context.Context, path string, tok Tokenizer) error {
 		return nil
 	}
 	m.print += tokens.sum("")
+	m.others = true
 	at := m.tokens
 	m.add(tokens)
 	m.textBytes += m.TextBytes(at, m.tokens)
@@ -357,6 +359,7 @@ func (m *Memory) addCorpus(c *Memory) {
 	}
 	m.textBytes += c.textBytes
 	m.print += c.print
+	m.others = true
 }
 
 // seal hashes what the parts' fingerprints were gathered to.

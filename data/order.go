@@ -45,6 +45,20 @@ func (s span) read(c Corpus, dst []int32) {
 	}
 }
 
+// readTeacher reads what a teacher stored of the span's positions, as many as ids
+// has room for.
+func (s span) readTeacher(t Teacher, ids []int32, logp []float32) error {
+	k := t.Top()
+	for at := s.start; len(ids) > 0; at = s.low {
+		n := min(int64(len(ids)/k), s.high-at)
+		if err := t.Read(ids[:n*int64(k)], logp[:n*int64(k)], at); err != nil {
+			return err
+		}
+		ids, logp = ids[n*int64(k):], logp[n*int64(k):]
+	}
+	return nil
+}
+
 // documented is a corpus that knows where its documents start.
 type documented interface{ Documents() []int64 }
 

@@ -67,7 +67,7 @@ func DefaultRun() RunConfig {
 // errors.Join; each error names the key and its value.
 func (c *RunConfig) Validate() error {
 	errs := []error{
-		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(),
+		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(),
 		atLeast("eval.every", c.Eval.Every, 0), c.Checkpoint.validate(), validateDevice(c.Device),
 	}
 	if c.Data.Seq > c.Model.Context {
@@ -133,7 +133,7 @@ func (c *RunConfig) AbsolutePaths() error {
 		heldout[i] = path
 	}
 	c.Data.Train, c.Data.Heldout = train, heldout
-	if err := absolute(&c.Distil.Teacher, ""); err != nil {
+	if err := errors.Join(absolute(&c.Distil.Teacher, ""), absolute(&c.Distil.Shards, "")); err != nil {
 		return err
 	}
 	return absolute(&c.Data.Tokenizer, data.TokenizerBytes, data.TokenizerTrain)

@@ -9,6 +9,8 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
+	"mobilellm/data"
+	"mobilellm/data/topk"
 	"mobilellm/engine/op"
 )
 
@@ -16,11 +18,16 @@ import (
 // (paper, section 3.5). With neither teacher nor shards a run has none.
 type Distil struct {
 	Teacher     string  `yaml:"teacher" help:"Model folder of a teacher of LLaMA's architecture, with the model's own tokenizer, that runs on every batch; empty for none."`
+	Shards      string  `yaml:"shards" help:"Folder of what a teacher stored of data.train by mobilellm-data teach, which is read instead of running it; with a teacher too, that must be the one."`
+	TopK        int     `yaml:"top_k" help:"Log-probabilities of a position that the shards must hold; 0 takes what they have."`
 	Alpha       float64 `yaml:"alpha" help:"Weight of the text's next token in the loss, 0 to 1; the teacher's distribution has the rest."`
 	Temperature float64 `yaml:"temperature" help:"Divides both models' logits before they are compared; the teacher's part of the loss is multiplied by its square."`
 }
 
-func (d Distil) on() bool { return d.Teacher != "" }
+func (d Distil) on() bool { return d.Teacher != "" || d.Shards != "" }
+
+// runsTeacher says whether the teacher runs at every step.
+func (d Distil) runsTeacher() bool { return d.Teacher != "" && d.Shards == "" }
 
 func (d Distil) rule() op.Distillation {
 	return op.Distillation{Alpha: d.Alpha, Temperature: d.Temperature}
@@ -34,8 +41,14 @@ func (d Distil) validate() error {
 	if !(d.Temperature > 0) || math.IsInf(d.Temperature, 0) {
 		errs = append(errs, fmt.Errorf("distil.temperature (%g) must be a positive number", d.Temperature))
 	}
+	if d.TopK < 0 {
+		errs = append(errs, fmt.Errorf("distil.top_k (%d) must not be negative", d.TopK))
+	}
+	if d.TopK > 0 && d.Shards == "" {
+		errs = append(errs, fmt.Errorf("distil.top_k (%d) is of distil.shards, which is empty: a teacher that runs gives its whole distribution", d.TopK))
+	}
 	if !d.on() && d != DefaultRun().Distil {
-		errs = append(errs, errors.New("the section distil has no teacher\nhint: name its model folder in distil.teacher"))
+		errs = append(errs, errors.New("the section distil has no teacher\nhint: name its model folder in distil.teacher, or what it stored in distil.shards"))
 	}
 	return errors.Join(errs...)
 }
@@ -65,7 +78,7 @@ func (c *RunConfig) teacherConfig() (arch.Config, error) {
 // a teacher's forward pass.
 func (c *RunConfig) flopsPerToken() (model, teacher int64, err error) {
 	model = c.Model.TrainingFLOPs(c.Data.Seq)
-	if c.Distil.Teacher == "" {
+	if !c.Distil.runsTeacher() {
 		return model, 0, nil
 	}
 	t, err := c.teacherConfig()
@@ -73,4 +86,42 @@ func (c *RunConfig) flopsPerToken() (model, teacher int64, err error) {
 		return 0, 0, err
 	}
 	return model, t.ForwardFLOPs(c.Data.Seq), nil
+}
+
+// validateShards reports where what a teacher stored could not be read beside the
+// samples: it stored windows of the tokens as they follow each other.
+func (c *RunConfig) validateShards() error {
+	switch {
+	case c.Distil.Shards == "":
+		return nil
+	case len(c.Data.Train) != 1:
+		return fmt.Errorf("distil.shards (%s) needs data.train to be the one folder of token shards that was taught, it has %d entries\nhint: distil.teacher without distil.shards takes any text", c.Distil.Shards, len(c.Data.Train))
+	case c.Data.Packing == data.PackDocuments:
+		return fmt.Errorf("distil.shards (%s) and data.packing (%s) exclude each other: a teacher stores windows of the stream\nhint: distil.teacher without distil.shards takes any packing", c.Distil.Shards, c.Data.Packing)
+	case c.Data.DocumentMask:
+		return fmt.Errorf("distil.shards (%s) and data.document_mask exclude each other: the stored teacher saw the documents before\nhint: distil.teacher without distil.shards keeps to the mask", c.Distil.Shards)
+	}
+	return nil
+}
+
+// openShards opens what a teacher stored, and gives an error where c's model
+// cannot learn from it.
+func (c *RunConfig) openShards() (*topk.File, error) {
+	d := c.Distil
+	f, err := topk.Open(d.Shards)
+	if err != nil {
+		return nil, fmt.Errorf("distil.shards: %w", err)
+	}
+	bad := func(format string, args ...any) error {
+		return errors.Join(fmt.Errorf("distil.shards ("+d.Shards+") "+format, args...), f.Close())
+	}
+	switch {
+	case d.TopK > 0 && d.TopK != f.K:
+		return nil, bad("hold %d log-probabilities of a position, distil.top_k is %d\nhint: mobilellm-data teach --k %d makes them anew", f.K, d.TopK, d.TopK)
+	case f.Vocab != c.Model.VocabSize:
+		return nil, bad("are of a vocabulary of %d, model.vocab_size is %d\nhint: --set model.vocab_size=%d", f.Vocab, c.Model.VocabSize, f.Vocab)
+	case f.Seq != c.Data.Seq:
+		return nil, bad("were taught in windows of %d tokens, data.seq is %d\nhint: --set data.seq=%d, or mobilellm-data teach --seq %d", f.Seq, c.Data.Seq, f.Seq, c.Data.Seq)
+	}
+	return f, nil
 }

@@ -18,7 +18,7 @@ func tinyTeacher(t *testing.T, c RunConfig, change func(*RunConfig)) string {
 	t.Helper()
 	c.Model.Dim, c.Model.Heads, c.Model.KVHeads, c.Model.FFNDim, c.Model.Layers = 48, 6, 6, 96, 2
 	c.Model.ShareEmbedding, c.Model.LayerSharing = false, arch.LayerSharing{Strategy: arch.NoSharing}
-	c.Distil = DefaultRun().Distil
+	c.Distil, c.Train.Steps = DefaultRun().Distil, 6
 	if change != nil {
 		change(&c)
 	}

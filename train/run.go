@@ -13,6 +13,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/data"
+	"mobilellm/data/topk"
 	"mobilellm/engine"
 	"mobilellm/optim"
 )
@@ -62,6 +63,7 @@ type run struct {
 	from    *checkpoint.Checkpoint // that it goes on from, or nil
 	initial *checkpoint.Model      // whose weights it starts from, or nil
 	taught  *checkpoint.Model      // of the teacher, or nil
+	shards  *topk.File             // what a teacher stored, or nil
 	held    *os.File               // the lock of its folder
 	dev     Device
 	text    *data.Set
@@ -235,7 +237,7 @@ func (r *run) readText(ctx context.Context) error {
 	}
 	r.o.Progress.Note("text: %.1f MB in %d documents; %s tokens to train on, %s held out",
 		float64(r.text.Read.Bytes)/1e6, r.text.Read.Documents, count(float64(r.text.Train.Len())), count(float64(r.text.Heldout.Len())))
-	if err := errors.Join(r.checkFingerprint(), r.checkTeacherTokenizer()); err != nil {
+	if err := errors.Join(r.checkFingerprint(), r.checkTeacherTokenizer(), r.checkShards()); err != nil {
 		return err
 	}
 	r.heldout, err = data.HeldoutBatches(r.text.Heldout, r.choice.MicroBatch, r.c.Data.Seq, r.c.Data.HeldoutTokens)
@@ -251,11 +253,15 @@ func (r *run) readText(ctx context.Context) error {
 }
 
 func (r *run) openLoader(ctx context.Context) error {
-	var err error
-	r.loader, err = data.NewLoader(r.text.Train, data.LoaderConfig{
+	config := data.LoaderConfig{
 		Batch: r.c.Train.Batch, Seq: r.c.Data.Seq, Seed: r.c.Train.Seed, StartStep: r.startStep(),
 		Packing: r.c.Data.Packing, Docs: r.c.Data.DocumentMask,
-	})
+	}
+	if r.shards != nil {
+		config.Teacher = r.shards
+	}
+	var err error
+	r.loader, err = data.NewLoader(r.text.Train, config)
 	if err != nil || !r.o.Overfit {
 		return err
 	}
@@ -381,6 +387,9 @@ func (r *run) close() error {
 	}
 	if r.initial != nil {
 		errs = append(errs, r.initial.Close())
+	}
+	if r.shards != nil {
+		errs = append(errs, r.shards.Close())
 	}
 	if r.taught != nil {
 		errs = append(errs, r.taught.Close())

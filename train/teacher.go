@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -33,8 +34,9 @@ func teacherPrecision(student engine.Precision, dev Device) engine.Precision {
 }
 
 // newTeacher takes memory for a teacher's weights, yet to be loaded, and compiles
-// its forward pass up to what its head reads.
-func newTeacher(config arch.Config, rows, seq int, dev Device, o engine.Options, options ...arch.Option) (_ *teacher, err error) {
+// its forward pass: up to what its head reads or, for k above 0, to each token's k
+// largest log-probabilities.
+func newTeacher(config arch.Config, rows, seq, k int, dev Device, o engine.Options, options ...arch.Option) (_ *teacher, err error) {
 	t := &teacher{config: config}
 	defer func() {
 		if err != nil {
@@ -45,10 +47,19 @@ func newTeacher(config arch.Config, rows, seq int, dev Device, o engine.Options,
 	if err != nil {
 		return nil, err
 	}
-	if t.graph, err = config.BuildHidden(rows, seq, options...); err != nil {
-		return nil, err
+	program := engine.Program{Weights: t.weights}
+	if k > 0 {
+		if t.graph, err = config.BuildTop(rows, seq, k, options...); err != nil {
+			return nil, err
+		}
+		program.Outputs = []*gorgonia.Node{t.graph.TopLogP, t.graph.TopIDs}
+	} else {
+		if t.graph, err = config.BuildHidden(rows, seq, options...); err != nil {
+			return nil, err
+		}
+		program.Outputs = []*gorgonia.Node{t.graph.Hidden}
 	}
-	t.vm, err = engine.Compile(engine.Program{Outputs: []*gorgonia.Node{t.graph.Hidden}, Weights: t.weights}, dev, o)
+	t.vm, err = engine.Compile(program, dev, o)
 	return t, err
 }
 
@@ -110,20 +121,37 @@ func (t *teacher) close() error {
 // lesson is what a training program learns besides the text; nil for nothing.
 type lesson struct {
 	rule    op.Distillation
-	teacher *teacher
+	teacher *teacher // that runs, or nil
+	k       int      // log-probabilities stored of a position, if none runs
+	stored  int64    // bytes of the batches that the loader holds of them
 }
 
 // option is the lesson's part of the graph.
-func (l *lesson) option() arch.Option { return arch.Distil(l.rule, l.teacher.config.Dim) }
+func (l *lesson) option() arch.Option {
+	if l.teacher == nil {
+		return arch.DistilTop(l.rule, l.k)
+	}
+	return arch.Distil(l.rule, l.teacher.config.Dim)
+}
 
 // bind lets the program read the teacher's memory.
 func (l *lesson) bind(g *arch.Graph, p *engine.Program) {
 	p.Outputs = append(p.Outputs, g.Teacher.Label)
+	if l.teacher == nil {
+		return
+	}
 	p.Bound = map[*gorgonia.Node]*engine.Tensor{g.Teacher.Hidden: l.teacher.hidden(), g.Teacher.Head: l.teacher.head()}
 }
 
 // prepare makes the program's inputs for a batch's rows from the first on.
 func (l *lesson) prepare(p *program, b *data.Batch, first int) error {
+	if l.teacher == nil {
+		t := p.graph.Teacher
+		ids, logp, at := p.vm.Input(t.IDs).Ids(), p.vm.Input(t.LogP).Float32s(), first*b.Seq*l.k
+		copy(ids, b.TopIDs[at:at+len(ids)])
+		copy(logp, b.TopLogP[at:at+len(logp)])
+		return nil
+	}
 	start := time.Now()
 	if err := l.teacher.run(b, first); err != nil {
 		return err
@@ -135,14 +163,17 @@ func (l *lesson) prepare(p *program, b *data.Batch, first int) error {
 }
 
 func (l *lesson) bytes() int64 {
-	if l == nil {
+	switch {
+	case l == nil:
 		return 0
+	case l.teacher == nil:
+		return l.stored
 	}
 	return l.teacher.bytes()
 }
 
 func (l *lesson) close() error {
-	if l == nil {
+	if l == nil || l.teacher == nil {
 		return nil
 	}
 	return l.teacher.close()
@@ -153,24 +184,47 @@ func newLesson(c *RunConfig, rows int, student engine.Precision, dev Device, pla
 	if !c.Distil.on() {
 		return nil, nil
 	}
+	if c.Distil.Shards != "" {
+		f, err := c.openShards()
+		if err != nil {
+			return nil, err
+		}
+		const number = 4 // bytes of an id, and of a log-probability
+		stored := data.LoaderBatches * c.stepTokens() * int64(f.K) * 2 * number
+		return &lesson{rule: c.Distil.rule(), k: f.K, stored: stored}, f.Close()
+	}
 	config, err := c.teacherConfig()
 	if err != nil {
 		return nil, err
 	}
 	o := engine.Options{Precision: teacherPrecision(student, dev), PlanOnly: planOnly}
-	t, err := newTeacher(config, rows, c.Data.Seq, dev, o, graphOptions(c)...)
+	t, err := newTeacher(config, rows, c.Data.Seq, 0, dev, o, graphOptions(c)...)
 	if err != nil {
 		return nil, err
 	}
 	return &lesson{rule: c.Distil.rule(), teacher: t}, nil
 }
 
-// openTeacher opens the teacher's folder, before any other work is done.
+// openTeacher opens the teacher's folder, or what it stored, before any other work
+// is done.
 func (r *run) openTeacher() error {
-	dir := r.c.Distil.Teacher
-	if dir == "" {
-		return nil
+	if r.c.Distil.Shards != "" {
+		var err error
+		if r.shards, err = r.c.openShards(); err != nil {
+			return err
+		}
+		r.teacherSum = r.shards.Teacher
 	}
+	if r.c.Distil.Teacher != "" {
+		if err := r.openTeacherModel(); err != nil {
+			return err
+		}
+	}
+	return r.compareTeacher()
+}
+
+func (r *run) openTeacherModel() error {
+	dir := r.c.Distil.Teacher
 	if _, err := r.c.teacherConfig(); err != nil {
 		return err
 	}
@@ -185,7 +239,11 @@ func (r *run) openTeacher() error {
 	if r.teacherSum, err = r.taught.Sum(); err != nil {
 		return fmt.Errorf("distil.teacher: %w", err)
 	}
-	return r.compareTeacher()
+	if f := r.shards; f != nil && f.Teacher != r.teacherSum {
+		return fmt.Errorf("distil.shards (%s) were taught by a model of checksum %.16s…, distil.teacher (%s) has %.16s…\nhint: leave distil.teacher out, or teach anew with mobilellm-data teach",
+			r.c.Distil.Shards, f.Teacher, dir, r.teacherSum)
+	}
+	return nil
 }
 
 // compareTeacher keeps a resumed run to its teacher.
@@ -200,8 +258,26 @@ func (r *run) compareTeacher() error {
 	if before.Run == nil || before.Run.Teacher == r.teacherSum {
 		return nil
 	}
-	return fmt.Errorf("distil.teacher (%s) has checksum %.16s…, checkpoint %s was trained with a teacher of %.16s…: a resumed run cannot change it\nhint: a new run can start from its weights with --init",
-		r.c.Distil.Teacher, r.teacherSum, r.from.Path, before.Run.Teacher)
+	return fmt.Errorf("the teacher (%s) has checksum %.16q, checkpoint %s was trained with a teacher of %.16q: a resumed run cannot change it\nhint: a new run can start from its weights with --init",
+		cmp.Or(r.c.Distil.Teacher, r.c.Distil.Shards, "none"), r.teacherSum, r.from.Path, before.Run.Teacher)
+}
+
+// checkShards holds what a teacher stored to the text that is trained on.
+func (r *run) checkShards() error {
+	f, dir := r.shards, r.c.Distil.Shards
+	if f == nil {
+		return nil
+	}
+	if ours := r.text.Tokenizer.Fingerprint(); f.Tokenizer != ours {
+		return fmt.Errorf("distil.shards (%s) were taught with tokenizer %s, the model learns with tokenizer %s (data.tokenizer: %s)\nhint: teach the token shards that are trained on with mobilellm-data teach", dir, f.Tokenizer, ours, r.c.Data.Tokenizer)
+	}
+	switch sum := r.text.Train.StreamSum(); {
+	case sum == "":
+		return fmt.Errorf("distil.shards (%s) needs data.train to be token shards, %s is not\nhint: make them with mobilellm-data tokenize, and teach those", dir, r.c.Data.Train[0].Path)
+	case sum != f.Text:
+		return fmt.Errorf("distil.shards (%s) were taught on another text than data.train (%s): its checksum is %.16s…, theirs %.16s…\nhint: teach it with mobilellm-data teach", dir, r.c.Data.Train[0].Path, sum, f.Text)
+	}
+	return nil
 }
 
 // checkTeacherTokenizer holds the teacher's ids to the model's own.
@@ -222,6 +298,10 @@ func (r *run) makeLesson() error {
 	var err error
 	if r.lesson, err = newLesson(&r.c, r.choice.MicroBatch, r.choice.Precision, r.dev, false); err != nil || r.lesson == nil {
 		return err
+	}
+	if f := r.shards; f != nil {
+		r.o.Progress.Note("teacher: the %d likeliest tokens of each position from %s, checksum %.16s", f.K, r.c.Distil.Shards, r.teacherSum)
+		return nil
 	}
 	if err := r.lesson.teacher.load(r.taught); err != nil {
 		return err

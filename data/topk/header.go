@@ -39,13 +39,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Meta is what a file says of its log-probabilities.
 type Meta struct {
-	K         int    // log-probabilities of a position
-	Vocab     int    // of the teacher; ids are below it
-	Seq       int    // positions in a window
-	Tokens    int64  // positions in the text
-	Tokenizer string // fingerprint, 16 hex digits
-	Text      string // SHA-256 of the token shards' checksums, in hex
-	Teacher   string // checksum of the teacher's model, SHA-256 in hex
+	K         int    `json:"k"`          // log-probabilities of a position
+	Vocab     int    `json:"vocab_size"` // of the teacher; ids are below it
+	Seq       int    `json:"seq"`        // positions in a window
+	Tokens    int64  `json:"tokens"`     // positions in the text
+	Tokenizer string `json:"tokenizer"`  // fingerprint, 16 hex digits
+	Text      string `json:"text"`       // SHA-256 of the token shards' checksums, in hex
+	Teacher   string `json:"teacher"`    // checksum of the teacher's model, SHA-256 in hex
 }
 
 // Blocks is the number of windows; the last may be filled up.

@@ -1,0 +1,170 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mobilellm/checkpoint"
+	"mobilellm/data"
+	"mobilellm/data/topk"
+	"mobilellm/engine"
+)
+
+// TeachOptions say what a teacher stores of a text.
+type TeachOptions struct {
+	Teacher string // model folder
+	Shards  string // token shards: a folder or one
+	Out     string // folder of the result
+	K       int    // log-probabilities of a position
+	Seq     int    // tokens in a window
+	Rows    int    // windows at once; 0 takes about 4096 tokens
+	Device  string // auto or cpu
+	Workers int    // threads; 0 is as many as there are processors
+
+	// Progress, when not nil, hears of tokens done and in all.
+	Progress func(done, total int64)
+	Notes    func(format string, args ...any) // when not nil
+}
+
+// Taught is what came of it.
+type Taught struct {
+	topk.Meta
+	Bytes int64   `json:"bytes"`
+	Share float64 `json:"share"` // mean probability that a position's k hold together
+}
+
+// teachTokens is what passes a teacher at once.
+const teachTokens = 4096
+
+// Teach stores a teacher's largest log-probabilities of every position of a text in
+// o.Out, where package topk reads them. Each window of o.Seq tokens, counted from
+// the text's first, is read by itself. Where ctx ends, what is done stays, and the
+// next Teach with equal options goes on with it.
+func Teach(ctx context.Context, o TeachOptions) (_ *Taught, err error) {
+	model, tok, meta, err := o.open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, model.Close()) }()
+	text, err := data.OpenTokens(ctx, o.Shards, tok)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, text.Close()) }()
+	meta.Tokens, meta.Text = text.Len(), text.StreamSum()
+	if o.Rows == 0 {
+		o.Rows = max(1, teachTokens/o.Seq)
+	}
+	w, err := topk.Create(o.Out, meta, o.Rows)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if w.Blocks() < meta.Blocks() {
+		if err := o.run(ctx, model, text, w); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.Finish(); err != nil {
+		return nil, err
+	}
+	return &Taught{Meta: meta, Bytes: meta.Size(), Share: w.Share()}, nil
+}
+
+// open checks everything that can be told before the text is read.
+func (o *TeachOptions) open() (_ *checkpoint.Model, _ data.Tokenizer, meta topk.Meta, err error) {
+	if err := errors.Join(atLeast("k", o.K, 1), atLeast("seq", o.Seq, 1), atLeast("rows", o.Rows, 0)); err != nil {
+		return nil, nil, meta, err
+	}
+	model, err := checkpoint.ReadModel(o.Teacher)
+	if err != nil {
+		return nil, nil, meta, fmt.Errorf("teacher: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, model.Close())
+		}
+	}()
+	c := model.Config
+	if o.K > c.VocabSize {
+		return nil, nil, meta, fmt.Errorf("k (%d) must be at most the teacher's vocabulary (%d)", o.K, c.VocabSize)
+	}
+	if o.Seq > c.Context {
+		return nil, nil, meta, fmt.Errorf("teacher %s has a context of %d tokens, fewer than a window of %d\nhint: --seq %d", o.Teacher, c.Context, o.Seq, c.Context)
+	}
+	tok, err := data.LoadTokenizer(o.Teacher)
+	if err != nil {
+		return nil, nil, meta, fmt.Errorf("teacher %s: %w\nhint: the folder must hold the tokenizer that the teacher was trained with", o.Teacher, err)
+	}
+	made, err := data.ShardTokenizer(o.Shards)
+	if err != nil {
+		return nil, nil, meta, err
+	}
+	if made != tok.Fingerprint() {
+		return nil, nil, meta, fmt.Errorf("the token shards %s were made with tokenizer %s, teacher %s has tokenizer %s\nhint: make shards with the teacher's: mobilellm-data tokenize --tokenizer %s",
+			o.Shards, made, o.Teacher, tok.Fingerprint(), o.Teacher)
+	}
+	sum, err := model.Sum()
+	if err != nil {
+		return nil, nil, meta, fmt.Errorf("teacher: %w", err)
+	}
+	return model, tok, topk.Meta{K: o.K, Vocab: c.VocabSize, Seq: o.Seq, Tokenizer: tok.Fingerprint(), Teacher: sum}, nil
+}
+
+// run computes the windows that are left.
+func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *data.Memory, w *topk.Writer) (err error) {
+	dev, err := OpenDevice(o.Device, o.Workers)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	t, err := newTeacher(model.Config, o.Rows, o.Seq, o.K, dev, engine.Options{Precision: teacherPrecision(engine.PrecisionF32, dev)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+	if err := t.load(model); err != nil {
+		return err
+	}
+	if o.Notes != nil {
+		o.Notes("%s: teacher of %.1fM parameters, %d windows of %d tokens, %d done", dev.Name(), float64(model.Config.ParameterCount())/1e6, w.Meta().Blocks(), o.Seq, w.Blocks())
+	}
+	for w.Blocks() < w.Meta().Blocks() {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("teach: %w\nhint: the same command goes on behind the %d windows that are done", err, w.Blocks())
+		}
+		if err := o.windows(t, text, w); err != nil {
+			return err
+		}
+		if o.Progress != nil {
+			o.Progress(min(w.Blocks()*int64(o.Seq), text.Len()), text.Len())
+		}
+	}
+	return nil
+}
+
+// windows computes and writes the next windows, as many as pass at once. Those
+// behind the text's end are of token 0 and are not written.
+func (o *TeachOptions) windows(t *teacher, text *data.Memory, w *topk.Writer) error {
+	ids := t.vm.Input(t.graph.Tokens).Ids()
+	at := w.Blocks() * int64(o.Seq)
+	n := min(int64(len(ids)), text.Len()-at)
+	clear(ids[n:])
+	text.Read(ids[:n], at)
+	if err := t.vm.RunAll(); err != nil {
+		return fmt.Errorf("teacher: %w", err)
+	}
+	logp, numbers := t.vm.Output(t.graph.TopLogP).Float32s(), t.vm.Output(t.graph.TopIDs).Float32s()
+	top := make([]int32, o.Seq*o.K)
+	for row := 0; row < o.Rows && w.Blocks() < w.Meta().Blocks(); row++ {
+		from, k := row*o.Seq*o.K, w.Positions()*o.K
+		for i := range k {
+			top[i] = int32(numbers[from+i])
+		}
+		if err := w.Append(top[:k], logp[from:from+k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
