@@ -19,7 +19,7 @@ type TeachOptions struct {
 	K       int    // log-probabilities of a position
 	Seq     int    // tokens in a window
 	Rows    int    // windows at once; 0 takes about 4096 tokens
-	Device  string // auto or cpu
+	Device  string // auto, cpu or cuda
 	Workers int    // threads; 0 is as many as there are processors
 
 	// Progress, when not nil, hears of tokens done and in all.
@@ -114,7 +114,7 @@ func (o *TeachOptions) open() (_ *checkpoint.Model, _ data.Tokenizer, meta topk.
 
 // run computes the windows that are left.
 func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *data.Memory, w *topk.Writer) (err error) {
-	dev, err := OpenDevice(o.Device, o.Workers)
+	dev, err := OpenDevice(o.Device, o.Workers, func(text string) { o.note("%s", text) })
 	if err != nil {
 		return err
 	}
@@ -127,14 +127,13 @@ func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *d
 	if err := t.load(model); err != nil {
 		return err
 	}
-	if o.Notes != nil {
-		o.Notes("%s: teacher of %.1fM parameters, %d windows of %d tokens, %d done", dev.Name(), float64(model.Config.ParameterCount())/1e6, w.Meta().Blocks(), o.Seq, w.Blocks())
-	}
+	o.note("%s: teacher of %.1fM parameters, %d windows of %d tokens, %d done", dev.Name(), float64(model.Config.ParameterCount())/1e6, w.Meta().Blocks(), o.Seq, w.Blocks())
+	buffers := o.buffers()
 	for w.Blocks() < w.Meta().Blocks() {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("teach: %w\nhint: the same command goes on behind the %d windows that are done", err, w.Blocks())
 		}
-		if err := o.windows(t, text, w); err != nil {
+		if err := o.windows(t, text, w, buffers); err != nil {
 			return err
 		}
 		if o.Progress != nil {
@@ -144,25 +143,46 @@ func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *d
 	return nil
 }
 
+func (o *TeachOptions) note(format string, args ...any) {
+	if o.Notes != nil {
+		o.Notes(format, args...)
+	}
+}
+
+// teachBuffers are what goes in and comes out of a teacher at once.
+type teachBuffers struct {
+	tokens, ids   []int32
+	numbers, logp []float32 // ids as numbers
+}
+
+func (o *TeachOptions) buffers() teachBuffers {
+	n := o.Rows * o.Seq
+	return teachBuffers{make([]int32, n), make([]int32, n*o.K), make([]float32, n*o.K), make([]float32, n*o.K)}
+}
+
 // windows computes and writes the next windows, as many as pass at once. Those
 // behind the text's end are of token 0 and are not written.
-func (o *TeachOptions) windows(t *teacher, text *data.Memory, w *topk.Writer) error {
-	ids := t.vm.Input(t.graph.Tokens).Ids()
+func (o *TeachOptions) windows(t *teacher, text *data.Memory, w *topk.Writer, b teachBuffers) error {
 	at := w.Blocks() * int64(o.Seq)
-	n := min(int64(len(ids)), text.Len()-at)
-	clear(ids[n:])
-	text.Read(ids[:n], at)
-	if err := t.vm.RunAll(); err != nil {
+	n := min(int64(len(b.tokens)), text.Len()-at)
+	clear(b.tokens[n:])
+	text.Read(b.tokens[:n], at)
+	err := engine.Write(t.vm.Input(t.graph.Tokens), b.tokens)
+	if err == nil {
+		err = t.vm.RunAll()
+	}
+	if err == nil {
+		err = errors.Join(engine.Read(t.vm.Output(t.graph.TopLogP), b.logp), engine.Read(t.vm.Output(t.graph.TopIDs), b.numbers))
+	}
+	if err != nil {
 		return fmt.Errorf("teacher: %w", err)
 	}
-	logp, numbers := t.vm.Output(t.graph.TopLogP).Float32s(), t.vm.Output(t.graph.TopIDs).Float32s()
-	top := make([]int32, o.Seq*o.K)
+	for i, x := range b.numbers {
+		b.ids[i] = int32(x)
+	}
 	for row := 0; row < o.Rows && w.Blocks() < w.Meta().Blocks(); row++ {
 		from, k := row*o.Seq*o.K, w.Positions()*o.K
-		for i := range k {
-			top[i] = int32(numbers[from+i])
-		}
-		if err := w.Append(top[:k], logp[from:from+k]); err != nil {
+		if err := w.Append(b.ids[from:from+k], b.logp[from:from+k]); err != nil {
 			return err
 		}
 	}

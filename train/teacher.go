@@ -147,10 +147,8 @@ func (l *lesson) bind(g *arch.Graph, p *engine.Program) {
 func (l *lesson) prepare(p *program, b *data.Batch, first int) error {
 	if l.teacher == nil {
 		t := p.graph.Teacher
-		ids, logp, at := p.vm.Input(t.IDs).Ids(), p.vm.Input(t.LogP).Float32s(), first*b.Seq*l.k
-		copy(ids, b.TopIDs[at:at+len(ids)])
-		copy(logp, b.TopLogP[at:at+len(logp)])
-		return nil
+		ids, logp, at := p.vm.Input(t.IDs), p.vm.Input(t.LogP), first*b.Seq*l.k
+		return errors.Join(engine.Write(ids, b.TopIDs[at:at+ids.Len()]), engine.Write(logp, b.TopLogP[at:at+logp.Len()]))
 	}
 	start := time.Now()
 	if err := l.teacher.run(b, first); err != nil {

@@ -44,7 +44,7 @@ func newTeach() *cobra.Command {
 	l.IntVar(&f.options.K, "k", 32, "log-probabilities of a position")
 	l.IntVar(&f.options.Seq, "seq", 2048, "tokens in a window: data.seq of the run that is to learn")
 	l.IntVar(&f.options.Rows, "rows", 0, "windows that pass the teacher at once (about 4096 tokens)")
-	l.StringVar(&f.options.Device, "device", "auto", "where to compute: auto or cpu")
+	l.StringVar(&f.options.Device, "device", "auto", "where to compute: auto, cpu or cuda")
 	l.IntVar(&f.options.Workers, "workers", 0, "processors that compute (all)")
 	l.BoolVar(&f.json, "json", false, "print the result as JSON")
 	return c
