@@ -1,7 +1,8 @@
 // Package bf16 multiplies bf16 matrices with AVX-512's dot product of bf16
 // pairs (VDPBF16PS), for the products that oneDNN runs at a fraction of the
 // peak: those of attention, which are small and strided, and the gradient of a
-// weight, whose left side is transposed.
+// weight, whose left side is transposed. Beside the products it has what attention
+// does between them (attention.c), and SwiGLU and the softmax of logits (rows.c).
 //
 // VDPBF16PS adds, in each of 16 lanes, the products of a pair of elements that
 // are neighbours in the summed dimension. So every operand is read as 32-bit
