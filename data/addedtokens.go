@@ -13,20 +13,17 @@ import (
 type addedTokens struct {
 	byFirst  [256][]addedToken // longest first
 	any      bool
-	ids      map[string]int32
-	texts    map[int32]string
 	cuttable bool // no token minds what stands around it, or holds a blank
 }
 
 func newAddedTokens(tokens []addedToken) (*addedTokens, error) {
-	a := &addedTokens{ids: make(map[string]int32), texts: make(map[int32]string), cuttable: true}
+	a := &addedTokens{cuttable: true}
 	for _, t := range tokens {
 		if t.Content == "" {
 			return nil, fmt.Errorf("added token %d is empty", t.ID)
 		}
 		a.any = true
 		a.byFirst[t.Content[0]] = append(a.byFirst[t.Content[0]], t)
-		a.ids[t.Content], a.texts[t.ID] = t.ID, t.Content
 		if t.LStrip || t.RStrip || t.SingleWord || slices.Contains([]byte(t.Content), ' ') {
 			a.cuttable = false
 		}

@@ -119,6 +119,9 @@ func newMemory(tok Tokenizer) *Memory {
 	if p, ok := tok.(*Pieces); ok && p.model.Normalizer().AddDummyPrefix {
 		m.prefix = 1
 	}
+	if t, ok := tok.(*HuggingFace); ok && t.prefixed() {
+		m.prefix = 1
+	}
 	return m
 }
 

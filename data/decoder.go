@@ -1,6 +1,9 @@
 package data
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // Decoder decodes ids one after the other, as they are drawn, and never gives
 // out half a character.
@@ -17,18 +20,27 @@ func NewDecoder(tok Tokenizer) Decoder {
 	if p, ok := tok.(*Pieces); ok {
 		return p.model.NewDecoder()
 	}
-	return &byteDecoder{tok: tok}
+	if t, ok := tok.(*HuggingFace); ok {
+		return &byteDecoder{token: t.token, strip: t.strips()}
+	}
+	return &byteDecoder{token: func(id int32) []byte { return tok.Decode([]int32{id}) }}
 }
 
 // byteDecoder holds back bytes that may still become a character.
 type byteDecoder struct {
-	tok     Tokenizer
+	token   func(id int32) []byte
+	strip   bool // a blank that begins the text is still to be taken off
 	pending []byte
 }
 
 // Append implements Decoder.
 func (d *byteDecoder) Append(dst []byte, id int32) []byte {
-	d.pending = append(d.pending, d.tok.Decode([]int32{id})...)
+	text := d.token(id)
+	if d.strip && len(text) > 0 {
+		d.strip = false
+		text = bytes.TrimPrefix(text, []byte(" "))
+	}
+	d.pending = append(d.pending, text...)
 	for len(d.pending) > 0 && utf8.FullRune(d.pending) {
 		_, width := utf8.DecodeRune(d.pending)
 		dst = append(dst, d.pending[:width]...)

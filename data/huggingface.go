@@ -3,9 +3,7 @@ package data
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"hash"
 	"hash/maphash"
 	"os"
 	"path/filepath"
@@ -14,8 +12,9 @@ import (
 	"mobilellm/data/internal/merge"
 )
 
-// HuggingFace is a byte-level BPE as any Hugging Face tokenizer.json describes
-// it: GPT-2's, Llama 3's, Qwen's. Its ids are those of the tokenizers library,
+// HuggingFace is a BPE as any Hugging Face tokenizer.json describes it: of bytes,
+// like GPT-2's, Llama 3's and Qwen's, or made from SentencePiece's with bytes for
+// what has no token, like Llama 2's. Its ids are those of the tokenizers library,
 // without the special tokens that a post-processor adds; broken UTF-8, which
 // that library cannot be given, is kept as it is.
 type HuggingFace struct {
@@ -25,203 +24,18 @@ type HuggingFace struct {
 	whole   map[string]int32 // words that are tokens whatever the merges say, see ignore_merges
 	byteIDs [256]int32
 	rules   merge.Table
-	added   *addedTokens
-	cutter  wordCutter
+	cutter  wordCutter // of bytes
+	pieces  *metaspace // made from SentencePiece's; nil for bytes
 
-	bos, eos int32 // -1 for none
-	cache    *wordCache
-	seed     maphash.Seed
-	print    string
-}
+	normalizer normalizer
+	added      *addedTokens // found in the text as it is
+	normalized *addedTokens // found in what the normalizer makes of the rest
+	specials   map[string]int32
+	bos, eos   int32 // -1 for none
 
-// loadHuggingFace builds the tokenizer of a tokenizer.json. The files beside
-// it say which tokens are BOS and EOS.
-func loadHuggingFace(file []byte, dir string) (*HuggingFace, error) {
-	var f generalJSON
-	if err := json.Unmarshal(file, &f); err != nil {
-		return nil, err
-	}
-	if err := f.unsupported(); err != nil {
-		return nil, err
-	}
-	t := &HuggingFace{file: file, cache: new(wordCache), seed: maphash.MakeSeed()}
-	if err := t.fill(&f); err != nil {
-		return nil, err
-	}
-	var err error
-	if t.cutter, err = newWordCutter(f.PreTokenizer); err != nil {
-		return nil, err
-	}
-	if t.added, err = newAddedTokens(f.AddedTokens); err != nil {
-		return nil, err
-	}
-	special, err := readSpecial(dir)
-	if err != nil {
-		return nil, err
-	}
-	t.bos, t.eos = t.special(special.BOS), t.special(special.EOS)
-	t.print = fingerprint(func(h hash.Hash) {
-		fmt.Fprintf(h, "tokenizer.json\x00%d\x00%d\x00", t.bos, t.eos)
-		h.Write(file)
-	})
-	return t, nil
-}
-
-// generalJSON is the part of tokenizer.json that decides ids.
-type generalJSON struct {
-	AddedTokens  []addedToken     `json:"added_tokens"`
-	Normalizer   *json.RawMessage `json:"normalizer"`
-	PreTokenizer *preTokenizer    `json:"pre_tokenizer"`
-	Decoder      *struct {
-		Type string `json:"type"`
-	} `json:"decoder"`
-	Model struct {
-		Type         string           `json:"type"`
-		Dropout      *float64         `json:"dropout"`
-		Prefix       *string          `json:"continuing_subword_prefix"`
-		Suffix       *string          `json:"end_of_word_suffix"`
-		IgnoreMerges bool             `json:"ignore_merges"`
-		ByteFallback bool             `json:"byte_fallback"`
-		Vocab        map[string]int32 `json:"vocab"`
-		Merges       []pair           `json:"merges"`
-	} `json:"model"`
-}
-
-func (f *generalJSON) unsupported() error {
-	bad := func(format string, args ...any) error {
-		return fmt.Errorf("%w: %s", errTokenizerKind, fmt.Sprintf(format, args...))
-	}
-	m := f.Model
-	switch {
-	case f.Normalizer != nil && string(*f.Normalizer) != "null":
-		return bad("normalizer %s", *f.Normalizer)
-	case m.Type != "BPE":
-		return bad("model.type %q, want \"BPE\"", m.Type)
-	case m.Dropout != nil && *m.Dropout != 0:
-		return bad("model.dropout %g", *m.Dropout)
-	case m.Prefix != nil && *m.Prefix != "":
-		return bad("model.continuing_subword_prefix %q", *m.Prefix)
-	case m.Suffix != nil && *m.Suffix != "":
-		return bad("model.end_of_word_suffix %q", *m.Suffix)
-	case m.ByteFallback:
-		return bad("model.byte_fallback true: only byte-level BPE is read\nhint: use the tokenizer.model beside it")
-	case f.Decoder == nil || f.Decoder.Type != "ByteLevel":
-		return bad("decoder is not ByteLevel")
-	}
-	return nil
-}
-
-// fill makes the tables of vocabulary and merges.
-func (t *HuggingFace) fill(f *generalJSON) error {
-	size := 0
-	for text, id := range f.Model.Vocab {
-		if id < 0 || id > 1<<24 {
-			return fmt.Errorf("token %q has id %d", text, id)
-		}
-		size = max(size, int(id)+1)
-	}
-	for _, a := range f.AddedTokens {
-		if a.ID < 0 || a.ID > 1<<24 {
-			return fmt.Errorf("added token %q has id %d", a.Content, a.ID)
-		}
-		size = max(size, int(a.ID)+1)
-	}
-	t.tokens = make([][]byte, size)
-	for i := range t.byteIDs {
-		t.byteIDs[i] = -1
-	}
-	if f.Model.IgnoreMerges {
-		t.whole = make(map[string]int32, len(f.Model.Vocab))
-	}
-	for text, id := range f.Model.Vocab {
-		token, err := unprintable(text)
-		if err != nil { // such as an added token that the vocabulary repeats
-			token = []byte(text)
-		} else if len(token) == 1 {
-			t.byteIDs[token[0]] = id
-		}
-		if t.tokens[id] != nil {
-			return fmt.Errorf("tokens %q and %q share id %d", t.tokens[id], token, id)
-		}
-		t.tokens[id] = token
-		if t.whole != nil && err == nil {
-			t.whole[string(token)] = id
-		}
-	}
-	for b, id := range t.byteIDs {
-		if id < 0 {
-			return fmt.Errorf("byte %#02x has no token", b)
-		}
-	}
-	for _, a := range f.AddedTokens {
-		t.tokens[a.ID] = []byte(a.Content)
-		if token, err := unprintable(a.Content); err == nil {
-			t.tokens[a.ID] = token
-		}
-	}
-	rules := make([]merge.Rule, len(f.Model.Merges))
-	for rank, p := range f.Model.Merges {
-		var ids [3]int32
-		for i, text := range [3]string{p[0], p[1], p[0] + p[1]} {
-			id, ok := f.Model.Vocab[text]
-			if !ok {
-				return fmt.Errorf("merge %d: token %q is not in the vocabulary", rank, text)
-			}
-			ids[i] = id
-		}
-		rules[rank] = merge.Rule{Pair: merge.Key(ids[0], ids[1]), Rank: int32(rank), Joined: ids[2]}
-	}
-	slices.Reverse(rules) // of two merges of one pair the library keeps the last
-	t.rules = merge.NewTable(rules)
-	return nil
-}
-
-// specialTokens are named in tokenizer_config.json or special_tokens_map.json.
-type specialTokens struct {
-	BOS specialToken `json:"bos_token"`
-	EOS specialToken `json:"eos_token"`
-}
-
-// specialToken is a text, or an object with it.
-type specialToken string
-
-// UnmarshalJSON accepts both, and null.
-func (s *specialToken) UnmarshalJSON(text []byte) error {
-	var object struct{ Content string }
-	if json.Unmarshal(text, (*string)(s)) == nil {
-		return nil
-	}
-	err := json.Unmarshal(text, &object)
-	*s = specialToken(object.Content)
-	return err
-}
-
-func readSpecial(dir string) (special specialTokens, err error) {
-	for _, name := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return special, err
-		}
-		if err := json.Unmarshal(text, &special); err != nil {
-			return special, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return special, nil
-}
-
-// special is the id of an added token; where none is named that of the usual
-// one, EndOfText.
-func (t *HuggingFace) special(name specialToken) int32 {
-	if name == "" {
-		name = EndOfText
-	}
-	if id, ok := t.added.ids[string(name)]; ok {
-		return id
-	}
-	return -1
+	cache *wordCache
+	seed  maphash.Seed
+	print string
 }
 
 // Encode returns the ids of text.
@@ -231,18 +45,35 @@ func (t *HuggingFace) Encode(text []byte) []int32 {
 
 // AppendEncode appends the ids of text to dst.
 func (t *HuggingFace) AppendEncode(dst []int32, text []byte) []int32 {
+	return t.appendPart(dst, text, true, true)
+}
+
+// appendPart leaves out the blank before the text where an earlier part has it.
+func (t *HuggingFace) appendPart(dst []int32, text []byte, first, _ bool) []int32 {
 	t.added.split(text, func(plain []byte, id int32) {
 		if id >= 0 {
 			dst = append(dst, id)
 			return
 		}
-		t.cutter.words(plain, func(word []byte) { dst = t.appendWord(dst, word) })
+		opens := &plain[0] == &text[0]
+		begins := first && opens
+		normal := t.normalizer.apply(plain, opens && !first)
+		t.normalized.split(normal, func(rest []byte, id int32) {
+			switch {
+			case id >= 0:
+				dst = append(dst, id)
+			case t.pieces != nil:
+				t.pieces.words(rest, begins && &rest[0] == &normal[0], func(word []byte) { dst = t.appendWord(dst, word) })
+			default:
+				t.cutter.words(rest, func(word []byte) { dst = t.appendWord(dst, word) })
+			}
+		})
 	})
 	return dst
 }
 
 func (t *HuggingFace) appendWord(dst []int32, word []byte) []int32 {
-	if len(word) == 1 && t.whole == nil {
+	if len(word) == 1 && t.whole == nil && t.pieces == nil {
 		return append(dst, t.byteIDs[word[0]])
 	}
 	if len(word) > longestCached {
@@ -264,21 +95,53 @@ func (t *HuggingFace) mergeWord(dst []int32, word []byte) []int32 {
 	}
 	var short [64]int32
 	symbols := short[:0]
+	if t.pieces != nil {
+		return t.rules.Apply(dst, t.pieces.appendSymbols(symbols, word, &t.byteIDs))
+	}
 	for _, c := range word {
 		symbols = append(symbols, t.byteIDs[c])
 	}
 	return t.rules.Apply(dst, symbols)
 }
 
-// Decode joins the tokens of ids.
+// Decode joins the tokens of ids, without the blank that encoding put before the
+// text.
 func (t *HuggingFace) Decode(ids []int32) []byte {
 	out := make([]byte, 0, 4*len(ids))
 	for _, id := range ids {
-		if id >= 0 && int(id) < len(t.tokens) {
-			out = append(out, t.tokens[id]...)
-		}
+		out = append(out, t.token(id)...)
+	}
+	if t.strips() {
+		out = bytes.TrimPrefix(out, []byte(" "))
 	}
 	return out
+}
+
+// token is the text of an id in the midst of others.
+func (t *HuggingFace) token(id int32) []byte {
+	if id < 0 || int(id) >= len(t.tokens) {
+		return nil
+	}
+	return t.tokens[id]
+}
+
+// strips says whether a blank that begins a text is taken off.
+func (t *HuggingFace) strips() bool { return t.pieces != nil && t.pieces.strip }
+
+// prefixed says whether encoding puts a blank before a text.
+func (t *HuggingFace) prefixed() bool {
+	return t.pieces != nil && (t.normalizer.prefix || t.pieces.prefix != "never")
+}
+
+// tokenBytes is the length of the text of each id, 0 for BOS and EOS.
+func (t *HuggingFace) tokenBytes() []int32 {
+	lengths := make([]int32, len(t.tokens))
+	for id, token := range t.tokens {
+		if int32(id) != t.bos && int32(id) != t.eos {
+			lengths[id] = int32(len(token))
+		}
+	}
+	return lengths
 }
 
 // VocabSize is the number of ids.
@@ -300,7 +163,7 @@ func (t *HuggingFace) Save(dir string) error {
 	config := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false}
 	for name, id := range map[string]int32{"bos_token": t.bos, "eos_token": t.eos} {
 		if id >= 0 {
-			special[name], config[name] = t.added.texts[id], t.added.texts[id]
+			special[name], config[name] = t.tokenText(id), t.tokenText(id)
 		}
 	}
 	files := map[string][]byte{"tokenizer.json": t.file}
@@ -322,15 +185,27 @@ func (t *HuggingFace) Save(dir string) error {
 	return nil
 }
 
+// tokenText is the name of an added token.
+func (t *HuggingFace) tokenText(id int32) string {
+	for text, known := range t.specials {
+		if known == id {
+			return text
+		}
+	}
+	return ""
+}
+
 // cut finds a blank between two ASCII letters: of the patterns that are known
-// to keep it with what follows, and where no added token reaches over.
+// to keep it with what follows, or where no merge reaches over, and where no
+// added token does.
 func (t *HuggingFace) cut(text []byte, from int) int {
-	if !t.cutter.cuttable || !t.added.cuttable {
+	cuttable := t.cutter.cuttable || t.pieces != nil
+	if !cuttable || !t.added.cuttable || !t.normalized.cuttable || !t.normalizer.cuttable {
 		return len(text)
 	}
 	isLetter := func(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
 	for i := max(from, 1); i+1 < len(text); i++ {
-		if text[i] == ' ' && isLetter(text[i-1]) && isLetter(text[i+1]) {
+		if text[i] == ' ' && isLetter(text[i-1]) && isLetter(text[i+1]) && !t.pieces.reaches(text[i-1]) {
 			return i
 		}
 	}

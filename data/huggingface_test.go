@@ -17,8 +17,8 @@ func TestHuggingFaceIDs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) < 7 {
-		t.Fatalf("%d golden files, want 7 or more", len(files))
+	if len(files) < 13 {
+		t.Fatalf("%d golden files, want 13 or more", len(files))
 	}
 	for _, file := range files {
 		dir := filepath.Dir(file)
@@ -58,6 +58,14 @@ func TestHuggingFaceIDs(t *testing.T) {
 				}
 				if got := strings.ToValidUTF8(string(tok.Decode(row.IDs)), "\ufffd"); got != row.Decoded {
 					t.Errorf("decoding %v: %q, want %q", row.IDs, got, row.Decoded)
+				}
+				var stream []byte
+				d := NewDecoder(tok)
+				for _, id := range row.IDs {
+					stream = d.Append(stream, id)
+				}
+				if stream = d.Flush(stream); string(stream) != string(tok.Decode(row.IDs)) {
+					t.Errorf("decoding %v one by one: %q, want %q", row.IDs, stream, tok.Decode(row.IDs))
 				}
 				cut := Cutter(tok)
 				for at := cut(text, 1); at < len(text); at = cut(text, at+1) {

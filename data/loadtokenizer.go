@@ -14,8 +14,9 @@ import (
 var errTokenizerKind = errors.New("unknown tokenizer kind")
 
 // LoadTokenizer reads a tokenizer: a SentencePiece BPE model (.model), a
-// Hugging Face tokenizer.json with a byte-level BPE, or a folder that holds
-// tokenizer.model or, if there is none, tokenizer.json. A file of another kind
+// Hugging Face tokenizer.json with a BPE of bytes or one made from SentencePiece's
+// (byte_fallback), or a folder that holds tokenizer.model or, if there is none,
+// tokenizer.json. A file of another kind
 // gives an error that says which part is unknown.
 func LoadTokenizer(path string) (Tokenizer, error) {
 	info, err := os.Stat(path)

@@ -26,6 +26,9 @@ type preTokenizer struct {
 	AddPrefixSpace   *bool  `json:"add_prefix_space"`
 	UseRegex         *bool  `json:"use_regex"`
 	IndividualDigits bool   `json:"individual_digits"`
+	Replacement      string `json:"replacement"`
+	PrependScheme    string `json:"prepend_scheme"`
+	Split            *bool  `json:"split"`
 }
 
 // blankBegins are patterns of which it is known that a blank between two ASCII

@@ -9,7 +9,7 @@ func (m *Model) Cut(text []byte, from int) int {
 		return len(text)
 	}
 	for i := max(from, 1); i+1 < len(text); i++ {
-		if text[i] == ' ' && isLetter(text[i-1]) && isLetter(text[i+1]) && !m.joints.has(rune(text[i-1]), m.fold(' ')) {
+		if text[i] == ' ' && isLetter(text[i-1]) && isLetter(text[i+1]) && !m.joints.Has(rune(text[i-1]), m.fold(' ')) {
 			return i
 		}
 	}

@@ -102,7 +102,7 @@ func (e *encoder) wordEnd(text []byte, previous rune) int {
 		} else if r == ' ' && escape {
 			r = blankRune
 		}
-		if previous >= 0 && !e.joints.has(previous, r) {
+		if previous >= 0 && !e.joints.Has(previous, r) {
 			return i
 		}
 		previous = r

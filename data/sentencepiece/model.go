@@ -32,7 +32,7 @@ type Model struct {
 
 	symbols symbolTable
 	rules   merge.Table
-	joints  joints
+	joints  merge.Joints
 	unused  bool // some piece is Unused
 
 	cache *cache
@@ -222,7 +222,7 @@ func (m *Model) prepareMerging() {
 				rules = append(rules, merge.Rule{Pair: merge.Key(left, right), Rank: ranks[i], Joined: int32(i)})
 			}
 		}
-		m.joints.add(p.Text)
+		m.joints.Add(p.Text)
 	}
 	m.rules = merge.NewTable(rules)
 }

@@ -13,7 +13,7 @@ import pathlib
 import random
 import sys
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 here = pathlib.Path(__file__).parent
 corpus = (here / "sample.txt").read_text().splitlines()
@@ -52,6 +52,35 @@ def tokenizer(pre, special=("<|endoftext|>",), added=(), ignore_merges=False):
     return t
 
 
+def pieces(normalizer, pre, strip=1, learn=None, added=()):
+    """As Hugging Face writes SentencePiece's BPE: characters, bytes for the others."""
+    special = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
+    t = Tokenizer(models.BPE())
+    t.normalizer, t.pre_tokenizer = normalizers.Replace(" ", "▁"), learn
+    trainer = trainers.BpeTrainer(vocab_size=800, special_tokens=special, limit_alphabet=60, show_progress=False)
+    t.train_from_iterator(corpus, trainer)
+    j = json.loads(t.to_str())
+    j["added_tokens"] = j["added_tokens"][:3]
+    j["model"].update(byte_fallback=True, fuse_unk=True, unk_token="<unk>")
+    t = Tokenizer.from_str(json.dumps(j))
+    t.normalizer = normalizer
+    if pre is not None:
+        t.pre_tokenizer = pre
+    else:
+        t = Tokenizer.from_str(json.dumps({**json.loads(t.to_str()), "pre_tokenizer": None}))
+    end = [decoders.Strip(" ", 1, 0)] if strip else []
+    t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), *end])
+    t.add_tokens(list(added))
+    return t
+
+
+def metaspace(scheme, split):
+    return pre_tokenizers.Metaspace("▁", prepend_scheme=scheme, split=split)
+
+
+LLAMA2 = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+MIXED = [AddedToken("<n>", normalized=True), AddedToken("cab", normalized=True, single_word=True), AddedToken("<lr>", lstrip=True, rstrip=True, normalized=False), AddedToken("n o", normalized=True)]
+
 TOKENIZERS = {
     "gpt2": tokenizer(level(use_regex=True)),
     "prefix": tokenizer(level(use_regex=True, add_prefix_space=True), added=[AddedToken("<a b>"), AddedToken("dog", single_word=True)]),
@@ -65,6 +94,15 @@ TOKENIZERS = {
         [AddedToken("<l>", lstrip=True), AddedToken("<r>", rstrip=True), AddedToken("<lr>", lstrip=True, rstrip=True, normalized=False), AddedToken("ab"), AddedToken("abc")],
     ),
 }
+WITH_NORMALIZER = {
+    "nfc": tokenizer(split(QWEN), ["<|endoftext|>"], [AddedToken("caf\u00e9", normalized=True), AddedToken("e\u0301<", normalized=False), AddedToken("o\u0308k", normalized=True)]),
+    "llama2": pieces(LLAMA2, None, learn=metaspace("never", True)),
+    "llama2-added": pieces(LLAMA2, None, learn=metaspace("never", False), added=MIXED),
+    "metaspace-first": pieces(None, metaspace("first", False), learn=metaspace("never", True), added=MIXED),
+    "metaspace-always": pieces(normalizers.NFC(), metaspace("always", True), learn=metaspace("never", False), added=MIXED),
+    "metaspace-never": pieces(normalizers.Replace(" ", "▁"), metaspace("never", True), strip=0),
+}
+WITH_NORMALIZER["nfc"].normalizer = normalizers.NFC()
 TOKENIZERS["llama3"].post_processor = processors.ByteLevel(trim_offsets=False)
 
 LANGUAGES = [
@@ -78,7 +116,18 @@ LANGUAGES = [
 ]
 
 
-def texts(count, seed):
+# What normalisation is about: composed and not, marks out of order, many of them,
+# excluded compositions, Hangul; and blanks, which the others replace.
+NORMALISED = [
+    "caf\u00e9 cafe\u0301 e\u0301< o\u0308k \u00f6k", "a\u0323\u0307 a\u0307\u0323 \u1e69 s\u0323\u0307 s\u0307\u0323", "\u0344 \u0958 \u2126 \u212b \ufb1f \u1112\u1161\u11ab \ud55c \uac00\u11a8",
+    "z" + "\u0301\u0323\u0315" * 13 + " after", "q" + "\u0301" * 64 + "\u0328x\u0301", "\u0301 alone \u0301\u0300", "\u0300" * 31,
+    " a", "  a  b ", "\u2581a \u2581 b", "a\u2581b", "\n a", "</s>", "</s>a </s> b", "<s> a<s>", "<n>a <n> b<n>", "cab cab, cabs x-cab", "n o no n  o", "\t\ttab", "🙂 🙂", "a<lr> b",
+    "<0x41> A", "▁", "▁▁▁", "a " * 50, "the quick brown fox " * 5,
+]
+
+
+def texts(count, seed, more=()):
+    yield from more
     r = random.Random(seed)
     pool = list("aabcdeinostT  \n\r\t.,'\"-012/s") + list("éß日本👍½가İſ") + ["\u0301", "\u00a0", "\u3000", "<lr>", "<l>", "<r>", "ab", "dog", "'LL", "<|endoftext|>"]
     yield from LANGUAGES
@@ -92,11 +141,11 @@ def texts(count, seed):
 
 def write(folder, count, seed):
     folder.mkdir(exist_ok=True)
-    for name, t in TOKENIZERS.items():
+    for name, t in {**TOKENIZERS, **WITH_NORMALIZER}.items():
         file = folder / name / "tokenizer.json"
         file.parent.mkdir(exist_ok=True)
         file.write_text(t.to_str())
-        rows = [{"text": s, "ids": t.encode(s, add_special_tokens=False).ids} for s in texts(count, seed)]
+        rows = [{"text": s, "ids": t.encode(s, add_special_tokens=False).ids} for s in texts(count, seed, NORMALISED if name in WITH_NORMALIZER else ())]
         for row in rows:
             row["decoded"] = t.decode(row["ids"], skip_special_tokens=False)
         with gzip.GzipFile(file.parent / "golden.json.gz", "wb", mtime=0) as f:
