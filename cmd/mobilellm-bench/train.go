@@ -11,18 +11,17 @@ import (
 
 	"mobilellm/configs"
 	"mobilellm/engine"
-	"mobilellm/engine/cpu"
 	"mobilellm/internal/cli"
 	"mobilellm/train"
 	"mobilellm/train/benchmark"
 )
 
 type options struct {
-	config, precision, recompute       string
-	set                                []string
-	batch, seq, steps, warmUp, workers int
-	peak                               time.Duration
-	json                               bool
+	config, device, precision, recompute string
+	set                                  []string
+	batch, seq, steps, warmUp, workers   int
+	peak                                 time.Duration
+	json                                 bool
 }
 
 func trainCommand() *cobra.Command {
@@ -40,7 +39,8 @@ func trainCommand() *cobra.Command {
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
 	f.IntVar(&o.batch, "batch", 4, "sequences in a step")
 	f.IntVar(&o.seq, "seq", 512, "tokens in a sequence")
-	f.StringVar(&o.precision, "precision", "auto", "float32, bf16, or auto: bf16 where the processor has it")
+	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or auto")
+	f.StringVar(&o.precision, "precision", "auto", "float32, bf16, or auto: bf16 where the device has it")
 	f.StringVar(&o.recompute, "recompute", "none", "activations to make again: none, attention or block")
 	f.IntVar(&o.steps, "steps", 5, "steps to measure")
 	f.IntVar(&o.warmUp, "warm-up", 1, "steps before them")
@@ -62,8 +62,12 @@ func measure(ctx context.Context, o options) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	dev := cpu.New(cpu.Options{Workers: o.workers})
-	defer dev.Close()
+	opened, err := train.OpenDevice(o.device, o.workers, func(text string) { fmt.Fprintln(os.Stderr, text) })
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	dev := opened.(benchmark.Device)
 	for _, m := range dev.Missing() {
 		fmt.Fprintln(os.Stderr, "slower without", m)
 	}

@@ -20,6 +20,7 @@ import (
 	"mobilellm/engine/cuda/shadow"
 	"mobilellm/optim"
 	"mobilellm/train"
+	"mobilellm/train/benchmark"
 )
 
 // open makes a device on a shadow and closes it at the end of the test, by when
@@ -255,6 +256,21 @@ func TestProfile(t *testing.T) {
 	}
 	if kinds["headloss"] != 2*20 || kinds["attention"] != 4*2*20 {
 		t.Errorf("the profile counts %v", kinds)
+	}
+}
+
+// A benchmark's step is a training step; the measured ones are without marks.
+func TestBenchmark(t *testing.T) {
+	c := small(text(t))
+	dev, driver := open(t, shadow.Options{}, cuda.Options{})
+	r, err := benchmark.Run(context.Background(), dev, benchmark.Machine{Peak: 1}, benchmark.Config{
+		Model: c.Model.Resolved(), Optim: c.Optim, Batch: 2, Seq: 16, Steps: 2, WarmUp: 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := math.Log(257); math.Abs(r.LastLoss-want) > 1 || driver.Replays != 3 || len(r.Profile) < 10 {
+		t.Errorf("loss %v of about %v, %d graphs launched, %d rows of profile", r.LastLoss, want, driver.Replays, len(r.Profile))
 	}
 }
 

@@ -7,27 +7,47 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/engine"
-	"mobilellm/engine/cpu"
+	"mobilellm/train"
 )
+
+// Device is what is measured.
+type Device interface {
+	train.Device
+	// ProductPeak is Peak for an m×n×k product.
+	ProductPeak(p engine.Precision, m, n, k int, run time.Duration) (float64, error)
+}
+
+// summer is a device that reads host memory on all its workers.
+type summer interface{ Sum(x []float32) float64 }
+
+// copier is a device that measures its memory by itself, in bytes per second.
+type copier interface{ ReadBandwidth() (float64, error) }
 
 // Machine are the measured limits of a machine.
 type Machine struct {
 	Device string  `json:"device"`
-	Peak   float64 `json:"peak_gflops"`          // 2048³ product
+	Edge   int     `json:"peak_edge"` // of the product that the peak is of
+	Peak   float64 `json:"peak_gflops"`          // 2048³ product, on a GPU 8192³
 	Shape  float64 `json:"shape_gflops"`         // the model's largest layer product
-	Read   float64 `json:"read_gigabytes_per_s"` // sum over an array beyond all caches
+	Read   float64 `json:"read_gigabytes_per_s"` // sum over an array beyond all caches; on a GPU a copy, read and written
 }
 
 // MeasureMachine measures the peaks; run is the length of each of the product's
 // five runs.
-func MeasureMachine(dev *cpu.Device, c arch.Config, tokens int, p engine.Precision, run time.Duration) (Machine, error) {
-	m := Machine{Device: dev.Name()}
+func MeasureMachine(dev Device, c arch.Config, tokens int, p engine.Precision, run time.Duration) (Machine, error) {
+	m := Machine{Device: dev.Name(), Edge: 2048}
+	if _, ok := dev.(train.Accelerator); ok {
+		m.Edge = 8192
+	}
 	peak, err := dev.Peak(p, run)
 	if err != nil {
 		return m, fmt.Errorf("benchmark: peak: %w", err)
 	}
 	m.Peak = peak / 1e9
-	rows := max(tokens/dev.Workers(), 1)
+	rows := max(tokens/dev.Workers(), 1) // each worker has a product of its own
+	if _, ok := dev.(train.Accelerator); ok {
+		rows = tokens
+	}
 	if peak, err = dev.ProductPeak(p, rows, 2*c.FFNDim, c.Dim, run/5); err != nil {
 		return m, fmt.Errorf("benchmark: peak of the model's product: %w", err)
 	}
@@ -37,7 +57,12 @@ func MeasureMachine(dev *cpu.Device, c arch.Config, tokens int, p engine.Precisi
 }
 
 // readBandwidth sums 256 MB, more than the caches hold, three times and returns the best GB/s.
-func readBandwidth(dev *cpu.Device) (float64, error) {
+func readBandwidth(dev Device) (float64, error) {
+	if c, ok := dev.(copier); ok {
+		best, err := c.ReadBandwidth()
+		return best / 1e9, err
+	}
+	sum := dev.(summer)
 	const bytes, piece = 256 << 20, 1 << 20
 	mem, err := dev.Alloc(bytes)
 	if err != nil {
@@ -54,7 +79,7 @@ func readBandwidth(dev *cpu.Device) (float64, error) {
 	var best float64
 	for range 3 {
 		start := time.Now()
-		dev.Sum(x)
+		sum.Sum(x)
 		best = max(best, bytes/time.Since(start).Seconds()/1e9)
 	}
 	return best, nil

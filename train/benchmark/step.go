@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,8 +15,8 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/engine"
-	"mobilellm/engine/cpu"
 	"mobilellm/optim"
+	"mobilellm/train"
 )
 
 // Config says what to measure.
@@ -46,14 +47,14 @@ type Result struct {
 	TokensPerSecond float64      `json:"tokens_per_second"` // of the median step
 	Share           float64      `json:"share_of_peak"`
 	PlannedBytes    int64        `json:"planned_bytes"` // weights, gradients, moments, arena
-	PeakBytes       int64        `json:"peak_bytes"`    // VmHWM of the process
+	PeakBytes       int64        `json:"peak_bytes"`    // VmHWM of the process, or what is in use of a GPU's memory
 	LastLoss        float64      `json:"loss"`
 	Profile         []engine.Row `json:"profile"`
 }
 
 // Run measures training steps on random tokens. The machine's peaks are given,
 // so that they can be measured once for several runs.
-func Run(ctx context.Context, dev *cpu.Device, m Machine, c Config) (*Result, error) {
+func Run(ctx context.Context, dev Device, m Machine, c Config) (*Result, error) {
 	s, err := newStepper(dev, c)
 	if err != nil {
 		return nil, err
@@ -68,8 +69,8 @@ func Run(ctx context.Context, dev *cpu.Device, m Machine, c Config) (*Result, er
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if i == c.WarmUp {
-			s.vm.Profile().Reset()
+		if p := s.vm.Profile(); p != nil && i == c.WarmUp {
+			p.Reset()
 		}
 		start := time.Now()
 		if r.LastLoss, err = s.step(); err != nil {
@@ -83,8 +84,39 @@ func Run(ctx context.Context, dev *cpu.Device, m Machine, c Config) (*Result, er
 	r.TokensPerSecond = float64(c.Batch*c.Seq) / median
 	r.Share = r.TokensPerSecond * float64(r.FLOPsPerToken) / (m.Peak * 1e9)
 	r.PeakBytes = peakMemory()
+	if a, ok := dev.(train.Accelerator); ok {
+		free, total := a.Memory()
+		r.PeakBytes = total - free
+		if err := s.profile(); err != nil {
+			return nil, err
+		}
+	}
 	r.Profile = s.vm.Profile().Rows()
 	return r, nil
+}
+
+// profile compiles the program again to time every operation: on an accelerator
+// that keeps a step from being launched as one graph, so the measured steps do
+// without.
+func (s *stepper) profile() error {
+	if err := s.vm.Close(); err != nil {
+		return err
+	}
+	if err := s.compile(true); err != nil {
+		return err
+	}
+	if err := s.writeInputs(); err != nil {
+		return err
+	}
+	for i := range 3 {
+		if i == 1 {
+			s.vm.Profile().Reset()
+		}
+		if _, err := s.step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Model is what a peer needs to build the same model.
@@ -121,16 +153,17 @@ func Median(x []float64) float64 {
 // stepper holds a model in training.
 type stepper struct {
 	config  Config
-	dev     *cpu.Device
+	dev     Device
 	graph   *arch.Graph
 	weights *engine.Weights
 	vm      *engine.VM
 	params  []optim.Param
 	optim   optim.Optimizer
+	remote  engine.Update // of an accelerator, in place of params and optim
 	start   time.Duration
 }
 
-func newStepper(dev *cpu.Device, c Config) (*stepper, error) {
+func newStepper(dev Device, c Config) (*stepper, error) {
 	s := &stepper{config: c, dev: dev}
 	var shapes []engine.Parameter
 	for _, p := range c.Model.Parameters() {
@@ -141,19 +174,32 @@ func newStepper(dev *cpu.Device, c Config) (*stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.compile(); err != nil {
-		s.close()
-		return nil, err
-	}
-	s.initialise()
-	if s.optim, err = optim.New(c.Optim, s.params, dev); err != nil {
-		s.close()
-		return nil, err
+	_, away := dev.(train.Accelerator)
+	for _, step := range []func() error{
+		func() error { return s.compile(!away) }, s.initialise, s.makeOptimizer, s.writeInputs,
+	} {
+		if err := step(); err != nil {
+			s.close()
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-func (s *stepper) compile() error {
+func (s *stepper) makeOptimizer() (err error) {
+	if a, ok := s.dev.(train.Accelerator); ok {
+		var decays []bool
+		for _, p := range s.config.Model.Parameters() {
+			decays = append(decays, !p.Norm)
+		}
+		s.remote, err = a.NewUpdate(s.config.Optim, s.weights, decays, 1)
+		return err
+	}
+	s.optim, err = optim.New(s.config.Optim, s.params, s.dev)
+	return err
+}
+
+func (s *stepper) compile(profile bool) error {
 	start := time.Now()
 	var err error
 	if s.graph, err = s.config.Model.BuildTraining(s.config.Batch, s.config.Seq); err != nil {
@@ -161,14 +207,23 @@ func (s *stepper) compile() error {
 	}
 	s.vm, err = engine.Compile(engine.Program{
 		Outputs: []*gorgonia.Node{s.graph.Loss}, Gradients: s.graph.Gradients, Weights: s.weights,
-	}, s.dev, engine.Options{Precision: s.config.Precision, Recompute: s.config.Recompute, Profile: true})
+	}, s.dev, engine.Options{Precision: s.config.Precision, Recompute: s.config.Recompute, Profile: profile})
 	s.start = time.Since(start)
 	return err
 }
 
-func (s *stepper) initialise() {
+func (s *stepper) initialise() error {
 	for _, p := range s.config.Model.Parameters() {
-		value := s.weights.Value(p.Name).Float32s()
+		t := s.weights.Value(p.Name)
+		var value []float32
+		if t.OnHost() {
+			value = t.Float32s()
+			s.params = append(s.params, optim.Param{
+				Name: p.Name, Decay: !p.Norm, Value: value, Grad: s.weights.Gradient(p.Name).Float32s(),
+			})
+		} else {
+			value = make([]float32, t.Len())
+		}
 		const piece = 1 << 16
 		s.dev.For((len(value)+piece-1)/piece, func(_, i int) {
 			rng := rand.New(rand.NewPCG(1, uint64(i)))
@@ -180,23 +235,37 @@ func (s *stepper) initialise() {
 				}
 			}
 		})
-		s.params = append(s.params, optim.Param{
-			Name: p.Name, Decay: !p.Norm, Value: value, Grad: s.weights.Gradient(p.Name).Float32s(),
-		})
+		if !t.OnHost() {
+			if err := engine.Write(t, value); err != nil {
+				return err
+			}
+		}
 	}
 	s.weights.Changed()
+	return nil
+}
+
+// writeInputs gives the program random tokens.
+func (s *stepper) writeInputs() error {
 	rng := rand.New(rand.NewPCG(2, 3))
-	tokens, targets := s.vm.Input(s.graph.Tokens).Ids(), s.vm.Input(s.graph.Targets).Ids()
+	n := s.config.Batch * s.config.Seq
+	tokens, targets := make([]int32, n), make([]int32, n)
 	for i := range tokens {
 		tokens[i] = int32(rng.IntN(s.config.Model.VocabSize))
 		targets[i] = int32(rng.IntN(s.config.Model.VocabSize))
 	}
-	s.vm.Input(s.graph.Scale).Float32s()[0] = 1 / float32(len(tokens))
+	return errors.Join(
+		engine.Write(s.vm.Input(s.graph.Tokens), tokens),
+		engine.Write(s.vm.Input(s.graph.Targets), targets),
+		engine.Write(s.vm.Input(s.graph.Scale), []float32{1 / float32(n)}))
 }
 
 func (s *stepper) step() (float64, error) {
 	if err := s.vm.RunAll(); err != nil {
 		return 0, err
+	}
+	if s.remote != nil {
+		return s.updateRemote()
 	}
 	timed := func(name string, f func()) {
 		start := time.Now()
@@ -212,10 +281,32 @@ func (s *stepper) step() (float64, error) {
 	return float64(s.vm.Output(s.graph.Loss).Float32s()[0]), nil
 }
 
+// updateRemote ends a step as a training loop does: the loss comes back with the
+// norm.
+func (s *stepper) updateRemote() (float64, error) {
+	start := time.Now()
+	s.remote.Collect(0, s.vm.Output(s.graph.Loss))
+	s.remote.Step(s.config.Optim.LR)
+	losses, _, err := s.remote.Result()
+	if err != nil {
+		return 0, err
+	}
+	if p := s.vm.Profile(); p != nil {
+		p.Add("optimizer", time.Since(start))
+	}
+	return float64(losses[0]), nil
+}
+
 // bytes is what the plan says is held: weights, gradients, copies, two moments,
 // and activations.
 func (s *stepper) bytes() int64 {
 	n := s.weights.Bytes() + s.vm.Bytes()
+	if s.remote != nil {
+		for _, m := range s.remote.Moments() {
+			n += m.Value.Bytes()
+		}
+		return n
+	}
 	for _, t := range s.optim.State() {
 		n += 4*int64(len(t.Data)) + 2*int64(len(t.Half))
 	}
@@ -225,6 +316,9 @@ func (s *stepper) bytes() int64 {
 func (s *stepper) close() {
 	if s.vm != nil {
 		_ = s.vm.Close() // memory of a measurement that is over
+	}
+	if s.remote != nil {
+		_ = s.remote.Close()
 	}
 	_ = s.weights.Close()
 }
@@ -251,14 +345,14 @@ func peakMemory() int64 {
 func (r *Result) String() string {
 	slowest, fastest := slices.Max(r.StepSeconds), slices.Min(r.StepSeconds)
 	return fmt.Sprintf(`device            %s
-peak              %.0f GFLOP/s %s (2048³), %.0f at the model's shape; read %.1f GB/s
+peak              %.0f GFLOP/s %s (%d³), %.0f at the model's shape; read %.1f GB/s
 model             %.1f M parameters, %.1f MFLOP a token, %d×%d tokens, recompute %s
 start             %.2f s to the first step
 step              %.3f s median of %d (%.3f to %.3f)
 speed             %.0f tokens/s, %.1f %% of peak
 memory            %.2f GB peak, %.2f GB planned
 `,
-		r.Device, r.Peak, r.Precision, r.Shape, r.Read,
+		r.Device, r.Peak, r.Precision, r.Edge, r.Shape, r.Read,
 		float64(r.Parameters)/1e6, float64(r.FLOPsPerToken)/1e6, r.Batch, r.Seq, r.Recompute,
 		r.StartSeconds, Median(r.StepSeconds), len(r.StepSeconds), fastest, slowest,
 		r.TokensPerSecond, 100*r.Share, float64(r.PeakBytes)/1e9, float64(r.PlannedBytes)/1e9)
