@@ -29,10 +29,14 @@ const usualShared = 48 << 10
 
 // load takes the modules that are part of the program to the GPU.
 func (d *Driver) load() error {
-	for name, image := range kernels.Modules() {
-		m, err := cu.LoadData(string(image))
+	modules, err := kernels.Modules()
+	if err != nil {
+		return fmt.Errorf("cuda: %w", err)
+	}
+	for _, module := range modules {
+		m, err := cu.LoadData(string(module.Image))
 		if err != nil {
-			return fmt.Errorf("cuda: kernels of %s: %w\nhint: they want compute capability 8.0 and a driver of CUDA 12 or above", name, err)
+			return fmt.Errorf("cuda: kernels of %s: %w\nhint: they want compute capability 8.0 and a driver of CUDA 13 or above", module.Name, err)
 		}
 		d.modules = append(d.modules, m)
 	}

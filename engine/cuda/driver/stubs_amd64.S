@@ -42,1144 +42,1193 @@ cuArrayGetDescriptor_v2:
 	jmp *%r11
 .size cuArrayGetDescriptor_v2, .-cuArrayGetDescriptor_v2
 
+.globl cuCtxCreate_v2
+.type cuCtxCreate_v2, @function
+cuCtxCreate_v2:
+	movq mobilellm_stub_table+40(%rip), %r11
+	jmp *%r11
+.size cuCtxCreate_v2, .-cuCtxCreate_v2
+
 .globl cuCtxCreate_v4
 .type cuCtxCreate_v4, @function
 cuCtxCreate_v4:
-	movq mobilellm_stub_table+40(%rip), %r11
+	movq mobilellm_stub_table+48(%rip), %r11
 	jmp *%r11
 .size cuCtxCreate_v4, .-cuCtxCreate_v4
 
 .globl cuCtxDestroy_v2
 .type cuCtxDestroy_v2, @function
 cuCtxDestroy_v2:
-	movq mobilellm_stub_table+48(%rip), %r11
+	movq mobilellm_stub_table+56(%rip), %r11
 	jmp *%r11
 .size cuCtxDestroy_v2, .-cuCtxDestroy_v2
 
 .globl cuCtxDisablePeerAccess
 .type cuCtxDisablePeerAccess, @function
 cuCtxDisablePeerAccess:
-	movq mobilellm_stub_table+56(%rip), %r11
+	movq mobilellm_stub_table+64(%rip), %r11
 	jmp *%r11
 .size cuCtxDisablePeerAccess, .-cuCtxDisablePeerAccess
 
 .globl cuCtxEnablePeerAccess
 .type cuCtxEnablePeerAccess, @function
 cuCtxEnablePeerAccess:
-	movq mobilellm_stub_table+64(%rip), %r11
+	movq mobilellm_stub_table+72(%rip), %r11
 	jmp *%r11
 .size cuCtxEnablePeerAccess, .-cuCtxEnablePeerAccess
 
 .globl cuCtxGetApiVersion
 .type cuCtxGetApiVersion, @function
 cuCtxGetApiVersion:
-	movq mobilellm_stub_table+72(%rip), %r11
+	movq mobilellm_stub_table+80(%rip), %r11
 	jmp *%r11
 .size cuCtxGetApiVersion, .-cuCtxGetApiVersion
 
 .globl cuCtxGetCacheConfig
 .type cuCtxGetCacheConfig, @function
 cuCtxGetCacheConfig:
-	movq mobilellm_stub_table+80(%rip), %r11
+	movq mobilellm_stub_table+88(%rip), %r11
 	jmp *%r11
 .size cuCtxGetCacheConfig, .-cuCtxGetCacheConfig
 
 .globl cuCtxGetCurrent
 .type cuCtxGetCurrent, @function
 cuCtxGetCurrent:
-	movq mobilellm_stub_table+88(%rip), %r11
+	movq mobilellm_stub_table+96(%rip), %r11
 	jmp *%r11
 .size cuCtxGetCurrent, .-cuCtxGetCurrent
 
 .globl cuCtxGetDevice
 .type cuCtxGetDevice, @function
 cuCtxGetDevice:
-	movq mobilellm_stub_table+96(%rip), %r11
+	movq mobilellm_stub_table+104(%rip), %r11
 	jmp *%r11
 .size cuCtxGetDevice, .-cuCtxGetDevice
 
 .globl cuCtxGetFlags
 .type cuCtxGetFlags, @function
 cuCtxGetFlags:
-	movq mobilellm_stub_table+104(%rip), %r11
+	movq mobilellm_stub_table+112(%rip), %r11
 	jmp *%r11
 .size cuCtxGetFlags, .-cuCtxGetFlags
 
 .globl cuCtxGetLimit
 .type cuCtxGetLimit, @function
 cuCtxGetLimit:
-	movq mobilellm_stub_table+112(%rip), %r11
+	movq mobilellm_stub_table+120(%rip), %r11
 	jmp *%r11
 .size cuCtxGetLimit, .-cuCtxGetLimit
 
 .globl cuCtxGetSharedMemConfig
 .type cuCtxGetSharedMemConfig, @function
 cuCtxGetSharedMemConfig:
-	movq mobilellm_stub_table+120(%rip), %r11
+	movq mobilellm_stub_table+128(%rip), %r11
 	jmp *%r11
 .size cuCtxGetSharedMemConfig, .-cuCtxGetSharedMemConfig
 
 .globl cuCtxGetStreamPriorityRange
 .type cuCtxGetStreamPriorityRange, @function
 cuCtxGetStreamPriorityRange:
-	movq mobilellm_stub_table+128(%rip), %r11
+	movq mobilellm_stub_table+136(%rip), %r11
 	jmp *%r11
 .size cuCtxGetStreamPriorityRange, .-cuCtxGetStreamPriorityRange
 
 .globl cuCtxPopCurrent_v2
 .type cuCtxPopCurrent_v2, @function
 cuCtxPopCurrent_v2:
-	movq mobilellm_stub_table+136(%rip), %r11
+	movq mobilellm_stub_table+144(%rip), %r11
 	jmp *%r11
 .size cuCtxPopCurrent_v2, .-cuCtxPopCurrent_v2
 
 .globl cuCtxPushCurrent_v2
 .type cuCtxPushCurrent_v2, @function
 cuCtxPushCurrent_v2:
-	movq mobilellm_stub_table+144(%rip), %r11
+	movq mobilellm_stub_table+152(%rip), %r11
 	jmp *%r11
 .size cuCtxPushCurrent_v2, .-cuCtxPushCurrent_v2
 
 .globl cuCtxResetPersistingL2Cache
 .type cuCtxResetPersistingL2Cache, @function
 cuCtxResetPersistingL2Cache:
-	movq mobilellm_stub_table+152(%rip), %r11
+	movq mobilellm_stub_table+160(%rip), %r11
 	jmp *%r11
 .size cuCtxResetPersistingL2Cache, .-cuCtxResetPersistingL2Cache
 
 .globl cuCtxSetCacheConfig
 .type cuCtxSetCacheConfig, @function
 cuCtxSetCacheConfig:
-	movq mobilellm_stub_table+160(%rip), %r11
+	movq mobilellm_stub_table+168(%rip), %r11
 	jmp *%r11
 .size cuCtxSetCacheConfig, .-cuCtxSetCacheConfig
 
 .globl cuCtxSetCurrent
 .type cuCtxSetCurrent, @function
 cuCtxSetCurrent:
-	movq mobilellm_stub_table+168(%rip), %r11
+	movq mobilellm_stub_table+176(%rip), %r11
 	jmp *%r11
 .size cuCtxSetCurrent, .-cuCtxSetCurrent
 
 .globl cuCtxSetLimit
 .type cuCtxSetLimit, @function
 cuCtxSetLimit:
-	movq mobilellm_stub_table+176(%rip), %r11
+	movq mobilellm_stub_table+184(%rip), %r11
 	jmp *%r11
 .size cuCtxSetLimit, .-cuCtxSetLimit
 
 .globl cuCtxSetSharedMemConfig
 .type cuCtxSetSharedMemConfig, @function
 cuCtxSetSharedMemConfig:
-	movq mobilellm_stub_table+184(%rip), %r11
+	movq mobilellm_stub_table+192(%rip), %r11
 	jmp *%r11
 .size cuCtxSetSharedMemConfig, .-cuCtxSetSharedMemConfig
 
 .globl cuCtxSynchronize
 .type cuCtxSynchronize, @function
 cuCtxSynchronize:
-	movq mobilellm_stub_table+192(%rip), %r11
+	movq mobilellm_stub_table+200(%rip), %r11
 	jmp *%r11
 .size cuCtxSynchronize, .-cuCtxSynchronize
 
 .globl cuDeviceCanAccessPeer
 .type cuDeviceCanAccessPeer, @function
 cuDeviceCanAccessPeer:
-	movq mobilellm_stub_table+200(%rip), %r11
+	movq mobilellm_stub_table+208(%rip), %r11
 	jmp *%r11
 .size cuDeviceCanAccessPeer, .-cuDeviceCanAccessPeer
 
 .globl cuDeviceComputeCapability
 .type cuDeviceComputeCapability, @function
 cuDeviceComputeCapability:
-	movq mobilellm_stub_table+208(%rip), %r11
+	movq mobilellm_stub_table+216(%rip), %r11
 	jmp *%r11
 .size cuDeviceComputeCapability, .-cuDeviceComputeCapability
 
 .globl cuDeviceGet
 .type cuDeviceGet, @function
 cuDeviceGet:
-	movq mobilellm_stub_table+216(%rip), %r11
+	movq mobilellm_stub_table+224(%rip), %r11
 	jmp *%r11
 .size cuDeviceGet, .-cuDeviceGet
 
 .globl cuDeviceGetAttribute
 .type cuDeviceGetAttribute, @function
 cuDeviceGetAttribute:
-	movq mobilellm_stub_table+224(%rip), %r11
+	movq mobilellm_stub_table+232(%rip), %r11
 	jmp *%r11
 .size cuDeviceGetAttribute, .-cuDeviceGetAttribute
 
 .globl cuDeviceGetCount
 .type cuDeviceGetCount, @function
 cuDeviceGetCount:
-	movq mobilellm_stub_table+232(%rip), %r11
+	movq mobilellm_stub_table+240(%rip), %r11
 	jmp *%r11
 .size cuDeviceGetCount, .-cuDeviceGetCount
 
 .globl cuDeviceGetName
 .type cuDeviceGetName, @function
 cuDeviceGetName:
-	movq mobilellm_stub_table+240(%rip), %r11
+	movq mobilellm_stub_table+248(%rip), %r11
 	jmp *%r11
 .size cuDeviceGetName, .-cuDeviceGetName
 
 .globl cuDeviceGetP2PAttribute
 .type cuDeviceGetP2PAttribute, @function
 cuDeviceGetP2PAttribute:
-	movq mobilellm_stub_table+248(%rip), %r11
+	movq mobilellm_stub_table+256(%rip), %r11
 	jmp *%r11
 .size cuDeviceGetP2PAttribute, .-cuDeviceGetP2PAttribute
+
+.globl cuDeviceGetUuid
+.type cuDeviceGetUuid, @function
+cuDeviceGetUuid:
+	movq mobilellm_stub_table+264(%rip), %r11
+	jmp *%r11
+.size cuDeviceGetUuid, .-cuDeviceGetUuid
 
 .globl cuDeviceGetUuid_v2
 .type cuDeviceGetUuid_v2, @function
 cuDeviceGetUuid_v2:
-	movq mobilellm_stub_table+256(%rip), %r11
+	movq mobilellm_stub_table+272(%rip), %r11
 	jmp *%r11
 .size cuDeviceGetUuid_v2, .-cuDeviceGetUuid_v2
 
 .globl cuDevicePrimaryCtxGetState
 .type cuDevicePrimaryCtxGetState, @function
 cuDevicePrimaryCtxGetState:
-	movq mobilellm_stub_table+264(%rip), %r11
+	movq mobilellm_stub_table+280(%rip), %r11
 	jmp *%r11
 .size cuDevicePrimaryCtxGetState, .-cuDevicePrimaryCtxGetState
 
 .globl cuDevicePrimaryCtxRelease_v2
 .type cuDevicePrimaryCtxRelease_v2, @function
 cuDevicePrimaryCtxRelease_v2:
-	movq mobilellm_stub_table+272(%rip), %r11
+	movq mobilellm_stub_table+288(%rip), %r11
 	jmp *%r11
 .size cuDevicePrimaryCtxRelease_v2, .-cuDevicePrimaryCtxRelease_v2
 
 .globl cuDevicePrimaryCtxReset_v2
 .type cuDevicePrimaryCtxReset_v2, @function
 cuDevicePrimaryCtxReset_v2:
-	movq mobilellm_stub_table+280(%rip), %r11
+	movq mobilellm_stub_table+296(%rip), %r11
 	jmp *%r11
 .size cuDevicePrimaryCtxReset_v2, .-cuDevicePrimaryCtxReset_v2
 
 .globl cuDevicePrimaryCtxRetain
 .type cuDevicePrimaryCtxRetain, @function
 cuDevicePrimaryCtxRetain:
-	movq mobilellm_stub_table+288(%rip), %r11
+	movq mobilellm_stub_table+304(%rip), %r11
 	jmp *%r11
 .size cuDevicePrimaryCtxRetain, .-cuDevicePrimaryCtxRetain
 
 .globl cuDevicePrimaryCtxSetFlags_v2
 .type cuDevicePrimaryCtxSetFlags_v2, @function
 cuDevicePrimaryCtxSetFlags_v2:
-	movq mobilellm_stub_table+296(%rip), %r11
+	movq mobilellm_stub_table+312(%rip), %r11
 	jmp *%r11
 .size cuDevicePrimaryCtxSetFlags_v2, .-cuDevicePrimaryCtxSetFlags_v2
 
 .globl cuDeviceTotalMem_v2
 .type cuDeviceTotalMem_v2, @function
 cuDeviceTotalMem_v2:
-	movq mobilellm_stub_table+304(%rip), %r11
+	movq mobilellm_stub_table+320(%rip), %r11
 	jmp *%r11
 .size cuDeviceTotalMem_v2, .-cuDeviceTotalMem_v2
 
 .globl cuDriverGetVersion
 .type cuDriverGetVersion, @function
 cuDriverGetVersion:
-	movq mobilellm_stub_table+312(%rip), %r11
+	movq mobilellm_stub_table+328(%rip), %r11
 	jmp *%r11
 .size cuDriverGetVersion, .-cuDriverGetVersion
 
 .globl cuEventCreate
 .type cuEventCreate, @function
 cuEventCreate:
-	movq mobilellm_stub_table+320(%rip), %r11
+	movq mobilellm_stub_table+336(%rip), %r11
 	jmp *%r11
 .size cuEventCreate, .-cuEventCreate
 
 .globl cuEventDestroy_v2
 .type cuEventDestroy_v2, @function
 cuEventDestroy_v2:
-	movq mobilellm_stub_table+328(%rip), %r11
+	movq mobilellm_stub_table+344(%rip), %r11
 	jmp *%r11
 .size cuEventDestroy_v2, .-cuEventDestroy_v2
+
+.globl cuEventElapsedTime
+.type cuEventElapsedTime, @function
+cuEventElapsedTime:
+	movq mobilellm_stub_table+352(%rip), %r11
+	jmp *%r11
+.size cuEventElapsedTime, .-cuEventElapsedTime
 
 .globl cuEventElapsedTime_v2
 .type cuEventElapsedTime_v2, @function
 cuEventElapsedTime_v2:
-	movq mobilellm_stub_table+336(%rip), %r11
+	movq mobilellm_stub_table+360(%rip), %r11
 	jmp *%r11
 .size cuEventElapsedTime_v2, .-cuEventElapsedTime_v2
 
 .globl cuEventQuery
 .type cuEventQuery, @function
 cuEventQuery:
-	movq mobilellm_stub_table+344(%rip), %r11
+	movq mobilellm_stub_table+368(%rip), %r11
 	jmp *%r11
 .size cuEventQuery, .-cuEventQuery
 
 .globl cuEventRecord
 .type cuEventRecord, @function
 cuEventRecord:
-	movq mobilellm_stub_table+352(%rip), %r11
+	movq mobilellm_stub_table+376(%rip), %r11
 	jmp *%r11
 .size cuEventRecord, .-cuEventRecord
 
 .globl cuEventSynchronize
 .type cuEventSynchronize, @function
 cuEventSynchronize:
-	movq mobilellm_stub_table+360(%rip), %r11
+	movq mobilellm_stub_table+384(%rip), %r11
 	jmp *%r11
 .size cuEventSynchronize, .-cuEventSynchronize
 
 .globl cuFuncGetAttribute
 .type cuFuncGetAttribute, @function
 cuFuncGetAttribute:
-	movq mobilellm_stub_table+368(%rip), %r11
+	movq mobilellm_stub_table+392(%rip), %r11
 	jmp *%r11
 .size cuFuncGetAttribute, .-cuFuncGetAttribute
 
 .globl cuFuncSetAttribute
 .type cuFuncSetAttribute, @function
 cuFuncSetAttribute:
-	movq mobilellm_stub_table+376(%rip), %r11
+	movq mobilellm_stub_table+400(%rip), %r11
 	jmp *%r11
 .size cuFuncSetAttribute, .-cuFuncSetAttribute
 
 .globl cuFuncSetCacheConfig
 .type cuFuncSetCacheConfig, @function
 cuFuncSetCacheConfig:
-	movq mobilellm_stub_table+384(%rip), %r11
+	movq mobilellm_stub_table+408(%rip), %r11
 	jmp *%r11
 .size cuFuncSetCacheConfig, .-cuFuncSetCacheConfig
 
 .globl cuFuncSetSharedMemConfig
 .type cuFuncSetSharedMemConfig, @function
 cuFuncSetSharedMemConfig:
-	movq mobilellm_stub_table+392(%rip), %r11
+	movq mobilellm_stub_table+416(%rip), %r11
 	jmp *%r11
 .size cuFuncSetSharedMemConfig, .-cuFuncSetSharedMemConfig
 
 .globl cuGetErrorString
 .type cuGetErrorString, @function
 cuGetErrorString:
-	movq mobilellm_stub_table+400(%rip), %r11
+	movq mobilellm_stub_table+424(%rip), %r11
 	jmp *%r11
 .size cuGetErrorString, .-cuGetErrorString
 
 .globl cuGraphAddChildGraphNode
 .type cuGraphAddChildGraphNode, @function
 cuGraphAddChildGraphNode:
-	movq mobilellm_stub_table+408(%rip), %r11
+	movq mobilellm_stub_table+432(%rip), %r11
 	jmp *%r11
 .size cuGraphAddChildGraphNode, .-cuGraphAddChildGraphNode
+
+.globl cuGraphAddDependencies
+.type cuGraphAddDependencies, @function
+cuGraphAddDependencies:
+	movq mobilellm_stub_table+440(%rip), %r11
+	jmp *%r11
+.size cuGraphAddDependencies, .-cuGraphAddDependencies
 
 .globl cuGraphAddDependencies_v2
 .type cuGraphAddDependencies_v2, @function
 cuGraphAddDependencies_v2:
-	movq mobilellm_stub_table+416(%rip), %r11
+	movq mobilellm_stub_table+448(%rip), %r11
 	jmp *%r11
 .size cuGraphAddDependencies_v2, .-cuGraphAddDependencies_v2
 
 .globl cuGraphAddEmptyNode
 .type cuGraphAddEmptyNode, @function
 cuGraphAddEmptyNode:
-	movq mobilellm_stub_table+424(%rip), %r11
+	movq mobilellm_stub_table+456(%rip), %r11
 	jmp *%r11
 .size cuGraphAddEmptyNode, .-cuGraphAddEmptyNode
 
 .globl cuGraphAddHostNode
 .type cuGraphAddHostNode, @function
 cuGraphAddHostNode:
-	movq mobilellm_stub_table+432(%rip), %r11
+	movq mobilellm_stub_table+464(%rip), %r11
 	jmp *%r11
 .size cuGraphAddHostNode, .-cuGraphAddHostNode
 
 .globl cuGraphAddKernelNode_v2
 .type cuGraphAddKernelNode_v2, @function
 cuGraphAddKernelNode_v2:
-	movq mobilellm_stub_table+440(%rip), %r11
+	movq mobilellm_stub_table+472(%rip), %r11
 	jmp *%r11
 .size cuGraphAddKernelNode_v2, .-cuGraphAddKernelNode_v2
 
 .globl cuGraphAddMemcpyNode
 .type cuGraphAddMemcpyNode, @function
 cuGraphAddMemcpyNode:
-	movq mobilellm_stub_table+448(%rip), %r11
+	movq mobilellm_stub_table+480(%rip), %r11
 	jmp *%r11
 .size cuGraphAddMemcpyNode, .-cuGraphAddMemcpyNode
 
 .globl cuGraphAddMemsetNode
 .type cuGraphAddMemsetNode, @function
 cuGraphAddMemsetNode:
-	movq mobilellm_stub_table+456(%rip), %r11
+	movq mobilellm_stub_table+488(%rip), %r11
 	jmp *%r11
 .size cuGraphAddMemsetNode, .-cuGraphAddMemsetNode
 
 .globl cuGraphClone
 .type cuGraphClone, @function
 cuGraphClone:
-	movq mobilellm_stub_table+464(%rip), %r11
+	movq mobilellm_stub_table+496(%rip), %r11
 	jmp *%r11
 .size cuGraphClone, .-cuGraphClone
 
 .globl cuGraphCreate
 .type cuGraphCreate, @function
 cuGraphCreate:
-	movq mobilellm_stub_table+472(%rip), %r11
+	movq mobilellm_stub_table+504(%rip), %r11
 	jmp *%r11
 .size cuGraphCreate, .-cuGraphCreate
 
 .globl cuGraphDestroy
 .type cuGraphDestroy, @function
 cuGraphDestroy:
-	movq mobilellm_stub_table+480(%rip), %r11
+	movq mobilellm_stub_table+512(%rip), %r11
 	jmp *%r11
 .size cuGraphDestroy, .-cuGraphDestroy
 
 .globl cuGraphDestroyNode
 .type cuGraphDestroyNode, @function
 cuGraphDestroyNode:
-	movq mobilellm_stub_table+488(%rip), %r11
+	movq mobilellm_stub_table+520(%rip), %r11
 	jmp *%r11
 .size cuGraphDestroyNode, .-cuGraphDestroyNode
 
 .globl cuGraphExecDestroy
 .type cuGraphExecDestroy, @function
 cuGraphExecDestroy:
-	movq mobilellm_stub_table+496(%rip), %r11
+	movq mobilellm_stub_table+528(%rip), %r11
 	jmp *%r11
 .size cuGraphExecDestroy, .-cuGraphExecDestroy
+
+.globl cuGraphGetEdges
+.type cuGraphGetEdges, @function
+cuGraphGetEdges:
+	movq mobilellm_stub_table+536(%rip), %r11
+	jmp *%r11
+.size cuGraphGetEdges, .-cuGraphGetEdges
 
 .globl cuGraphGetEdges_v2
 .type cuGraphGetEdges_v2, @function
 cuGraphGetEdges_v2:
-	movq mobilellm_stub_table+504(%rip), %r11
+	movq mobilellm_stub_table+544(%rip), %r11
 	jmp *%r11
 .size cuGraphGetEdges_v2, .-cuGraphGetEdges_v2
 
 .globl cuGraphInstantiateWithFlags
 .type cuGraphInstantiateWithFlags, @function
 cuGraphInstantiateWithFlags:
-	movq mobilellm_stub_table+512(%rip), %r11
+	movq mobilellm_stub_table+552(%rip), %r11
 	jmp *%r11
 .size cuGraphInstantiateWithFlags, .-cuGraphInstantiateWithFlags
 
 .globl cuGraphLaunch
 .type cuGraphLaunch, @function
 cuGraphLaunch:
-	movq mobilellm_stub_table+520(%rip), %r11
+	movq mobilellm_stub_table+560(%rip), %r11
 	jmp *%r11
 .size cuGraphLaunch, .-cuGraphLaunch
 
 .globl cuInit
 .type cuInit, @function
 cuInit:
-	movq mobilellm_stub_table+528(%rip), %r11
+	movq mobilellm_stub_table+568(%rip), %r11
 	jmp *%r11
 .size cuInit, .-cuInit
 
 .globl cuLaunchKernel
 .type cuLaunchKernel, @function
 cuLaunchKernel:
-	movq mobilellm_stub_table+536(%rip), %r11
+	movq mobilellm_stub_table+576(%rip), %r11
 	jmp *%r11
 .size cuLaunchKernel, .-cuLaunchKernel
 
 .globl cuLinkAddData_v2
 .type cuLinkAddData_v2, @function
 cuLinkAddData_v2:
-	movq mobilellm_stub_table+544(%rip), %r11
+	movq mobilellm_stub_table+584(%rip), %r11
 	jmp *%r11
 .size cuLinkAddData_v2, .-cuLinkAddData_v2
 
 .globl cuLinkAddFile_v2
 .type cuLinkAddFile_v2, @function
 cuLinkAddFile_v2:
-	movq mobilellm_stub_table+552(%rip), %r11
+	movq mobilellm_stub_table+592(%rip), %r11
 	jmp *%r11
 .size cuLinkAddFile_v2, .-cuLinkAddFile_v2
 
 .globl cuLinkComplete
 .type cuLinkComplete, @function
 cuLinkComplete:
-	movq mobilellm_stub_table+560(%rip), %r11
+	movq mobilellm_stub_table+600(%rip), %r11
 	jmp *%r11
 .size cuLinkComplete, .-cuLinkComplete
 
 .globl cuLinkCreate_v2
 .type cuLinkCreate_v2, @function
 cuLinkCreate_v2:
-	movq mobilellm_stub_table+568(%rip), %r11
+	movq mobilellm_stub_table+608(%rip), %r11
 	jmp *%r11
 .size cuLinkCreate_v2, .-cuLinkCreate_v2
 
 .globl cuLinkDestroy
 .type cuLinkDestroy, @function
 cuLinkDestroy:
-	movq mobilellm_stub_table+576(%rip), %r11
+	movq mobilellm_stub_table+616(%rip), %r11
 	jmp *%r11
 .size cuLinkDestroy, .-cuLinkDestroy
+
+.globl cuMemAdvise
+.type cuMemAdvise, @function
+cuMemAdvise:
+	movq mobilellm_stub_table+624(%rip), %r11
+	jmp *%r11
+.size cuMemAdvise, .-cuMemAdvise
 
 .globl cuMemAdvise_v2
 .type cuMemAdvise_v2, @function
 cuMemAdvise_v2:
-	movq mobilellm_stub_table+584(%rip), %r11
+	movq mobilellm_stub_table+632(%rip), %r11
 	jmp *%r11
 .size cuMemAdvise_v2, .-cuMemAdvise_v2
 
 .globl cuMemAllocManaged
 .type cuMemAllocManaged, @function
 cuMemAllocManaged:
-	movq mobilellm_stub_table+592(%rip), %r11
+	movq mobilellm_stub_table+640(%rip), %r11
 	jmp *%r11
 .size cuMemAllocManaged, .-cuMemAllocManaged
 
 .globl cuMemAllocPitch_v2
 .type cuMemAllocPitch_v2, @function
 cuMemAllocPitch_v2:
-	movq mobilellm_stub_table+600(%rip), %r11
+	movq mobilellm_stub_table+648(%rip), %r11
 	jmp *%r11
 .size cuMemAllocPitch_v2, .-cuMemAllocPitch_v2
 
 .globl cuMemAlloc_v2
 .type cuMemAlloc_v2, @function
 cuMemAlloc_v2:
-	movq mobilellm_stub_table+608(%rip), %r11
+	movq mobilellm_stub_table+656(%rip), %r11
 	jmp *%r11
 .size cuMemAlloc_v2, .-cuMemAlloc_v2
 
 .globl cuMemFreeHost
 .type cuMemFreeHost, @function
 cuMemFreeHost:
-	movq mobilellm_stub_table+616(%rip), %r11
+	movq mobilellm_stub_table+664(%rip), %r11
 	jmp *%r11
 .size cuMemFreeHost, .-cuMemFreeHost
 
 .globl cuMemFree_v2
 .type cuMemFree_v2, @function
 cuMemFree_v2:
-	movq mobilellm_stub_table+624(%rip), %r11
+	movq mobilellm_stub_table+672(%rip), %r11
 	jmp *%r11
 .size cuMemFree_v2, .-cuMemFree_v2
 
 .globl cuMemGetAddressRange_v2
 .type cuMemGetAddressRange_v2, @function
 cuMemGetAddressRange_v2:
-	movq mobilellm_stub_table+632(%rip), %r11
+	movq mobilellm_stub_table+680(%rip), %r11
 	jmp *%r11
 .size cuMemGetAddressRange_v2, .-cuMemGetAddressRange_v2
 
 .globl cuMemGetInfo_v2
 .type cuMemGetInfo_v2, @function
 cuMemGetInfo_v2:
-	movq mobilellm_stub_table+640(%rip), %r11
+	movq mobilellm_stub_table+688(%rip), %r11
 	jmp *%r11
 .size cuMemGetInfo_v2, .-cuMemGetInfo_v2
 
 .globl cuMemHostAlloc
 .type cuMemHostAlloc, @function
 cuMemHostAlloc:
-	movq mobilellm_stub_table+648(%rip), %r11
+	movq mobilellm_stub_table+696(%rip), %r11
 	jmp *%r11
 .size cuMemHostAlloc, .-cuMemHostAlloc
+
+.globl cuMemPrefetchAsync
+.type cuMemPrefetchAsync, @function
+cuMemPrefetchAsync:
+	movq mobilellm_stub_table+704(%rip), %r11
+	jmp *%r11
+.size cuMemPrefetchAsync, .-cuMemPrefetchAsync
 
 .globl cuMemPrefetchAsync_v2
 .type cuMemPrefetchAsync_v2, @function
 cuMemPrefetchAsync_v2:
-	movq mobilellm_stub_table+656(%rip), %r11
+	movq mobilellm_stub_table+712(%rip), %r11
 	jmp *%r11
 .size cuMemPrefetchAsync_v2, .-cuMemPrefetchAsync_v2
 
 .globl cuMemcpy
 .type cuMemcpy, @function
 cuMemcpy:
-	movq mobilellm_stub_table+664(%rip), %r11
+	movq mobilellm_stub_table+720(%rip), %r11
 	jmp *%r11
 .size cuMemcpy, .-cuMemcpy
 
 .globl cuMemcpy2DAsync_v2
 .type cuMemcpy2DAsync_v2, @function
 cuMemcpy2DAsync_v2:
-	movq mobilellm_stub_table+672(%rip), %r11
+	movq mobilellm_stub_table+728(%rip), %r11
 	jmp *%r11
 .size cuMemcpy2DAsync_v2, .-cuMemcpy2DAsync_v2
 
 .globl cuMemcpy2DUnaligned_v2
 .type cuMemcpy2DUnaligned_v2, @function
 cuMemcpy2DUnaligned_v2:
-	movq mobilellm_stub_table+680(%rip), %r11
+	movq mobilellm_stub_table+736(%rip), %r11
 	jmp *%r11
 .size cuMemcpy2DUnaligned_v2, .-cuMemcpy2DUnaligned_v2
 
 .globl cuMemcpy2D_v2
 .type cuMemcpy2D_v2, @function
 cuMemcpy2D_v2:
-	movq mobilellm_stub_table+688(%rip), %r11
+	movq mobilellm_stub_table+744(%rip), %r11
 	jmp *%r11
 .size cuMemcpy2D_v2, .-cuMemcpy2D_v2
 
 .globl cuMemcpy3DAsync_v2
 .type cuMemcpy3DAsync_v2, @function
 cuMemcpy3DAsync_v2:
-	movq mobilellm_stub_table+696(%rip), %r11
+	movq mobilellm_stub_table+752(%rip), %r11
 	jmp *%r11
 .size cuMemcpy3DAsync_v2, .-cuMemcpy3DAsync_v2
 
 .globl cuMemcpy3DPeer
 .type cuMemcpy3DPeer, @function
 cuMemcpy3DPeer:
-	movq mobilellm_stub_table+704(%rip), %r11
+	movq mobilellm_stub_table+760(%rip), %r11
 	jmp *%r11
 .size cuMemcpy3DPeer, .-cuMemcpy3DPeer
 
 .globl cuMemcpy3DPeerAsync
 .type cuMemcpy3DPeerAsync, @function
 cuMemcpy3DPeerAsync:
-	movq mobilellm_stub_table+712(%rip), %r11
+	movq mobilellm_stub_table+768(%rip), %r11
 	jmp *%r11
 .size cuMemcpy3DPeerAsync, .-cuMemcpy3DPeerAsync
 
 .globl cuMemcpy3D_v2
 .type cuMemcpy3D_v2, @function
 cuMemcpy3D_v2:
-	movq mobilellm_stub_table+720(%rip), %r11
+	movq mobilellm_stub_table+776(%rip), %r11
 	jmp *%r11
 .size cuMemcpy3D_v2, .-cuMemcpy3D_v2
 
 .globl cuMemcpyAsync
 .type cuMemcpyAsync, @function
 cuMemcpyAsync:
-	movq mobilellm_stub_table+728(%rip), %r11
+	movq mobilellm_stub_table+784(%rip), %r11
 	jmp *%r11
 .size cuMemcpyAsync, .-cuMemcpyAsync
 
 .globl cuMemcpyAtoA_v2
 .type cuMemcpyAtoA_v2, @function
 cuMemcpyAtoA_v2:
-	movq mobilellm_stub_table+736(%rip), %r11
+	movq mobilellm_stub_table+792(%rip), %r11
 	jmp *%r11
 .size cuMemcpyAtoA_v2, .-cuMemcpyAtoA_v2
 
 .globl cuMemcpyAtoD_v2
 .type cuMemcpyAtoD_v2, @function
 cuMemcpyAtoD_v2:
-	movq mobilellm_stub_table+744(%rip), %r11
+	movq mobilellm_stub_table+800(%rip), %r11
 	jmp *%r11
 .size cuMemcpyAtoD_v2, .-cuMemcpyAtoD_v2
 
 .globl cuMemcpyAtoHAsync_v2
 .type cuMemcpyAtoHAsync_v2, @function
 cuMemcpyAtoHAsync_v2:
-	movq mobilellm_stub_table+752(%rip), %r11
+	movq mobilellm_stub_table+808(%rip), %r11
 	jmp *%r11
 .size cuMemcpyAtoHAsync_v2, .-cuMemcpyAtoHAsync_v2
 
 .globl cuMemcpyAtoH_v2
 .type cuMemcpyAtoH_v2, @function
 cuMemcpyAtoH_v2:
-	movq mobilellm_stub_table+760(%rip), %r11
+	movq mobilellm_stub_table+816(%rip), %r11
 	jmp *%r11
 .size cuMemcpyAtoH_v2, .-cuMemcpyAtoH_v2
 
 .globl cuMemcpyDtoA_v2
 .type cuMemcpyDtoA_v2, @function
 cuMemcpyDtoA_v2:
-	movq mobilellm_stub_table+768(%rip), %r11
+	movq mobilellm_stub_table+824(%rip), %r11
 	jmp *%r11
 .size cuMemcpyDtoA_v2, .-cuMemcpyDtoA_v2
 
 .globl cuMemcpyDtoDAsync_v2
 .type cuMemcpyDtoDAsync_v2, @function
 cuMemcpyDtoDAsync_v2:
-	movq mobilellm_stub_table+776(%rip), %r11
+	movq mobilellm_stub_table+832(%rip), %r11
 	jmp *%r11
 .size cuMemcpyDtoDAsync_v2, .-cuMemcpyDtoDAsync_v2
 
 .globl cuMemcpyDtoD_v2
 .type cuMemcpyDtoD_v2, @function
 cuMemcpyDtoD_v2:
-	movq mobilellm_stub_table+784(%rip), %r11
+	movq mobilellm_stub_table+840(%rip), %r11
 	jmp *%r11
 .size cuMemcpyDtoD_v2, .-cuMemcpyDtoD_v2
 
 .globl cuMemcpyDtoHAsync_v2
 .type cuMemcpyDtoHAsync_v2, @function
 cuMemcpyDtoHAsync_v2:
-	movq mobilellm_stub_table+792(%rip), %r11
+	movq mobilellm_stub_table+848(%rip), %r11
 	jmp *%r11
 .size cuMemcpyDtoHAsync_v2, .-cuMemcpyDtoHAsync_v2
 
 .globl cuMemcpyDtoH_v2
 .type cuMemcpyDtoH_v2, @function
 cuMemcpyDtoH_v2:
-	movq mobilellm_stub_table+800(%rip), %r11
+	movq mobilellm_stub_table+856(%rip), %r11
 	jmp *%r11
 .size cuMemcpyDtoH_v2, .-cuMemcpyDtoH_v2
 
 .globl cuMemcpyHtoAAsync_v2
 .type cuMemcpyHtoAAsync_v2, @function
 cuMemcpyHtoAAsync_v2:
-	movq mobilellm_stub_table+808(%rip), %r11
+	movq mobilellm_stub_table+864(%rip), %r11
 	jmp *%r11
 .size cuMemcpyHtoAAsync_v2, .-cuMemcpyHtoAAsync_v2
 
 .globl cuMemcpyHtoA_v2
 .type cuMemcpyHtoA_v2, @function
 cuMemcpyHtoA_v2:
-	movq mobilellm_stub_table+816(%rip), %r11
+	movq mobilellm_stub_table+872(%rip), %r11
 	jmp *%r11
 .size cuMemcpyHtoA_v2, .-cuMemcpyHtoA_v2
 
 .globl cuMemcpyHtoDAsync_v2
 .type cuMemcpyHtoDAsync_v2, @function
 cuMemcpyHtoDAsync_v2:
-	movq mobilellm_stub_table+824(%rip), %r11
+	movq mobilellm_stub_table+880(%rip), %r11
 	jmp *%r11
 .size cuMemcpyHtoDAsync_v2, .-cuMemcpyHtoDAsync_v2
 
 .globl cuMemcpyHtoD_v2
 .type cuMemcpyHtoD_v2, @function
 cuMemcpyHtoD_v2:
-	movq mobilellm_stub_table+832(%rip), %r11
+	movq mobilellm_stub_table+888(%rip), %r11
 	jmp *%r11
 .size cuMemcpyHtoD_v2, .-cuMemcpyHtoD_v2
 
 .globl cuMemcpyPeer
 .type cuMemcpyPeer, @function
 cuMemcpyPeer:
-	movq mobilellm_stub_table+840(%rip), %r11
+	movq mobilellm_stub_table+896(%rip), %r11
 	jmp *%r11
 .size cuMemcpyPeer, .-cuMemcpyPeer
 
 .globl cuMemcpyPeerAsync
 .type cuMemcpyPeerAsync, @function
 cuMemcpyPeerAsync:
-	movq mobilellm_stub_table+848(%rip), %r11
+	movq mobilellm_stub_table+904(%rip), %r11
 	jmp *%r11
 .size cuMemcpyPeerAsync, .-cuMemcpyPeerAsync
 
 .globl cuMemsetD16Async
 .type cuMemsetD16Async, @function
 cuMemsetD16Async:
-	movq mobilellm_stub_table+856(%rip), %r11
+	movq mobilellm_stub_table+912(%rip), %r11
 	jmp *%r11
 .size cuMemsetD16Async, .-cuMemsetD16Async
 
 .globl cuMemsetD16_v2
 .type cuMemsetD16_v2, @function
 cuMemsetD16_v2:
-	movq mobilellm_stub_table+864(%rip), %r11
+	movq mobilellm_stub_table+920(%rip), %r11
 	jmp *%r11
 .size cuMemsetD16_v2, .-cuMemsetD16_v2
 
 .globl cuMemsetD2D16Async
 .type cuMemsetD2D16Async, @function
 cuMemsetD2D16Async:
-	movq mobilellm_stub_table+872(%rip), %r11
+	movq mobilellm_stub_table+928(%rip), %r11
 	jmp *%r11
 .size cuMemsetD2D16Async, .-cuMemsetD2D16Async
 
 .globl cuMemsetD2D16_v2
 .type cuMemsetD2D16_v2, @function
 cuMemsetD2D16_v2:
-	movq mobilellm_stub_table+880(%rip), %r11
+	movq mobilellm_stub_table+936(%rip), %r11
 	jmp *%r11
 .size cuMemsetD2D16_v2, .-cuMemsetD2D16_v2
 
 .globl cuMemsetD2D32Async
 .type cuMemsetD2D32Async, @function
 cuMemsetD2D32Async:
-	movq mobilellm_stub_table+888(%rip), %r11
+	movq mobilellm_stub_table+944(%rip), %r11
 	jmp *%r11
 .size cuMemsetD2D32Async, .-cuMemsetD2D32Async
 
 .globl cuMemsetD2D32_v2
 .type cuMemsetD2D32_v2, @function
 cuMemsetD2D32_v2:
-	movq mobilellm_stub_table+896(%rip), %r11
+	movq mobilellm_stub_table+952(%rip), %r11
 	jmp *%r11
 .size cuMemsetD2D32_v2, .-cuMemsetD2D32_v2
 
 .globl cuMemsetD2D8Async
 .type cuMemsetD2D8Async, @function
 cuMemsetD2D8Async:
-	movq mobilellm_stub_table+904(%rip), %r11
+	movq mobilellm_stub_table+960(%rip), %r11
 	jmp *%r11
 .size cuMemsetD2D8Async, .-cuMemsetD2D8Async
 
 .globl cuMemsetD2D8_v2
 .type cuMemsetD2D8_v2, @function
 cuMemsetD2D8_v2:
-	movq mobilellm_stub_table+912(%rip), %r11
+	movq mobilellm_stub_table+968(%rip), %r11
 	jmp *%r11
 .size cuMemsetD2D8_v2, .-cuMemsetD2D8_v2
 
 .globl cuMemsetD32Async
 .type cuMemsetD32Async, @function
 cuMemsetD32Async:
-	movq mobilellm_stub_table+920(%rip), %r11
+	movq mobilellm_stub_table+976(%rip), %r11
 	jmp *%r11
 .size cuMemsetD32Async, .-cuMemsetD32Async
 
 .globl cuMemsetD32_v2
 .type cuMemsetD32_v2, @function
 cuMemsetD32_v2:
-	movq mobilellm_stub_table+928(%rip), %r11
+	movq mobilellm_stub_table+984(%rip), %r11
 	jmp *%r11
 .size cuMemsetD32_v2, .-cuMemsetD32_v2
 
 .globl cuMemsetD8Async
 .type cuMemsetD8Async, @function
 cuMemsetD8Async:
-	movq mobilellm_stub_table+936(%rip), %r11
+	movq mobilellm_stub_table+992(%rip), %r11
 	jmp *%r11
 .size cuMemsetD8Async, .-cuMemsetD8Async
 
 .globl cuMemsetD8_v2
 .type cuMemsetD8_v2, @function
 cuMemsetD8_v2:
-	movq mobilellm_stub_table+944(%rip), %r11
+	movq mobilellm_stub_table+1000(%rip), %r11
 	jmp *%r11
 .size cuMemsetD8_v2, .-cuMemsetD8_v2
 
 .globl cuModuleGetFunction
 .type cuModuleGetFunction, @function
 cuModuleGetFunction:
-	movq mobilellm_stub_table+952(%rip), %r11
+	movq mobilellm_stub_table+1008(%rip), %r11
 	jmp *%r11
 .size cuModuleGetFunction, .-cuModuleGetFunction
 
 .globl cuModuleGetGlobal_v2
 .type cuModuleGetGlobal_v2, @function
 cuModuleGetGlobal_v2:
-	movq mobilellm_stub_table+960(%rip), %r11
+	movq mobilellm_stub_table+1016(%rip), %r11
 	jmp *%r11
 .size cuModuleGetGlobal_v2, .-cuModuleGetGlobal_v2
 
 .globl cuModuleGetSurfRef
 .type cuModuleGetSurfRef, @function
 cuModuleGetSurfRef:
-	movq mobilellm_stub_table+968(%rip), %r11
+	movq mobilellm_stub_table+1024(%rip), %r11
 	jmp *%r11
 .size cuModuleGetSurfRef, .-cuModuleGetSurfRef
 
 .globl cuModuleGetTexRef
 .type cuModuleGetTexRef, @function
 cuModuleGetTexRef:
-	movq mobilellm_stub_table+976(%rip), %r11
+	movq mobilellm_stub_table+1032(%rip), %r11
 	jmp *%r11
 .size cuModuleGetTexRef, .-cuModuleGetTexRef
 
 .globl cuModuleLoad
 .type cuModuleLoad, @function
 cuModuleLoad:
-	movq mobilellm_stub_table+984(%rip), %r11
+	movq mobilellm_stub_table+1040(%rip), %r11
 	jmp *%r11
 .size cuModuleLoad, .-cuModuleLoad
 
 .globl cuModuleLoadData
 .type cuModuleLoadData, @function
 cuModuleLoadData:
-	movq mobilellm_stub_table+992(%rip), %r11
+	movq mobilellm_stub_table+1048(%rip), %r11
 	jmp *%r11
 .size cuModuleLoadData, .-cuModuleLoadData
 
 .globl cuModuleLoadDataEx
 .type cuModuleLoadDataEx, @function
 cuModuleLoadDataEx:
-	movq mobilellm_stub_table+1000(%rip), %r11
+	movq mobilellm_stub_table+1056(%rip), %r11
 	jmp *%r11
 .size cuModuleLoadDataEx, .-cuModuleLoadDataEx
 
 .globl cuModuleLoadFatBinary
 .type cuModuleLoadFatBinary, @function
 cuModuleLoadFatBinary:
-	movq mobilellm_stub_table+1008(%rip), %r11
+	movq mobilellm_stub_table+1064(%rip), %r11
 	jmp *%r11
 .size cuModuleLoadFatBinary, .-cuModuleLoadFatBinary
 
 .globl cuModuleUnload
 .type cuModuleUnload, @function
 cuModuleUnload:
-	movq mobilellm_stub_table+1016(%rip), %r11
+	movq mobilellm_stub_table+1072(%rip), %r11
 	jmp *%r11
 .size cuModuleUnload, .-cuModuleUnload
 
 .globl cuOccupancyMaxActiveBlocksPerMultiprocessor
 .type cuOccupancyMaxActiveBlocksPerMultiprocessor, @function
 cuOccupancyMaxActiveBlocksPerMultiprocessor:
-	movq mobilellm_stub_table+1024(%rip), %r11
+	movq mobilellm_stub_table+1080(%rip), %r11
 	jmp *%r11
 .size cuOccupancyMaxActiveBlocksPerMultiprocessor, .-cuOccupancyMaxActiveBlocksPerMultiprocessor
 
 .globl cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags
 .type cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, @function
 cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags:
-	movq mobilellm_stub_table+1032(%rip), %r11
+	movq mobilellm_stub_table+1088(%rip), %r11
 	jmp *%r11
 .size cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags, .-cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags
 
 .globl cuOccupancyMaxPotentialBlockSize
 .type cuOccupancyMaxPotentialBlockSize, @function
 cuOccupancyMaxPotentialBlockSize:
-	movq mobilellm_stub_table+1040(%rip), %r11
+	movq mobilellm_stub_table+1096(%rip), %r11
 	jmp *%r11
 .size cuOccupancyMaxPotentialBlockSize, .-cuOccupancyMaxPotentialBlockSize
 
 .globl cuPointerGetAttribute
 .type cuPointerGetAttribute, @function
 cuPointerGetAttribute:
-	movq mobilellm_stub_table+1048(%rip), %r11
+	movq mobilellm_stub_table+1104(%rip), %r11
 	jmp *%r11
 .size cuPointerGetAttribute, .-cuPointerGetAttribute
 
 .globl cuPointerSetAttribute
 .type cuPointerSetAttribute, @function
 cuPointerSetAttribute:
-	movq mobilellm_stub_table+1056(%rip), %r11
+	movq mobilellm_stub_table+1112(%rip), %r11
 	jmp *%r11
 .size cuPointerSetAttribute, .-cuPointerSetAttribute
 
 .globl cuStreamAttachMemAsync
 .type cuStreamAttachMemAsync, @function
 cuStreamAttachMemAsync:
-	movq mobilellm_stub_table+1064(%rip), %r11
+	movq mobilellm_stub_table+1120(%rip), %r11
 	jmp *%r11
 .size cuStreamAttachMemAsync, .-cuStreamAttachMemAsync
 
 .globl cuStreamBeginCapture_v2
 .type cuStreamBeginCapture_v2, @function
 cuStreamBeginCapture_v2:
-	movq mobilellm_stub_table+1072(%rip), %r11
+	movq mobilellm_stub_table+1128(%rip), %r11
 	jmp *%r11
 .size cuStreamBeginCapture_v2, .-cuStreamBeginCapture_v2
 
 .globl cuStreamCreate
 .type cuStreamCreate, @function
 cuStreamCreate:
-	movq mobilellm_stub_table+1080(%rip), %r11
+	movq mobilellm_stub_table+1136(%rip), %r11
 	jmp *%r11
 .size cuStreamCreate, .-cuStreamCreate
 
 .globl cuStreamCreateWithPriority
 .type cuStreamCreateWithPriority, @function
 cuStreamCreateWithPriority:
-	movq mobilellm_stub_table+1088(%rip), %r11
+	movq mobilellm_stub_table+1144(%rip), %r11
 	jmp *%r11
 .size cuStreamCreateWithPriority, .-cuStreamCreateWithPriority
 
 .globl cuStreamDestroy_v2
 .type cuStreamDestroy_v2, @function
 cuStreamDestroy_v2:
-	movq mobilellm_stub_table+1096(%rip), %r11
+	movq mobilellm_stub_table+1152(%rip), %r11
 	jmp *%r11
 .size cuStreamDestroy_v2, .-cuStreamDestroy_v2
 
 .globl cuStreamEndCapture
 .type cuStreamEndCapture, @function
 cuStreamEndCapture:
-	movq mobilellm_stub_table+1104(%rip), %r11
+	movq mobilellm_stub_table+1160(%rip), %r11
 	jmp *%r11
 .size cuStreamEndCapture, .-cuStreamEndCapture
 
 .globl cuStreamGetFlags
 .type cuStreamGetFlags, @function
 cuStreamGetFlags:
-	movq mobilellm_stub_table+1112(%rip), %r11
+	movq mobilellm_stub_table+1168(%rip), %r11
 	jmp *%r11
 .size cuStreamGetFlags, .-cuStreamGetFlags
 
 .globl cuStreamGetPriority
 .type cuStreamGetPriority, @function
 cuStreamGetPriority:
-	movq mobilellm_stub_table+1120(%rip), %r11
+	movq mobilellm_stub_table+1176(%rip), %r11
 	jmp *%r11
 .size cuStreamGetPriority, .-cuStreamGetPriority
 
 .globl cuStreamQuery
 .type cuStreamQuery, @function
 cuStreamQuery:
-	movq mobilellm_stub_table+1128(%rip), %r11
+	movq mobilellm_stub_table+1184(%rip), %r11
 	jmp *%r11
 .size cuStreamQuery, .-cuStreamQuery
 
 .globl cuStreamSynchronize
 .type cuStreamSynchronize, @function
 cuStreamSynchronize:
-	movq mobilellm_stub_table+1136(%rip), %r11
+	movq mobilellm_stub_table+1192(%rip), %r11
 	jmp *%r11
 .size cuStreamSynchronize, .-cuStreamSynchronize
 
 .globl cuStreamWaitEvent
 .type cuStreamWaitEvent, @function
 cuStreamWaitEvent:
-	movq mobilellm_stub_table+1144(%rip), %r11
+	movq mobilellm_stub_table+1200(%rip), %r11
 	jmp *%r11
 .size cuStreamWaitEvent, .-cuStreamWaitEvent
 
 .globl cuStreamWaitValue32_v2
 .type cuStreamWaitValue32_v2, @function
 cuStreamWaitValue32_v2:
-	movq mobilellm_stub_table+1152(%rip), %r11
+	movq mobilellm_stub_table+1208(%rip), %r11
 	jmp *%r11
 .size cuStreamWaitValue32_v2, .-cuStreamWaitValue32_v2
 
 .globl cuStreamWriteValue32_v2
 .type cuStreamWriteValue32_v2, @function
 cuStreamWriteValue32_v2:
-	movq mobilellm_stub_table+1160(%rip), %r11
+	movq mobilellm_stub_table+1216(%rip), %r11
 	jmp *%r11
 .size cuStreamWriteValue32_v2, .-cuStreamWriteValue32_v2
 
 .globl cuSurfRefGetArray
 .type cuSurfRefGetArray, @function
 cuSurfRefGetArray:
-	movq mobilellm_stub_table+1168(%rip), %r11
+	movq mobilellm_stub_table+1224(%rip), %r11
 	jmp *%r11
 .size cuSurfRefGetArray, .-cuSurfRefGetArray
 
 .globl cuSurfRefSetArray
 .type cuSurfRefSetArray, @function
 cuSurfRefSetArray:
-	movq mobilellm_stub_table+1176(%rip), %r11
+	movq mobilellm_stub_table+1232(%rip), %r11
 	jmp *%r11
 .size cuSurfRefSetArray, .-cuSurfRefSetArray
 
 .globl cuTexRefGetAddressMode
 .type cuTexRefGetAddressMode, @function
 cuTexRefGetAddressMode:
-	movq mobilellm_stub_table+1184(%rip), %r11
+	movq mobilellm_stub_table+1240(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetAddressMode, .-cuTexRefGetAddressMode
 
 .globl cuTexRefGetAddress_v2
 .type cuTexRefGetAddress_v2, @function
 cuTexRefGetAddress_v2:
-	movq mobilellm_stub_table+1192(%rip), %r11
+	movq mobilellm_stub_table+1248(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetAddress_v2, .-cuTexRefGetAddress_v2
 
 .globl cuTexRefGetArray
 .type cuTexRefGetArray, @function
 cuTexRefGetArray:
-	movq mobilellm_stub_table+1200(%rip), %r11
+	movq mobilellm_stub_table+1256(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetArray, .-cuTexRefGetArray
 
 .globl cuTexRefGetBorderColor
 .type cuTexRefGetBorderColor, @function
 cuTexRefGetBorderColor:
-	movq mobilellm_stub_table+1208(%rip), %r11
+	movq mobilellm_stub_table+1264(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetBorderColor, .-cuTexRefGetBorderColor
 
 .globl cuTexRefGetFilterMode
 .type cuTexRefGetFilterMode, @function
 cuTexRefGetFilterMode:
-	movq mobilellm_stub_table+1216(%rip), %r11
+	movq mobilellm_stub_table+1272(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetFilterMode, .-cuTexRefGetFilterMode
 
 .globl cuTexRefGetFlags
 .type cuTexRefGetFlags, @function
 cuTexRefGetFlags:
-	movq mobilellm_stub_table+1224(%rip), %r11
+	movq mobilellm_stub_table+1280(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetFlags, .-cuTexRefGetFlags
 
 .globl cuTexRefGetFormat
 .type cuTexRefGetFormat, @function
 cuTexRefGetFormat:
-	movq mobilellm_stub_table+1232(%rip), %r11
+	movq mobilellm_stub_table+1288(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetFormat, .-cuTexRefGetFormat
 
 .globl cuTexRefGetMaxAnisotropy
 .type cuTexRefGetMaxAnisotropy, @function
 cuTexRefGetMaxAnisotropy:
-	movq mobilellm_stub_table+1240(%rip), %r11
+	movq mobilellm_stub_table+1296(%rip), %r11
 	jmp *%r11
 .size cuTexRefGetMaxAnisotropy, .-cuTexRefGetMaxAnisotropy
 
 .globl cuTexRefSetAddress2D_v3
 .type cuTexRefSetAddress2D_v3, @function
 cuTexRefSetAddress2D_v3:
-	movq mobilellm_stub_table+1248(%rip), %r11
+	movq mobilellm_stub_table+1304(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetAddress2D_v3, .-cuTexRefSetAddress2D_v3
 
 .globl cuTexRefSetAddressMode
 .type cuTexRefSetAddressMode, @function
 cuTexRefSetAddressMode:
-	movq mobilellm_stub_table+1256(%rip), %r11
+	movq mobilellm_stub_table+1312(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetAddressMode, .-cuTexRefSetAddressMode
 
 .globl cuTexRefSetAddress_v2
 .type cuTexRefSetAddress_v2, @function
 cuTexRefSetAddress_v2:
-	movq mobilellm_stub_table+1264(%rip), %r11
+	movq mobilellm_stub_table+1320(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetAddress_v2, .-cuTexRefSetAddress_v2
 
 .globl cuTexRefSetArray
 .type cuTexRefSetArray, @function
 cuTexRefSetArray:
-	movq mobilellm_stub_table+1272(%rip), %r11
+	movq mobilellm_stub_table+1328(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetArray, .-cuTexRefSetArray
 
 .globl cuTexRefSetBorderColor
 .type cuTexRefSetBorderColor, @function
 cuTexRefSetBorderColor:
-	movq mobilellm_stub_table+1280(%rip), %r11
+	movq mobilellm_stub_table+1336(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetBorderColor, .-cuTexRefSetBorderColor
 
 .globl cuTexRefSetFilterMode
 .type cuTexRefSetFilterMode, @function
 cuTexRefSetFilterMode:
-	movq mobilellm_stub_table+1288(%rip), %r11
+	movq mobilellm_stub_table+1344(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetFilterMode, .-cuTexRefSetFilterMode
 
 .globl cuTexRefSetFlags
 .type cuTexRefSetFlags, @function
 cuTexRefSetFlags:
-	movq mobilellm_stub_table+1296(%rip), %r11
+	movq mobilellm_stub_table+1352(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetFlags, .-cuTexRefSetFlags
 
 .globl cuTexRefSetFormat
 .type cuTexRefSetFormat, @function
 cuTexRefSetFormat:
-	movq mobilellm_stub_table+1304(%rip), %r11
+	movq mobilellm_stub_table+1360(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetFormat, .-cuTexRefSetFormat
 
 .globl cuTexRefSetMaxAnisotropy
 .type cuTexRefSetMaxAnisotropy, @function
 cuTexRefSetMaxAnisotropy:
-	movq mobilellm_stub_table+1312(%rip), %r11
+	movq mobilellm_stub_table+1368(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetMaxAnisotropy, .-cuTexRefSetMaxAnisotropy
 
 .globl cuTexRefSetMipmapFilterMode
 .type cuTexRefSetMipmapFilterMode, @function
 cuTexRefSetMipmapFilterMode:
-	movq mobilellm_stub_table+1320(%rip), %r11
+	movq mobilellm_stub_table+1376(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetMipmapFilterMode, .-cuTexRefSetMipmapFilterMode
 
 .globl cuTexRefSetMipmapLevelBias
 .type cuTexRefSetMipmapLevelBias, @function
 cuTexRefSetMipmapLevelBias:
-	movq mobilellm_stub_table+1328(%rip), %r11
+	movq mobilellm_stub_table+1384(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetMipmapLevelBias, .-cuTexRefSetMipmapLevelBias
 
 .globl cuTexRefSetMipmapLevelClamp
 .type cuTexRefSetMipmapLevelClamp, @function
 cuTexRefSetMipmapLevelClamp:
-	movq mobilellm_stub_table+1336(%rip), %r11
+	movq mobilellm_stub_table+1392(%rip), %r11
 	jmp *%r11
 .size cuTexRefSetMipmapLevelClamp, .-cuTexRefSetMipmapLevelClamp
 
@@ -1187,7 +1236,7 @@ cuTexRefSetMipmapLevelClamp:
 .align 8
 .globl mobilellm_stub_table
 mobilellm_stub_table:
-	.rept 168
+	.rept 175
 	.quad absent
 	.endr
 
@@ -1199,6 +1248,7 @@ mobilellm_stub_names:
 	.asciz "cuArrayCreate_v2"
 	.asciz "cuArrayDestroy"
 	.asciz "cuArrayGetDescriptor_v2"
+	.asciz "cuCtxCreate_v2"
 	.asciz "cuCtxCreate_v4"
 	.asciz "cuCtxDestroy_v2"
 	.asciz "cuCtxDisablePeerAccess"
@@ -1226,6 +1276,7 @@ mobilellm_stub_names:
 	.asciz "cuDeviceGetCount"
 	.asciz "cuDeviceGetName"
 	.asciz "cuDeviceGetP2PAttribute"
+	.asciz "cuDeviceGetUuid"
 	.asciz "cuDeviceGetUuid_v2"
 	.asciz "cuDevicePrimaryCtxGetState"
 	.asciz "cuDevicePrimaryCtxRelease_v2"
@@ -1236,6 +1287,7 @@ mobilellm_stub_names:
 	.asciz "cuDriverGetVersion"
 	.asciz "cuEventCreate"
 	.asciz "cuEventDestroy_v2"
+	.asciz "cuEventElapsedTime"
 	.asciz "cuEventElapsedTime_v2"
 	.asciz "cuEventQuery"
 	.asciz "cuEventRecord"
@@ -1246,6 +1298,7 @@ mobilellm_stub_names:
 	.asciz "cuFuncSetSharedMemConfig"
 	.asciz "cuGetErrorString"
 	.asciz "cuGraphAddChildGraphNode"
+	.asciz "cuGraphAddDependencies"
 	.asciz "cuGraphAddDependencies_v2"
 	.asciz "cuGraphAddEmptyNode"
 	.asciz "cuGraphAddHostNode"
@@ -1257,6 +1310,7 @@ mobilellm_stub_names:
 	.asciz "cuGraphDestroy"
 	.asciz "cuGraphDestroyNode"
 	.asciz "cuGraphExecDestroy"
+	.asciz "cuGraphGetEdges"
 	.asciz "cuGraphGetEdges_v2"
 	.asciz "cuGraphInstantiateWithFlags"
 	.asciz "cuGraphLaunch"
@@ -1267,6 +1321,7 @@ mobilellm_stub_names:
 	.asciz "cuLinkComplete"
 	.asciz "cuLinkCreate_v2"
 	.asciz "cuLinkDestroy"
+	.asciz "cuMemAdvise"
 	.asciz "cuMemAdvise_v2"
 	.asciz "cuMemAllocManaged"
 	.asciz "cuMemAllocPitch_v2"
@@ -1276,6 +1331,7 @@ mobilellm_stub_names:
 	.asciz "cuMemGetAddressRange_v2"
 	.asciz "cuMemGetInfo_v2"
 	.asciz "cuMemHostAlloc"
+	.asciz "cuMemPrefetchAsync"
 	.asciz "cuMemPrefetchAsync_v2"
 	.asciz "cuMemcpy"
 	.asciz "cuMemcpy2DAsync_v2"

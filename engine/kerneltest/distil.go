@@ -1,4 +1,4 @@
-package cpu
+package kerneltest
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 
 // distilCases are heads with a teacher, of which the targets and some
 // others are among the stored tokens.
-func distilCases(n, c, vocab int, targets []int32, size string) []kernelCase {
+func distilCases(n, c, vocab int, targets []int32, size string) []Case {
 	rng := rand.New(rand.NewPCG(5, 6))
 	const f, b, width, k = engine.F32, engine.BF16, 40, 6
 	var top []int32
@@ -27,20 +27,20 @@ func distilCases(n, c, vocab int, targets []int32, size string) []kernelCase {
 			top = append(top, int32(id))
 		}
 	}
-	var cases []kernelCase
+	var cases []Case
 	for _, d := range []op.Distillation{{Alpha: 0, Temperature: 1}, {Alpha: 0.5, Temperature: 2}, {Alpha: 0.25, Temperature: 1}, {Alpha: 1, Temperature: 0.5}} {
-		online := kernelCase{
-			name: fmt.Sprintf("distilloss %+v%s", d, size), op: op.DistilLossOp{Distillation: d}, ids: targets,
-			in:      []tensor.Shape{{n, c}, {vocab, c}, nil, {}, {n, width}, {vocab, width}},
-			weights: map[int]bool{1: true, 5: true}, f32: map[int]bool{3: true, 4: true}, out: []engine.DType{f, b, f, f},
+		online := Case{
+			Name: fmt.Sprintf("distilloss %+v%s", d, size), Op: op.DistilLossOp{Distillation: d}, IDs: targets,
+			In:      []tensor.Shape{{n, c}, {vocab, c}, nil, {}, {n, width}, {vocab, width}},
+			Weights: map[int]bool{1: true, 5: true}, F32: map[int]bool{3: true, 4: true}, Out: []engine.DType{f, b, f, f},
 		}
 		stored := online
-		stored.name, stored.op = fmt.Sprintf("distiltoploss %+v%s", d, size), op.DistilTopLossOp{Distillation: d}
-		stored.in = []tensor.Shape{{n, c}, {vocab, c}, nil, {}, nil, {n, k}}
-		stored.idsOf = map[int][]int32{4: top}
-		stored.weights, stored.f32 = map[int]bool{1: true}, map[int]bool{3: true, 5: true}
+		stored.Name, stored.Op = fmt.Sprintf("distiltoploss %+v%s", d, size), op.DistilTopLossOp{Distillation: d}
+		stored.In = []tensor.Shape{{n, c}, {vocab, c}, nil, {}, nil, {n, k}}
+		stored.IDsOf = map[int][]int32{4: top}
+		stored.Weights, stored.F32 = map[int]bool{1: true}, map[int]bool{3: true, 5: true}
 		scoring := online
-		scoring.name, scoring.gaps = "scoring "+online.name, []int{1, 2}
+		scoring.Name, scoring.Gaps = "scoring "+online.Name, []int{1, 2}
 		cases = append(cases, online, stored, scoring)
 	}
 	return cases

@@ -1,0 +1,45 @@
+//go:build unix
+
+package cuda_test
+
+import (
+	"strings"
+	"testing"
+
+	"mobilellm/engine"
+	"mobilellm/engine/cuda"
+	"mobilellm/engine/cuda/shadow"
+	"mobilellm/engine/kerneltest"
+)
+
+// chunk is more tokens than one piece of work of any kernel.
+const chunk = 512
+
+// compareKernels runs every case that the device has a kernel for.
+func compareKernels(t *testing.T, dev *cuda.Device, skip func(kerneltest.Case) bool) {
+	for _, c := range kerneltest.Cases(chunk) {
+		if strings.HasPrefix(c.Name, "distiltoploss") || strings.HasPrefix(c.Name, "toplogprobs") || skip(c) {
+			continue // stored distributions are made and read by the processor alone
+		}
+		for _, precision := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {
+			t.Run(precision.String()+"/"+c.Name, func(t *testing.T) { c.Run(t, dev, precision) })
+		}
+	}
+}
+
+// Every instruction becomes the launches that its operation means: on the shadow,
+// whose kernels are plain Go.
+func TestKernelsOnShadow(t *testing.T) {
+	dev, _ := open(t, shadow.Options{}, cuda.Options{})
+	compareKernels(t, dev, func(c kerneltest.Case) bool {
+		if strings.Contains(c.Name, "T1100") {
+			return true // a minute in plain Go
+		}
+		for _, large := range []string{" 300x", " T256", " T300", "in chunks"} {
+			if testing.Short() && strings.Contains(c.Name, large) {
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -1,0 +1,121 @@
+package kerneltest
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"gorgonia.org/tensor"
+
+	"mobilellm/engine"
+	"mobilellm/engine/op"
+)
+
+// Case is one operation with the shapes and types of its operands.
+type Case struct {
+	Name    string
+	Op      op.Op
+	In      []tensor.Shape // nil shape: ids
+	IDs     []int32
+	IDsOf   map[int][]int32 // of other inputs of ids
+	Weights map[int]bool    // inputs that are parameters: float32 with a bf16 copy
+	F32     map[int]bool    // inputs that stay float32 in bf16 runs
+	Out     []engine.DType  // of the parts in bf16 runs
+	Gaps    []int           // parts that nobody reads
+}
+
+// Cases are shapes that fill neither a vector nor a tile, of every operation. A
+// head's tokens go beyond headTokens, where a device works in chunks of so many.
+func Cases(headTokens int) []Case {
+	rng := rand.New(rand.NewPCG(1, 2))
+	ids := func(n, vocab int) []int32 {
+		x := make([]int32, n)
+		for i := range x {
+			x[i] = int32(rng.IntN(vocab))
+		}
+		return x
+	}
+	matrix := func(r, c int) tensor.Shape { return tensor.Shape{r, c} }
+	const f, b = engine.F32, engine.BF16
+	var cs []Case
+	add := func(c Case) { cs = append(cs, c) }
+	for _, n := range []int{1, 5, 64, 300} {
+		for _, c := range []int{16, 24, 96} {
+			size := fmt.Sprintf(" %dx%d", n, c)
+			add(Case{Name: "embedding" + size, Op: op.EmbeddingOp{}, In: []tensor.Shape{matrix(50, c), nil}, IDs: ids(n, 50), Weights: map[int]bool{0: true}, Out: []engine.DType{f}})
+			add(Case{Name: "embedding.grad" + size, Op: op.EmbeddingGradOp{Vocab: 50}, In: []tensor.Shape{nil, matrix(n, c)}, IDs: ids(n, 50), F32: map[int]bool{1: true}, Out: []engine.DType{f}})
+			add(Case{Name: "linear" + size, Op: op.LinearOp{}, In: []tensor.Shape{matrix(n, c), matrix(40, c), matrix(8, c)}, Weights: map[int]bool{1: true, 2: true}, Out: []engine.DType{b}})
+			add(Case{Name: "linear to residual" + size, Op: op.LinearOp{}, In: []tensor.Shape{matrix(n, c), matrix(40, c)}, Weights: map[int]bool{1: true}, Out: []engine.DType{f}})
+			add(Case{Name: "linear.dx" + size, Op: op.LinearGradInputOp{}, In: []tensor.Shape{matrix(n, 48), matrix(40, c), matrix(8, c)}, Weights: map[int]bool{1: true, 2: true}, Out: []engine.DType{b}})
+			add(Case{Name: "linear.dx of residual" + size, Op: op.LinearGradInputOp{}, In: []tensor.Shape{matrix(n, 40), matrix(40, c)}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b}})
+			add(Case{Name: "linear.dw" + size, Op: op.LinearGradWeightOp{Rows: []int{40, 8}}, In: []tensor.Shape{matrix(n, 48), matrix(n, c)}, Out: []engine.DType{f, f}})
+			add(Case{Name: "linear.dw of residual" + size, Op: op.LinearGradWeightOp{Rows: []int{48}}, In: []tensor.Shape{matrix(n, 48), matrix(n, c)}, F32: map[int]bool{0: true}, Out: []engine.DType{f}})
+			add(Case{Name: "rmsnorm" + size, Op: op.RMSNormOp{Eps: 1e-5}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b, b, f}})
+			add(Case{Name: "rmsnorm scoring" + size, Op: op.RMSNormOp{Eps: 1e-5}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b, b, f}, Gaps: []int{1, 2}})
+			add(Case{Name: "rmsnorm.grad" + size, Op: op.RMSNormGradOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c), {n}, {c}}, Weights: map[int]bool{3: true}, F32: map[int]bool{2: true}, Out: []engine.DType{f, f}})
+			add(Case{Name: "scale" + size, Op: op.ScaleOp{}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, Out: []engine.DType{b}})
+			add(Case{Name: "swiglu" + size, Op: op.SwiGLUOp{}, In: []tensor.Shape{matrix(n, 2*c)}, Out: []engine.DType{b}})
+			add(Case{Name: "swiglu.grad" + size, Op: op.SwiGLUGradOp{}, In: []tensor.Shape{matrix(n, 2*c), matrix(n, c)}, Out: []engine.DType{b}})
+			add(Case{Name: "relu" + size, Op: op.ReLUOp{}, In: []tensor.Shape{matrix(n, c)}, Out: []engine.DType{b}})
+			add(Case{Name: "relu.grad" + size, Op: op.ReLUGradOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c)}, Out: []engine.DType{b}})
+			add(Case{Name: "add" + size, Op: op.AddOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c)}, F32: map[int]bool{0: true, 1: true}, Out: []engine.DType{f}})
+			targets := ids(n, 70)
+			targets[0] = op.Unsupervised
+			head := Case{Name: "headloss" + size, Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(n, c), matrix(70, c), nil, {}}, IDs: targets, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f}}
+			add(head)
+			head.Name, head.Gaps = "headloss scoring"+size, []int{1, 2}
+			add(head)
+			if c == 24 {
+				for _, c := range distilCases(n, c, 70, targets, size) {
+					add(c)
+				}
+			}
+		}
+	}
+	large := ids(headTokens+70, 33)
+	add(Case{Name: "headloss in chunks", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, IDs: large, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f}})
+	words := ids(40, 301)
+	words[7] = op.Unsupervised
+	add(Case{Name: "headloss in pieces", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(40, 24), matrix(301, 24), nil, {}}, IDs: words, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f}})
+	for _, n := range []int{1, 5, headTokens + 70} {
+		add(Case{Name: fmt.Sprintf("toplogprobs %d", n), Op: op.TopLogProbsOp{K: 7}, In: []tensor.Shape{matrix(n, 24), matrix(70, 24)}, Weights: map[int]bool{1: true}, Out: []engine.DType{f, f}})
+	}
+	large[3] = op.Unsupervised
+	for _, c := range distilCases(len(large), 16, 33, large, " in chunks") {
+		add(c)
+	}
+	for _, h := range []op.Heads{
+		{Batch: 1, Seq: 1, Heads: 2, KVHeads: 1, HeadDim: 8},
+		{Batch: 2, Seq: 7, Heads: 4, KVHeads: 2, HeadDim: 6},
+		{Batch: 1, Seq: 130, Heads: 3, KVHeads: 3, HeadDim: 28},
+		{Batch: 2, Seq: 256, Heads: 6, KVHeads: 2, HeadDim: 64},
+		{Batch: 1, Seq: 300, Heads: 2, KVHeads: 1, HeadDim: 160},
+		{Batch: 1, Seq: 1100, Heads: 1, KVHeads: 1, HeadDim: 40},
+	} {
+		h.RoPE.Base = 10000
+		n, o := h.Batch*h.Seq, h.Heads*h.HeadDim
+		size := fmt.Sprintf(" B%d T%d H%d K%d D%d", h.Batch, h.Seq, h.Heads, h.KVHeads, h.HeadDim)
+		add(Case{Name: "attention" + size, Op: op.AttentionOp{Heads: h}, In: []tensor.Shape{matrix(n, h.Width())}, Out: []engine.DType{b, f}})
+		add(Case{Name: "attention.grad" + size, Op: op.AttentionGradOp{Heads: h}, In: []tensor.Shape{matrix(n, h.Width()), matrix(n, o), matrix(n, h.Heads), matrix(n, o)}, F32: map[int]bool{2: true}, Out: []engine.DType{b}})
+		for _, mean := range []int{3, 1 + h.Seq/5} {
+			starts, kind := documents(rng, h, mean), fmt.Sprintf("documents of %d", mean)
+			add(Case{Name: "masked attention, " + kind + size, Op: op.AttentionOp{Heads: h, Masked: true}, In: []tensor.Shape{matrix(n, h.Width()), nil}, IDs: starts, Out: []engine.DType{b, f}})
+			add(Case{Name: "masked attention.grad, " + kind + size, Op: op.AttentionGradOp{Heads: h, Masked: true}, In: []tensor.Shape{matrix(n, h.Width()), matrix(n, o), matrix(n, h.Heads), matrix(n, o), nil}, IDs: starts, F32: map[int]bool{2: true}, Out: []engine.DType{b}})
+		}
+	}
+	return cs
+}
+
+// documents are the starts of documents of 1 to 2·mean−1 tokens.
+func documents(rng *rand.Rand, h op.Heads, mean int) []int32 {
+	starts := make([]int32, h.Batch*h.Seq)
+	for b := range h.Batch {
+		for at := 0; at < h.Seq; {
+			end := min(at+1+rng.IntN(2*mean-1), h.Seq)
+			for t := at; t < end; t++ {
+				starts[b*h.Seq+t] = int32(at)
+			}
+			at = end
+		}
+	}
+	return starts
+}

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Tests the build for GPUs. Where there is no GPU the tests on it skip and say why;
+# everything else runs: the device on a shadow and on the emulator. With a GPU and
+# SANITIZE=1, compute-sanitizer looks for accesses out of bounds and for races.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source <(scripts/cuda-env.sh)
+toolkit=$(scripts/cuda-toolkit.sh)
+export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$toolkit/lib:$toolkit/lib64
+go vet -tags gpu ./...
+go test -tags gpu -v -run 'OnGPU|Open|Cublas' ./engine/cuda/... | grep -vE '^(=== (RUN|PAUSE|CONT)|ok|\?|PASS)' || true
+go test -tags gpu ${SHORT:+-short} ./engine/cuda/...
+if [ -n "${SANITIZE:-}" ]; then
+	sanitizer=$(command -v compute-sanitizer || echo "$(scripts/venv.sh --no-deps nvidia-cuda-sanitizer-api==13.0.85)"/lib/python3*/site-packages/nvidia/cu13/bin/compute-sanitizer)
+	tests=$(mktemp -d)/cuda.test
+	go test -tags gpu -c -o "$tests" ./engine/cuda
+	for tool in memcheck racecheck; do
+		(cd engine/cuda && "$sanitizer" --tool "$tool" --error-exitcode 1 "$tests" -test.run OnGPU -test.short)
+	done
+fi
