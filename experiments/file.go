@@ -41,6 +41,7 @@ type Row struct {
 	Name     string              `yaml:"name" help:"In reports; unique within the experiment."`
 	Group    string              `yaml:"group" help:"Members of one group are compared with each other."`
 	Baseline bool                `yaml:"baseline" help:"The one of its group that the others are compared with; else the first."`
+	Against  string              `yaml:"against" help:"The member of its group that this one is compared with, in place of the baseline."`
 	Teacher  string              `yaml:"teacher" help:"Member that is trained before and that this one learns from (distil.teacher): of the same seed, or its only one."`
 	Seeds    []uint64            `yaml:"seeds" help:"In place of the experiment's."`
 	Tokens   int64               `yaml:"tokens" help:"In place of the experiment's."`
@@ -110,6 +111,9 @@ func (f *File) Validate() error {
 		}
 	}
 	for _, m := range f.Members {
+		if a, ok := seen[m.Against]; m.Against != "" && (!ok || a.Group != m.Group || a.Name == m.Name) {
+			errs = append(errs, fmt.Errorf("members: %s: against %q is no other member of its group", m.Name, m.Against))
+		}
 		if t, ok := seen[m.Teacher]; m.Teacher != "" && (!ok || t.Teacher != "") {
 			errs = append(errs, fmt.Errorf("members: %s: teacher %q is no member without a teacher of its own", m.Name, m.Teacher))
 		}

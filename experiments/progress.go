@@ -56,7 +56,7 @@ func (p *Progress) show(list []Status) {
 		fmt.Fprintf(p.w, "%s\n", p.summary(list, done, total))
 		for _, m := range list {
 			if m.State == Running {
-				fmt.Fprintf(p.w, "  %s\n", line(m))
+				fmt.Fprintf(p.w, "  %s\n", memberLine(m))
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func (p *Progress) draw(list []Status, done, total float64) {
 	lines := 1
 	for _, m := range list {
 		if m.State == Running {
-			fmt.Fprintf(&b, "  %s\n", line(m))
+			fmt.Fprintf(&b, "  %s\n", memberLine(m))
 			lines++
 		}
 	}
@@ -138,8 +138,8 @@ func (p *Progress) erase() {
 // end leaves the last state standing.
 func (p *Progress) end() { p.below = 0 }
 
-// line is a running member's.
-func line(m Status) string {
+// memberLine is a running member's.
+func memberLine(m Status) string {
 	if m.Step == 0 {
 		return fmt.Sprintf("%s %s: starting", m.ID, m.Label())
 	}

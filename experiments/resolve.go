@@ -142,7 +142,7 @@ func (f *File) member(c cell, base string, seed uint64, set []string, s *Sweep) 
 			source.Sections = append(source.Sections, configs.Section{File: f.path, Node: part.node})
 		}
 	}
-	m := Member{Name: c.Name, Group: c.Group, Baseline: c.Baseline, Seed: seed, Paper: c.Paper}
+	m := Member{Name: c.Name, Group: c.Group, Baseline: c.Baseline, Against: c.Against, Seed: seed, Paper: c.Paper}
 	if c.Teacher != "" {
 		teacher, err := s.teacher(c.Teacher, seed)
 		if err != nil {

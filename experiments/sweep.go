@@ -40,6 +40,7 @@ type Member struct {
 	Name       string             `json:"name"` // shared by those that differ in their seed alone
 	Group      string             `json:"group,omitempty"`
 	Baseline   bool               `json:"baseline,omitempty"`
+	Against    string             `json:"against,omitempty"` // name
 	Seed       uint64             `json:"seed"`
 	Teacher    string             `json:"teacher,omitempty"` // id
 	Parameters int64              `json:"parameters"`

@@ -1,0 +1,180 @@
+package experiments
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// table is a part of a report as text.
+type table struct {
+	title string
+	head  []string
+	rows  [][]string
+	notes []string // sentences below it
+}
+
+// tables are a report's, in order.
+func (r *Report) tables() []table {
+	var list []table
+	for _, g := range r.Groups {
+		title := ""
+		if len(r.Groups) > 1 && g.Name != "" {
+			title = " (" + g.Name + ")"
+		}
+		list = append(list, g.results("Results"+title))
+		if slices.ContainsFunc(g.Results, func(m Result) bool { return m.Against != "" }) {
+			list = append(list, g.differences("Differences"+title))
+		}
+	}
+	if len(r.Unfinished) > 0 {
+		list = append(list, r.unfinished())
+	}
+	return append(list, r.facts())
+}
+
+func (g *Group) results(title string) table {
+	t := table{title: title, head: []string{"member", "model", "parameters", "seeds", "held-out loss", "perplexity", "tokens/s", "time"}}
+	paper := slices.DeleteFunc(slices.Clone(PaperColumns), func(column string) bool {
+		return !slices.ContainsFunc(g.Results, func(m Result) bool { _, ok := m.Paper[column]; return ok })
+	})
+	for _, column := range paper {
+		if column == "parameters" || column == "average" || column == "hours" {
+			t.head = append(t.head, "paper: "+column)
+		}
+	}
+	for _, m := range g.Results {
+		row := []string{
+			m.Name, m.Shape, fmt.Sprintf("%.2fM", float64(m.Parameters)/1e6), fmt.Sprintf("%d of %d", m.Finished, m.Of),
+			plusMinus(m.Loss, m.LossSE, 4), plusMinus(m.Perplexity, m.PerplexitySE, 2), number(m.TokensPerSecond, 0), seconds(m.Seconds),
+		}
+		for _, column := range paper {
+			switch value, ok := m.Paper[column]; {
+			case column != "parameters" && column != "average" && column != "hours":
+			case !ok:
+				row = append(row, "")
+			case column == "parameters":
+				row = append(row, fmt.Sprintf("%gM", value))
+			case column == "average":
+				row = append(row, fmt.Sprintf("%.1f %%", value))
+			default:
+				row = append(row, fmt.Sprintf("%gh", value))
+			}
+		}
+		t.rows = append(t.rows, row)
+	}
+	t.notes = append(t.notes, "Loss in nats per token of held-out text, perplexity its exponential; mean ± standard error over seeds. Time is that of a run's steps.")
+	return t
+}
+
+func (g *Group) differences(title string) table {
+	t := table{title: title, head: []string{
+		"member", "against", "Δ loss", "p", "p, Holm", "detectable", "seeds to tell", "paper: Δ average", "the paper's order",
+	}}
+	for _, m := range g.Results {
+		if m.Against == "" {
+			continue
+		}
+		needed := fmt.Sprint(m.Seeds)
+		switch {
+		case m.Pairs < 2:
+			needed = ""
+		case m.Seeds == 0:
+			needed = fmt.Sprintf("> %d", mostSeeds)
+		}
+		paper := ""
+		if !math.IsNaN(m.PaperDifference) {
+			paper = fmt.Sprintf("%+.1f", m.PaperDifference)
+		}
+		t.rows = append(t.rows, []string{
+			m.Name, m.Against, signedPlusMinus(m.Mean, m.SE), probability(m.P), probability(m.PHolm), number(m.MDE, 4), needed, paper, m.Verdict(),
+		})
+	}
+	t.notes = append(t.notes, fmt.Sprintf("Δ loss is paired by seed, which fixes initial weights and order of samples; p is the paired t-test's, two-sided, with Holm's correction for the %d comparisons of this table; below %g it counts as beyond noise. Detectable: the smallest true difference that so many seeds would show with probability %g at that noise, before the correction. Seeds to tell: how many would show the difference found.",
+		len(t.rows), alpha, power))
+	if o := g.Order; o.Members > 1 {
+		t.notes = append(t.notes, fmt.Sprintf("The order of %d members by loss and the paper's by average accuracy (which rises where loss falls): Spearman %s, Kendall %s; 1 is the same order, -1 the reverse.",
+			o.Members, correlation(o.Spearman), correlation(o.Kendall)))
+	}
+	return t
+}
+
+func (r *Report) unfinished() table {
+	t := table{title: "Not finished", head: []string{"member", "seed", "id", "state", "step", "reason"}}
+	for _, m := range r.Unfinished {
+		reason, _, _ := strings.Cut(m.Error, "\n")
+		t.rows = append(t.rows, []string{m.Name, fmt.Sprint(m.Seed), m.ID, string(m.State), fmt.Sprintf("%d of %d", m.Step, m.Steps), reason})
+	}
+	return t
+}
+
+func (r *Report) facts() table {
+	t := table{title: "Runs", head: []string{"", ""}}
+	for _, f := range r.Facts {
+		t.rows = append(t.rows, []string{f.Name, strings.Join(f.Values, "; ")})
+	}
+	var seeds []string
+	var tokens []string
+	for _, m := range r.runs {
+		if s := fmt.Sprint(m.Seed); !slices.Contains(seeds, s) {
+			seeds = append(seeds, s)
+		}
+		if n := fmt.Sprintf("%.2fM", float64(m.Result.Tokens)/1e6); !slices.Contains(tokens, n) {
+			tokens = append(tokens, n)
+		}
+	}
+	slices.Sort(seeds)
+	t.rows = append(t.rows, []string{"seeds", strings.Join(seeds, ", ")}, []string{"tokens a run", strings.Join(tokens, ", ")})
+	return t
+}
+
+func number(x float64, digits int) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	return fmt.Sprintf("%.*f", digits, x)
+}
+
+func plusMinus(m, se float64, digits int) string {
+	if math.IsNaN(m) || math.IsNaN(se) {
+		return number(m, digits)
+	}
+	return fmt.Sprintf("%.*f ± %.*f", digits, m, digits, se)
+}
+
+func signedPlusMinus(m, se float64) string {
+	if math.IsNaN(m) {
+		return ""
+	}
+	text := fmt.Sprintf("%+.4f", m)
+	if !math.IsNaN(se) {
+		text += fmt.Sprintf(" ± %.4f", se)
+	}
+	return text
+}
+
+func probability(p float64) string {
+	switch {
+	case math.IsNaN(p):
+		return ""
+	case p < 0.0001:
+		return "< 0.0001"
+	}
+	return fmt.Sprintf("%.4f", p)
+}
+
+func correlation(c float64) string {
+	if math.IsNaN(c) {
+		return "not defined"
+	}
+	return fmt.Sprintf("%+.2f", c)
+}
+
+func seconds(s float64) string {
+	if math.IsNaN(s) {
+		return ""
+	}
+	return short(time.Duration(s * float64(time.Second)))
+}

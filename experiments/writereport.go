@@ -1,0 +1,45 @@
+package experiments
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"mobilellm/checkpoint"
+)
+
+// ReportDir is the folder of a sweep's report within the sweep's.
+const ReportDir = "report"
+
+// Write writes the report into a folder: report.md with its pictures, report.html,
+// members.csv and runs.csv. Each file is replaced at once.
+func (r *Report) Write(dir string) error {
+	plots, err := r.Plots()
+	if err != nil {
+		return fmt.Errorf("drawing the report: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	files := map[string]func(io.Writer) error{
+		"report.md":   func(w io.Writer) error { return r.Markdown(w, plots) },
+		"report.html": func(w io.Writer) error { return r.HTML(w, plots) },
+		"members.csv": r.MembersCSV,
+		"runs.csv":    r.RunsCSV,
+	}
+	for _, p := range plots {
+		files[p.File] = func(w io.Writer) error { _, err := w.Write(p.SVG); return err }
+	}
+	for name, write := range files {
+		var out bytes.Buffer
+		if err := write(&out); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := checkpoint.ReplaceFile(filepath.Join(dir, name), out.Bytes()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
