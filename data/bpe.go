@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"hash"
-	"hash/maphash"
 
 	"mobilellm/data/internal/merge"
 )
@@ -24,8 +23,7 @@ type BPE struct {
 
 	byteIDs [256]int32
 	rules   merge.Table
-	cache   *wordCache
-	seed    maphash.Seed
+	cache   *merge.Cache
 	print   string
 }
 
@@ -35,7 +33,7 @@ type joining struct{ left, right, joined int32 }
 // newBPE builds the tables that encoding needs. It refuses a vocabulary in
 // which a byte has no id, and merges whose tokens' bytes do not add up.
 func newBPE(tokens [][]byte, merges []joining, eos int32) (*BPE, error) {
-	b := &BPE{tokens: tokens, merges: merges, eos: eos, cache: new(wordCache), seed: maphash.MakeSeed()}
+	b := &BPE{tokens: tokens, merges: merges, eos: eos, cache: merge.NewCache()}
 	var have [256]bool
 	for id, token := range tokens {
 		if len(token) == 1 && int32(id) != eos {
@@ -115,16 +113,12 @@ func (b *BPE) appendWord(dst []int32, word []byte) []int32 {
 	if len(word) == 1 {
 		return append(dst, b.byteIDs[word[0]])
 	}
-	if len(word) > longestCached {
-		return b.mergeWord(dst, word)
-	}
-	slot := b.cache.slot(maphash.Bytes(b.seed, word))
-	if known := slot.Load(); known != nil && known.word == string(word) {
-		return append(dst, known.ids...)
+	if ids, ok := b.cache.Get(word); ok {
+		return append(dst, ids...)
 	}
 	start := len(dst)
 	dst = b.mergeWord(dst, word)
-	slot.Store(&cachedWord{string(word), append([]int32(nil), dst[start:]...)})
+	b.cache.Put(word, dst[start:])
 	return dst
 }
 

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"hash/maphash"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"mobilellm/data/internal/merge"
 )
@@ -33,8 +31,7 @@ type HuggingFace struct {
 	specials   map[string]int32
 	bos, eos   int32 // -1 for none
 
-	cache *wordCache
-	seed  maphash.Seed
+	cache *merge.Cache
 	print string
 }
 
@@ -76,16 +73,12 @@ func (t *HuggingFace) appendWord(dst []int32, word []byte) []int32 {
 	if len(word) == 1 && t.whole == nil && t.pieces == nil {
 		return append(dst, t.byteIDs[word[0]])
 	}
-	if len(word) > longestCached {
-		return t.mergeWord(dst, word)
-	}
-	slot := t.cache.slot(maphash.Bytes(t.seed, word))
-	if known := slot.Load(); known != nil && known.word == string(word) {
-		return append(dst, known.ids...)
+	if ids, ok := t.cache.Get(word); ok {
+		return append(dst, ids...)
 	}
 	start := len(dst)
 	dst = t.mergeWord(dst, word)
-	slot.Store(&cachedWord{string(word), slices.Clone(dst[start:])})
+	t.cache.Put(word, dst[start:])
 	return dst
 }
 

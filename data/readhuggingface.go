@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"hash/maphash"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,7 +23,7 @@ func loadHuggingFace(file []byte, dir string) (*HuggingFace, error) {
 	if err := f.unsupported(); err != nil {
 		return nil, err
 	}
-	t := &HuggingFace{file: file, cache: new(wordCache), seed: maphash.MakeSeed()}
+	t := &HuggingFace{file: file, cache: merge.NewCache()}
 	var err error
 	if f.Model.ByteFallback {
 		if t.pieces, err = newMetaspace(f.PreTokenizer); err == nil {

@@ -1,9 +1,6 @@
 package sentencepiece
 
-import (
-	"hash/maphash"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // Encode returns the ids of text, without BOS or EOS around them.
 func (m *Model) Encode(text []byte) []int32 {
@@ -119,18 +116,13 @@ func (e *encoder) word(word []byte) {
 			return
 		}
 	}
-	if len(word) > longestCached {
-		e.merge(word)
-		return
-	}
-	slot := e.cache.slot(maphash.Bytes(e.seed, word))
-	if known := slot.Load(); known != nil && known.word == string(word) {
-		e.emitAll(known.ids)
+	if ids, ok := e.cache.Get(word); ok {
+		e.emitAll(ids)
 		return
 	}
 	rest := encoder{Model: e.Model, symbols: e.symbols} // a word's ids do not depend on what stands before
 	rest.merge(word)
-	slot.Store(&cachedWord{string(word), rest.dst})
+	e.cache.Put(word, rest.dst)
 	e.emitAll(rest.dst)
 }
 

@@ -3,7 +3,6 @@ package sentencepiece
 import (
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io/fs"
 	"os"
 	"strconv"
@@ -35,8 +34,7 @@ type Model struct {
 	joints  merge.Joints
 	unused  bool // some piece is Unused
 
-	cache *cache
-	seed  maphash.Seed
+	cache *merge.Cache
 
 	cutOnce    sync.Once
 	cutAllowed bool
@@ -70,7 +68,7 @@ func Parse(file []byte) (*Model, error) {
 	if s.kind != modelKindBPE {
 		return nil, fmt.Errorf("%w: model_type %q (%d), want \"bpe\"", ErrFormat, modelKinds[s.kind], s.kind)
 	}
-	m := &Model{file: file, spec: s, seed: maphash.MakeSeed(), cache: new(cache)}
+	m := &Model{file: file, spec: s, cache: merge.NewCache()}
 	if err := m.index(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
