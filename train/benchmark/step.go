@@ -218,9 +218,9 @@ func (s *stepper) initialise() error {
 		var value []float32
 		if t.OnHost() {
 			value = t.Float32s()
-			s.params = append(s.params, optim.Param{
-				Name: p.Name, Decay: !p.Norm, Value: value, Grad: s.weights.Gradient(p.Name).Float32s(),
-			})
+			if g := s.weights.Gradient(p.Name); g != nil { // a teacher has none
+				s.params = append(s.params, optim.Param{Name: p.Name, Decay: !p.Norm, Value: value, Grad: g.Float32s()})
+			}
 		} else {
 			value = make([]float32, t.Len())
 		}
