@@ -1,5 +1,29 @@
 # Commands on a CPU: docker build -t mobilellm . &&
 # docker run -v "$PWD:/data" mobilellm --config quickstart.yaml --data /data/text.txt --out /data/run
+# On NVIDIA GPUs: docker build --target cuda -t mobilellm-cuda . &&
+# docker run --gpus all -v "$PWD:/data" mobilellm-cuda --config 125m.yaml --data /data/text.txt --out /data/run
+
+FROM nvidia/cuda:13.0.2-devel-ubuntu24.04 AS build-cuda
+COPY --from=golang:1.26-bookworm /usr/local/go /usr/local/go
+ENV PATH=/usr/local/go/bin:$PATH CUDA_HOME=/usr/local/cuda
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+RUN OUT=/out GOEXPERIMENT=simd scripts/build-gpu.sh
+
+# The runtime image has cublasLt; the base image has not.
+FROM nvidia/cuda:13.0.2-runtime-ubuntu24.04 AS cuda
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends libdnnl3 \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --create-home --uid 1001 mobilellm
+COPY --from=build-cuda /out/ /usr/local/bin/
+USER 1001
+WORKDIR /home/mobilellm
+ENTRYPOINT ["mobilellm-train"]
+
 FROM golang:1.26-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./

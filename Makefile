@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check bench bench-peers bench-scaling bench-tokenizers fuzz golden interop clean
+.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -32,11 +32,17 @@ test: setup ## every test, with SIMD kernels and without, with cgo and without
 check: ## format, vet, staticcheck, short tests
 	scripts/check.sh
 
+build-gpu: ## every command for NVIDIA GPUs, into bin/; they run without one too
+	scripts/build-gpu.sh
+
+test-gpu: ## vet and test the tag gpu: on a GPU where there is one; SANITIZE=1 adds compute-sanitizer
+	scripts/test-gpu.sh
+
 bench: build ## speed of a training step beside the machine's own peaks
 	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision float32
 	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision bf16
 
-bench-peers: build ## the same beside PyTorch and transformers, from PyPI
+bench-peers: $(if $(filter cuda,$(DEVICE)),build-gpu,build) ## the same beside PyTorch and transformers, from PyPI; DEVICE=cuda on a GPU
 	scripts/bench-peers.sh
 
 bench-scaling: build ## speed and memory over sequence length, batch and workers

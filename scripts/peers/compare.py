@@ -2,7 +2,7 @@
 
 Speeds are medians of each run's steps; a ratio pairs two runs that followed each
 other, because a shared machine drifts. Memory is the largest resident size of
-the process.
+the process; on a GPU, what is in use of its memory after the steps.
 """
 import argparse
 import json
@@ -17,6 +17,13 @@ ROWS = {  # name: config, batch, seq, precision, compile
     "125m-2048": ("125m.yaml", 1, 2048, "bf16", False),
     "350m": ("350m.yaml", 4, 512, "bf16", False),
     "125m-float32": ("125m.yaml", 4, 512, "float32", False),
+}
+GPU_ROWS = {
+    "125m": ("125m.yaml", 32, 2048, "bf16", True),
+    "350m": ("350m.yaml", 32, 2048, "bf16", True),
+    "125m-ls": ("125m-ls.yaml", 32, 2048, "bf16", True),
+    "125m-eager": ("125m.yaml", 32, 2048, "bf16", False),
+    "125m-float32": ("125m.yaml", 8, 2048, "float32", True),
 }
 
 
@@ -35,19 +42,26 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--bench", required=True, help="the mobilellm-bench binary")
     p.add_argument("--python", required=True, help="a Python with torch and transformers")
-    p.add_argument("--rows", nargs="*", default=list(ROWS), choices=list(ROWS))
+    p.add_argument("--rows", nargs="*", help="names of rows; default all")
+    p.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     p.add_argument("--runs", type=int, default=5)
-    p.add_argument("--steps", type=int, default=3)
+    p.add_argument("--steps", type=int, help="measured in a run; default 3, on a GPU 20")
     a = p.parse_args()
+    rows = GPU_ROWS if a.device == "cuda" else ROWS
+    unknown = set(a.rows or ()) - set(rows)
+    if unknown:
+        p.error(f"no row {', '.join(sorted(unknown))}: there are {', '.join(rows)}")
+    steps = a.steps or (20 if a.device == "cuda" else 3)
     here = __file__.rsplit("/", 1)[0]
-    for name in a.rows:
-        config, batch, seq, precision, compiled = ROWS[name]
+    for name in a.rows or rows:
+        config, batch, seq, precision, compiled = rows[name]
         ratios, ours, theirs = [], [], []
         for run in range(a.runs):
             o = output([a.bench, "train", "--config", config, "--batch", str(batch), "--seq", str(seq), "--precision",
-                        precision, "--steps", str(a.steps), "--json"])
+                        precision, "--steps", str(steps), "--warm-up", "5" if a.device == "cuda" else "1", "--device", a.device, "--json"])
             command = [a.python, f"{here}/torch_step.py", "--model", json.dumps(o["model"]), "--batch", str(batch),
-                       "--seq", str(seq), "--precision", precision, "--threads", str(o["workers"]), "--steps", str(a.steps)]
+                       "--seq", str(seq), "--precision", precision, "--threads", str(o["workers"]), "--steps", str(steps),
+                       "--device", a.device, "--warm-up", "5" if a.device == "cuda" else "1"]
             t = output(command + (["--compile"] if compiled else []))
             ours.append(o)
             theirs.append(t)

@@ -30,7 +30,10 @@ def model(c):
     return m
 
 
-def peak_memory():
+def peak_memory(device):
+    if device == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        return total - free
     for line in open("/proc/self/status"):
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
@@ -45,22 +48,23 @@ def main():
     p.add_argument("--precision", choices=["bf16", "float32"], required=True)
     p.add_argument("--compile", action="store_true")
     p.add_argument("--threads", type=int, required=True)
+    p.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     p.add_argument("--steps", type=int, default=3)
     p.add_argument("--warm-up", type=int, default=1)
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.manual_seed(1)
-    m = model(json.loads(a.model))
+    m = model(json.loads(a.model)).to(a.device)
     m.train()
     decay = [x for x in m.parameters() if x.dim() > 1]
     rest = [x for x in m.parameters() if x.dim() < 2]
     opt = torch.optim.AdamW([{"params": decay, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0}],
                             lr=1e-3, betas=(0.9, 0.95), fused=True)
     run = torch.compile(m) if a.compile else m
-    tokens = torch.randint(0, m.config.vocab_size, (a.batch, a.seq))
+    tokens = torch.randint(0, m.config.vocab_size, (a.batch, a.seq), device=a.device)
 
     def step():
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=a.precision == "bf16"):
+        with torch.autocast(a.device, dtype=torch.bfloat16, enabled=a.precision == "bf16"):
             loss = run(input_ids=tokens, labels=tokens).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(m.parameters(), 1.0)
@@ -79,7 +83,7 @@ def main():
         times.append(time.time() - start)
     print(json.dumps({
         "tokens_per_second": a.batch * a.seq / statistics.median(times), "step_seconds": times,
-        "peak_bytes": peak_memory(), "start_seconds": first, "torch": torch.__version__,
+        "peak_bytes": peak_memory(a.device), "start_seconds": first, "torch": torch.__version__,
     }))
 
 
