@@ -6,8 +6,9 @@ import (
 	"mobilellm/engine/op"
 )
 
-// headBytes bounds the logits of a chunk of tokens.
-const headBytes = 256 << 20
+// headBytes bounds the logits of a chunk of tokens: so large that the products with
+// the gradient of the logits fill a large GPU.
+const headBytes = 1 << 30
 
 // headChunk is the number of tokens whose logits exist at once.
 func headChunk(n, stride int) int {

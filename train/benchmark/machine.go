@@ -26,7 +26,7 @@ type copier interface{ ReadBandwidth() (float64, error) }
 // Machine are the measured limits of a machine.
 type Machine struct {
 	Device string  `json:"device"`
-	Edge   int     `json:"peak_edge"` // of the product that the peak is of
+	Edge   int     `json:"peak_edge"`            // of the product that the peak is of
 	Peak   float64 `json:"peak_gflops"`          // 2048³ product, on a GPU 8192³
 	Shape  float64 `json:"shape_gflops"`         // the model's largest layer product
 	Read   float64 `json:"read_gigabytes_per_s"` // sum over an array beyond all caches; on a GPU a copy, read and written

@@ -31,7 +31,6 @@ type Driver struct {
 	used      int64
 	capturing *[]func() error
 	marks     []time.Time
-	workspace int64
 
 	Launches  int // made by Launch and by replays
 	Downloads int
