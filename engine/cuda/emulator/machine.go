@@ -228,7 +228,7 @@ func (m *Machine) Launch(l kernels.Launch) error {
 	return nil
 }
 
-// Kernels are the names of all kernels.
+// Kernels are the names of all kernels of package kernels.
 func (m *Machine) Kernels() ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
