@@ -45,6 +45,28 @@ func (l Loss) Distillation(teacher, labels Pointer, teacherStride int, alpha, te
 		number(l.Vocab), number(l.Stride), number(l.GradientStride), number(teacherStride), float(alpha), float(temperature))}
 }
 
+// DistillationTop is Distillation with a teacher of which count log-probabilities
+// of each token are known: logProbs, float32 [Rows, count], of the tokens ids, int32
+// [Rows, count], distinct in a row. q_τ is their softmax at τ, and 0 elsewhere.
+//
+//	distillation_top_T(logits, gradient, ids, logProbs, targets, scale, losses, labels, vocab, stride, gradientStride, count, alpha, temperature)
+func (l Loss) DistillationTop(ids, logProbs, labels Pointer, count int, alpha, temperature float32) []Launch {
+	return []Launch{launch(typed("distillation_top", l.DType), l.Rows, lossThreads,
+		addr(l.Logits), addr(l.Gradient), addr(ids), addr(logProbs), addr(l.Targets), addr(l.Scale), addr(l.Losses), addr(labels),
+		number(l.Vocab), number(l.Stride), number(l.GradientStride), number(count), float(alpha), float(temperature))}
+}
+
+// TopLogProbs makes the count largest log-probabilities of each row of logits,
+// float32 [rows, vocab] with stride elements from row to row: logProbs, float32
+// [rows, count], largest first and of equal ones that of the lower id, and their
+// ids, float32 [rows, count]. count is at most vocab.
+//
+//	top_log_probs(logProbs, ids, logits, vocab, stride, count)
+func TopLogProbs(logProbs, ids, logits Pointer, rows, vocab, stride, count int) []Launch {
+	return []Launch{launch("top_log_probs", rows, lossThreads,
+		addr(logProbs), addr(ids), addr(logits), number(vocab), number(stride), number(count))}
+}
+
 // SumLosses makes the scalar loss = scale·Σ losses[N], summed in float64.
 //
 //	sum_losses(loss, losses, scale, n)

@@ -3,8 +3,10 @@
 package kernels_test
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -193,7 +195,7 @@ func TestDistilledGradient(t *testing.T) {
 }
 
 func TestDistillation(t *testing.T) {
-	for _, mix := range []struct{ alpha, temperature float64 }{{0, 1}, {0.25, 2}, {1, 3}} {
+	for _, mix := range []struct{ alpha, temperature float64 }{{0, 1}, {0.25, 2}} {
 		forLosses(t, func(g *gpu, c lossCase, d engine.DType) {
 			l, logits, targets := c.loss(g, d)
 			stride := c.vocab + 1
@@ -223,5 +225,77 @@ func TestDistillation(t *testing.T) {
 			g.agree("labels", g.read(labels, c.rows, engine.F32), ownLabels, 0, engine.F32, exact)
 			g.agree("gradient", c.gradient(g, l), gradient, 0, d, exact)
 		})
+	}
+}
+
+func TestDistillationTop(t *testing.T) {
+	for _, mix := range []struct {
+		alpha, temperature float64
+		k                  int
+	}{{0, 1, 1}, {0.25, 2, 5}} {
+		forLosses(t, func(g *gpu, c lossCase, d engine.DType) {
+			l, logits, targets := c.loss(g, d)
+			k := mix.k
+			logProbs, ids := normal(3, c.rows*k), make([]int32, c.rows*k)
+			for i := range ids {
+				ids[i] = int32((i*i*977 + i%k) % c.vocab)
+				if i%k > 0 { // distinct in a row
+					ids[i] = (ids[i-1] + 1 + int32(c.vocab/7)) % int32(c.vocab)
+				}
+			}
+			labels := g.empty(int64(4 * c.rows))
+			pIDs, pLogProbs := g.ints(ids), g.floats(logProbs, engine.F32)
+			alpha, temperature := float32(mix.alpha), float32(mix.temperature)
+			scored := l
+			scored.Gradient, scored.Losses = 0, g.empty(int64(4*c.rows))
+			g.run(append(scored.DistillationTop(pIDs, pLogProbs, labels, k, alpha, temperature), l.DistillationTop(pIDs, pLogProbs, labels, k, alpha, temperature)...))
+
+			losses, ownLabels := make([]float64, c.rows), make([]float64, c.rows)
+			var gradient []float64
+			for r, target := range targets {
+				own := make([]float64, c.vocab)
+				if target >= 0 {
+					teacher := filled(c.vocab, float32(math.Inf(-1)))
+					for i := range k {
+						teacher[ids[r*k+i]] = logProbs[r*k+i]
+					}
+					losses[r], ownLabels[r], own = distilled(logits[r*l.Stride:][:c.vocab], teacher, target, mix.alpha, mix.temperature)
+				}
+				for _, v := range own {
+					gradient = append(gradient, lossScale*v)
+				}
+			}
+			g.agree("losses", g.read(l.Losses, c.rows, engine.F32), losses, 0, engine.F32, exact)
+			g.agree("losses of scoring", g.read(scored.Losses, c.rows, engine.F32), losses, 0, engine.F32, exact)
+			g.agree("labels", g.read(labels, c.rows, engine.F32), ownLabels, 0, engine.F32, exact)
+			g.agree("gradient", c.gradient(g, l), gradient, 0, d, exact)
+		})
+	}
+}
+
+func TestTopLogProbs(t *testing.T) {
+	for _, c := range []struct{ rows, vocab, stride, k int }{{1, 3, 3, 3}, {3, 2000, 2003, 7}} {
+		g := newGPU(t)
+		logits := normal(1, c.rows*c.stride)
+		for i := range logits {
+			logits[i] = float32(math.Round(float64(8*logits[i]))) / 8 // so that some are equal
+		}
+		logProbs, ids := g.empty(int64(4*c.rows*c.k)), g.empty(int64(4*c.rows*c.k))
+		g.run(kernels.TopLogProbs(logProbs, ids, g.floats(logits, engine.F32), c.rows, c.vocab, c.stride, c.k))
+		var want, wantIDs []float64
+		for r := range c.rows {
+			x := logits[r*c.stride:][:c.vocab]
+			_, logs := softmax(x, 1)
+			order := make([]int, c.vocab)
+			for i := range order {
+				order[i] = i
+			}
+			slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(x[j], x[i]) })
+			for _, id := range order[:c.k] {
+				want, wantIDs = append(want, logs[id]), append(wantIDs, float64(id))
+			}
+		}
+		g.agree("log-probabilities", g.read(logProbs, c.rows*c.k, engine.F32), want, 0, engine.F32, exact)
+		g.agree("ids", g.read(ids, c.rows*c.k, engine.F32), wantIDs, 0, engine.F32, 0)
 	}
 }
