@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop clean
+.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop cuda-kernels clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -60,6 +60,9 @@ golden: ## make the golden files again, with PyTorch and transformers from PyPI
 interop: ## checkpoints opened by transformers, llama.cpp and ONNX Runtime, from PyPI
 	scripts/setup.sh interop
 	interop/run.sh
+
+cuda-kernels: ## compile the CUDA kernels, with nvcc from PyPI where there is none
+	scripts/cuda-kernels.sh
 
 clean:
 	rm -rf bin

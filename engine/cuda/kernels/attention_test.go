@@ -148,3 +148,18 @@ func TestAttentionCheck(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedMemory holds every head size to what a block gets on the smallest GPUs
+// of compute capability 8 and above.
+func TestSharedMemory(t *testing.T) {
+	for d := 2; d <= kernels.MaxHeadDim; d += 2 {
+		for _, typ := range []engine.DType{engine.F32, engine.BF16} {
+			a := kernels.Attention{Batch: 1, Seq: 2048, Heads: 2, KVHeads: 1, HeadDim: d, DType: typ}
+			for _, l := range append(a.Forward(1, 1, 1, 1, 1, 1, 1), a.Backward(1, 1, 1, 1, 1, 1, 1, 1, 1)...) {
+				if l.Shared > 99<<10 {
+					t.Errorf("head size %d, %v: %s takes %d bytes of shared memory", d, typ, l.Kernel, l.Shared)
+				}
+			}
+		}
+	}
+}

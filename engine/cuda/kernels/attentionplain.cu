@@ -12,6 +12,7 @@ const int PLAIN_THREADS = 128, ROWS = 16, TILE = 32, EACH = ROWS / (PLAIN_THREAD
 // from + r·stride to [count][ld]; rows from end on become zeros.
 template <typename E>
 __device__ __forceinline__ void fill(float* to, int ld, const E* from, int64_t stride, int first, int count, int end, int d) {
+#pragma unroll 1
 	for (int i = threadIdx.x; i < count * d; i += PLAIN_THREADS) {
 		int row = i / d, column = i % d;
 		to[row * ld + column] = first + row < end ? value(from[(first + row) * stride + column]) : 0;
@@ -243,18 +244,18 @@ __device__ __forceinline__ void attention_dkv(E* dqkv, const E* turned, const E*
 }
 
 #define PLAIN(E, suffix, D)                                                                                                             \
-	KERNEL __launch_bounds__(PLAIN_THREADS) attention_plain_##suffix##_d##D(E* out, float* lse, const E* turned, const E* qkv,          \
+	KERNEL __launch_bounds__(PLAIN_THREADS, 3) attention_plain_##suffix##_d##D(E* out, float* lse, const E* turned, const E* qkv,          \
 		const int* starts, int64_t t, int64_t h, int64_t k, int64_t d, float scale) {                                                   \
 		attention<E, D / 32>(out, lse, turned, qkv, starts, (int)t, (int)h, (int)k, (int)d, scale);                                     \
 	}                                                                                                                                   \
 	EXPORT(attention_plain_##suffix##_d##D)                                                                                             \
-	KERNEL __launch_bounds__(PLAIN_THREADS) attention_dq_plain_##suffix##_d##D(E* dqkv, const E* turned, const E* qkv, const E* dout,   \
+	KERNEL __launch_bounds__(PLAIN_THREADS, 3) attention_dq_plain_##suffix##_d##D(E* dqkv, const E* turned, const E* qkv, const E* dout,   \
 		const float* lse, const float* delta, const float* cos, const float* sin, const int* starts, int64_t t, int64_t h, int64_t k,   \
 		int64_t d, float scale) {                                                                                                       \
 		attention_dq<E, D / 32>(dqkv, turned, qkv, dout, lse, delta, cos, sin, starts, (int)t, (int)h, (int)k, (int)d, scale);          \
 	}                                                                                                                                   \
 	EXPORT(attention_dq_plain_##suffix##_d##D)                                                                                          \
-	KERNEL __launch_bounds__(PLAIN_THREADS) attention_dkv_plain_##suffix##_d##D(E* dqkv, const E* turned, const E* qkv, const E* dout,  \
+	KERNEL __launch_bounds__(PLAIN_THREADS, 3) attention_dkv_plain_##suffix##_d##D(E* dqkv, const E* turned, const E* qkv, const E* dout,  \
 		const float* lse, const float* delta, const float* cos, const float* sin, const int* starts, int64_t t, int64_t h, int64_t k,   \
 		int64_t d, float scale) {                                                                                                       \
 		attention_dkv<E, D / 32>(dqkv, turned, qkv, dout, lse, delta, cos, sin, starts, (int)t, (int)h, (int)k, (int)d, scale);         \

@@ -21,7 +21,7 @@ template <> struct Sizes<96> {
 	static const int rows = 128, tile = 32, dq_rows = 64, dq_tile = 64, dkv_rows = 64, dkv_tile = 32;
 };
 template <> struct Sizes<128> {
-	static const int rows = 128, tile = 32, dq_rows = 64, dq_tile = 64, dkv_rows = 64, dkv_tile = 32;
+	static const int rows = 128, tile = 32, dq_rows = 64, dq_tile = 32, dkv_rows = 64, dkv_tile = 32;
 };
 
 // copy_tile starts copies of rows first to first+count−1 of a matrix whose row r

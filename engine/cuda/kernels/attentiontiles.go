@@ -26,7 +26,7 @@ var tensorTiles = []tiles{
 	{dim: 32, rows: 128, tile: 64, dqRows: 128, dqTile: 32, dkvRows: 128, dkvTile: 32},
 	{dim: 64, rows: 128, tile: 64, dqRows: 128, dqTile: 32, dkvRows: 64, dkvTile: 64},
 	{dim: 96, rows: 128, tile: 32, dqRows: 64, dqTile: 64, dkvRows: 64, dkvTile: 32},
-	{dim: 128, rows: 128, tile: 32, dqRows: 64, dqTile: 64, dkvRows: 64, dkvTile: 32},
+	{dim: 128, rows: 128, tile: 32, dqRows: 64, dqTile: 32, dkvRows: 64, dkvTile: 32},
 }
 
 func (a Attention) geometry() geometry {

@@ -24,8 +24,14 @@ import (
 	"mobilellm/engine/op"
 )
 
-// start makes the one machine of all tests.
-var start = sync.OnceValues(emulator.Start)
+// start makes the one machine of all tests, started is it.
+var (
+	start = sync.OnceValues(func() (m *emulator.Machine, err error) {
+		started, err = emulator.Start()
+		return started, err
+	})
+	started *emulator.Machine
+)
 
 // launched are the kernels that ran.
 var launched = map[string]bool{}
@@ -33,11 +39,11 @@ var launched = map[string]bool{}
 func TestMain(m *testing.M) {
 	flag.Parse()
 	code := m.Run()
-	if machine, err := start(); err == nil {
+	if started != nil {
 		if code == 0 && flag.Lookup("test.run").Value.String() == "" {
-			code = everyKernelRan(machine)
+			code = everyKernelRan(started)
 		}
-		if err := machine.Close(); err != nil {
+		if err := started.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

@@ -14,7 +14,7 @@ type Launch struct {
 	Kernel string
 	Grid   [3]int // blocks
 	Block  [3]int // threads
-	Shared int    // bytes of dynamic shared memory; above 48 KiB the function's limit must be raised first
+	Shared int    // bytes of dynamic shared memory, at most 99 KiB; above 48 KiB the function's limit must be raised first
 	Args   []uint64
 }
 
