@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop cuda-kernels clean
+.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -60,6 +60,12 @@ golden: ## make the golden files again, with PyTorch and transformers from PyPI
 interop: ## checkpoints opened by transformers, llama.cpp and ONNX Runtime, from PyPI
 	scripts/setup.sh interop
 	interop/run.sh
+
+interop-slurm: ## a sweep's job array under Debian's Slurm, on a cluster of this machine (as root)
+	interop/slurm.sh
+
+interop-kubernetes: ## a sweep's Indexed Job against Kubernetes' schema, from PyPI
+	interop/kubernetes.sh
 
 cuda-kernels: ## compile the CUDA kernels, with nvcc from PyPI where there is none
 	scripts/cuda-kernels.sh

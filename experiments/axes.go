@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,13 +19,13 @@ type axis struct {
 // UnmarshalYAML reads a mapping of dotted keys to lists.
 func (a *Axes) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.MappingNode || len(node.Content) == 0 {
-		return fmt.Errorf("line %d: no axis is given\nhint: an axis is a key with a list of values, such as model.layers: [4, 8]", node.Line)
+		return errors.New("no axis is given\nhint: an axis is a key with a list of values, such as model.layers: [4, 8]")
 	}
 	a.list = nil
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, values := node.Content[i], node.Content[i+1]
 		if values.Kind != yaml.SequenceNode || len(values.Content) == 0 {
-			return fmt.Errorf("line %d: axis %s has no values\nhint: an axis is a key with a list of values, such as model.layers: [4, 8]", key.Line, key.Value)
+			return fmt.Errorf("axis %s has no values\nhint: an axis is a key with a list of values, such as model.layers: [4, 8]", key.Value)
 		}
 		a.list = append(a.list, axis{key, values.Content})
 	}

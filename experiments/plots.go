@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"strconv"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -57,6 +58,35 @@ func (r *Report) Plots() ([]Plot, error) {
 	return list, nil
 }
 
+func newPlot() *plot.Plot {
+	p := plot.New()
+	p.X.Tick.Marker, p.Y.Tick.Marker = plot.TickerFunc(ticks), plot.TickerFunc(ticks)
+	p.X.Padding, p.Y.Padding = 8, 8
+	return p
+}
+
+// ticks are gonum's with as many decimals as their distance takes; its own have
+// three digits, which losses share.
+func ticks(low, high float64) []plot.Tick {
+	list := plot.DefaultTicks{}.Ticks(low, high)
+	step, last := math.Inf(1), math.Inf(-1)
+	for _, t := range list {
+		if !t.IsMinor() {
+			step, last = min(step, t.Value-last), t.Value
+		}
+	}
+	decimals := 0
+	if step > 0 && !math.IsInf(step, 0) {
+		decimals = max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	}
+	for i, t := range list {
+		if !t.IsMinor() {
+			list[i].Label = strconv.FormatFloat(t.Value, 'f', decimals, 64)
+		}
+	}
+	return list
+}
+
 func appendPlot(list []Plot, p *plot.Plot, file string, height vg.Length) ([]Plot, error) {
 	canvas := vgsvg.New(520, height)
 	p.Draw(draw.New(canvas))
@@ -69,7 +99,7 @@ func appendPlot(list []Plot, p *plot.Plot, file string, height vg.Length) ([]Plo
 
 // lossPlot has a line for each member, the first at the top.
 func (g *Group) lossPlot(title string) (*plot.Plot, int, error) {
-	p := plot.New()
+	p := newPlot()
 	p.Title.Text, p.X.Label.Text = title, "nats per token"
 	p.Add(plotter.NewGrid())
 	var names []string
@@ -131,7 +161,7 @@ type meanPoints struct {
 
 // paperPlot has a point for each member that the paper has too.
 func (g *Group) paperPlot(title string) (*plot.Plot, int, error) {
-	p := plot.New()
+	p := newPlot()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "held-out loss here, nats per token", "average accuracy in the paper, %"
 	p.Add(plotter.NewGrid())
 	var points plotter.XYLabels

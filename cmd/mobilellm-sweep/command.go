@@ -41,7 +41,7 @@ func newCommand() *cobra.Command {
 		Long:    description,
 		Example: examples,
 	}
-	c.AddCommand(newRun(), newStatus(), newReport(), newMember())
+	c.AddCommand(newRun(), newStatus(), newReport(), newSlurm(), newKubernetes(), newMember())
 	return c
 }
 

@@ -1,0 +1,210 @@
+package experiments
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mobilellm/train"
+)
+
+// finish writes what a finished run of m leaves, as a report reads it.
+func finish(t *testing.T, dir string, m Member, loss float64, text string) {
+	t.Helper()
+	out := filepath.Join(dir, m.ID)
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(train.Summary{
+		Parameters: m.Parameters, Step: m.Steps, Tokens: 512, Loss: loss, Seconds: 61, TokensPerSecond: 100,
+		Heldout: train.HeldoutRecord{Step: m.Steps, HeldoutLoss: loss, Perplexity: math.Exp(loss)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := m.Config + "\nrun: {versions: {commit: abc}, device: cpu, workers: 2, precision: bf16, data_fingerprint: " + text + "}\n"
+	for name, content := range map[string]string{train.SummaryFile: string(raw), train.RunFile: run} {
+		if err := os.WriteFile(filepath.Join(out, name), []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const threeModels = `base: tiny.yaml
+title: Three models
+source: Table 0
+seeds: [1, 2, 3]
+members:
+  - name: base
+    paper: {parameters: 125, average: 44.0}
+  - name: better
+    set: {model: {layers: 3}}
+    paper: {parameters: 125, average: 45.0}
+  - name: noisy
+    against: better
+    set: {model: {layers: 4}}
+    paper: {parameters: 125, average: 44.5}
+`
+
+func threeResults(t *testing.T) (*Sweep, string) {
+	s, dir := sweep(t, threeModels)
+	for i, loss := range []float64{4.00, 4.10, 4.20, 3.90, 4.01, 4.09, 3.80, 4.30} {
+		finish(t, dir, s.Members[i], loss, "t")
+	}
+	last := s.Members[8]
+	if err := recordFailure(dir, last.ID, errors.New("no space left on device\nhint: free some")); err != nil {
+		t.Fatal(err)
+	}
+	return s, dir
+}
+
+func TestReport(t *testing.T) {
+	s, dir := threeResults(t)
+	r, err := NewReport(s, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Groups) != 1 || len(r.Groups[0].Results) != 3 {
+		t.Fatalf("%+v", r.Groups)
+	}
+	base, better, noisy := r.Groups[0].Results[0], r.Groups[0].Results[1], r.Groups[0].Results[2]
+	if math.Abs(base.Loss-4.1) > 1e-12 || math.Abs(base.LossSE-0.1/math.Sqrt(3)) > 1e-12 || base.Against != "" {
+		t.Errorf("base %+v", base)
+	}
+	if math.Abs(better.Mean+0.1) > 1e-12 || better.Against != "base" || better.Verdict() != "holds" || better.PHolm != 2*better.P {
+		t.Errorf("better %+v: %s", better, better.Verdict())
+	}
+	if noisy.Finished != 2 || noisy.Of != 3 || noisy.Pairs != 2 || noisy.Against != "better" || noisy.Verdict() != "cannot be told" {
+		t.Errorf("noisy %+v: %s", noisy, noisy.Verdict())
+	}
+	// By loss better, noisy, base; the paper's the same.
+	if o := r.Groups[0].Order; o.Spearman != 1 || o.Kendall != 1 {
+		t.Errorf("order %+v", o)
+	}
+
+	out := filepath.Join(dir, ReportDir)
+	if err := r.Write(out); err != nil {
+		t.Fatal(err)
+	}
+	for name, wants := range map[string][]string{
+		"report.md": {
+			"# Three models\n", "are from Table 0 of Liu et al.", "1 of 9 runs are not finished",
+			"| better | 3 × 32, 4/2 heads, swiglu 64, shared embedding | 0.04M | 3 of 3 | 4.0000 ± 0.0551 |", "| 125M | 45.0 % |",
+			"| better | base | -0.1000 ± 0.0058 | 0.0033 | 0.0066 |", "| +1.0 | holds |",
+			"Spearman +1.00, Kendall +1.00", "| noisy | 3 | " + s.Members[8].ID + " | failed | 0 of 4 | no space left on device |",
+			"| commit | abc |", "![Held-out loss of each seed, mean ± standard error](loss.svg)",
+		},
+		"report.html": {"<h1>Three models</h1>", "<svg", "<td>&#43;1.0</td>", "no space left on device"},
+		"loss.svg":    {"<svg"},
+		"paper.svg":   {"<svg"},
+	} {
+		raw, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range wants {
+			if !strings.Contains(string(raw), want) {
+				t.Errorf("%s has no %q:\n%.2500s", name, want, raw)
+			}
+		}
+	}
+	for name, lines := range map[string]int{"members.csv": 4, "runs.csv": 10} {
+		raw, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+		if err != nil || len(rows) != lines {
+			t.Errorf("%s has %d lines, %v", name, len(rows), err)
+		}
+	}
+}
+
+// The page needs nothing but itself.
+func TestReportIsSelfContained(t *testing.T) {
+	s, dir := threeResults(t)
+	r, err := NewReport(s, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plots, err := r.Plots()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page bytes.Buffer
+	if err := r.HTML(&page, plots); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"<?xml", "<script", "<link", " src=", "@import", "url(http"} {
+		if strings.Contains(page.String(), bad) {
+			t.Errorf("the page has %q", bad)
+		}
+	}
+	if n := strings.Count(page.String(), "<svg"); n != len(plots) || n != 2 {
+		t.Errorf("%d pictures, want %d", n, len(plots))
+	}
+}
+
+func TestReportOfNothing(t *testing.T) {
+	s, dir := sweep(t, threeModels)
+	_, err := NewReport(s, dir)
+	checkError(t, "nothing finished", err, "sweep sweep has no finished member: nothing to report", "hint: mobilellm-sweep run "+dir)
+}
+
+// Runs on different texts are told apart.
+func TestReportOfTwoTexts(t *testing.T) {
+	s, dir := sweep(t, threeModels)
+	finish(t, dir, s.Members[0], 4, "one")
+	finish(t, dir, s.Members[3], 5, "other")
+	r, err := NewReport(s, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Warnings) != 2 || !strings.Contains(r.Warnings[0], "2 different texts or tokenizers (one, other)") {
+		t.Errorf("warnings %q", r.Warnings)
+	}
+	if v := r.Groups[0].Results[1].Verdict(); v != "too few seeds" {
+		t.Errorf("one pair: %s", v)
+	}
+}
+
+func TestTicks(t *testing.T) {
+	seen := map[string]bool{}
+	for _, tick := range ticks(6.7612, 6.7788) {
+		if tick.Label != "" && seen[tick.Label] {
+			t.Errorf("two ticks are labelled %s", tick.Label)
+		}
+		seen[tick.Label] = true
+	}
+	if len(seen) < 3 {
+		t.Errorf("labels %v", seen)
+	}
+}
+
+func TestJobs(t *testing.T) {
+	s, _ := sweep(t, threeModels)
+	s.Name = "Table_1 (Ünusual)"
+	var job bytes.Buffer
+	if err := s.Kubernetes(&job, KubernetesOptions{Image: "i", Claim: "c", Path: "/runs/x", CPUs: 2, Memory: 1 << 30, AtOnce: 20}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  name: table-1---nusual\n", "completions: 9\n", "parallelism: 9\n", "memory: 1024Mi", `mountPath: "/runs"`} {
+		if !strings.Contains(job.String(), want) {
+			t.Errorf("the job has no %q:\n%s", want, job.String())
+		}
+	}
+	for _, o := range []KubernetesOptions{{Path: "runs/x", Claim: "c"}, {Path: "/x", Claim: "c"}, {Path: "/runs/x"}} {
+		if err := s.Kubernetes(&job, o); err == nil {
+			t.Errorf("%+v is taken", o)
+		}
+	}
+	if err := s.Slurm(&job, SlurmOptions{Dir: "/it's", Program: "p"}); err == nil {
+		t.Error("a folder with a quote is taken")
+	}
+}
