@@ -10,6 +10,7 @@ export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$toolkit/lib:$toolki
 go vet -tags gpu ./...
 go test -tags gpu -v -run 'OnGPU|Open|Cublas' ./engine/cuda/... | grep -vE '^(=== (RUN|PAUSE|CONT)|ok|\?|PASS)' || true
 go test -tags gpu ${SHORT:+-short} ./engine/cuda/...
+go test -tags gpu -run Device ./train
 if [ -n "${SANITIZE:-}" ]; then
 	sanitizer=$(command -v compute-sanitizer || echo "$(scripts/venv.sh --no-deps nvidia-cuda-sanitizer-api==13.0.85)"/lib/python3*/site-packages/nvidia/cu13/bin/compute-sanitizer)
 	tests=$(mktemp -d)/cuda.test
