@@ -56,6 +56,9 @@ func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o eng
 		l.bind(g, &p)
 	}
 	vm, err := engine.Compile(p, dev, o)
+	if _, away := dev.(Accelerator); err != nil && away && l != nil && l.teacher == nil {
+		return nil, fmt.Errorf("distil.shards: %w\nhint: --device cpu, or distil.teacher in their place", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -120,6 +120,9 @@ func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *d
 	}
 	defer dev.Close()
 	t, err := newTeacher(model.Config, o.Rows, o.Seq, o.K, dev, engine.Options{Precision: teacherPrecision(engine.PrecisionF32, dev)})
+	if _, away := dev.(Accelerator); err != nil && away {
+		return fmt.Errorf("%w\nhint: --device cpu", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -99,6 +99,9 @@ func TestTeachResumedRun(t *testing.T) {
 
 // A teacher that is stopped goes on to the same bytes.
 func TestTeachStopped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a teacher many times")
+	}
 	_, _, o := taught(t, 5)
 	whole, err := os.ReadFile(filepath.Join(o.Out, topk.Name))
 	if err != nil {
@@ -130,6 +133,9 @@ func TestTeachStopped(t *testing.T) {
 }
 
 func TestTeachErrors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several teachers")
+	}
 	_, teacher, good := taught(t, 4)
 	other := tinyTeacher(t, tiny(t), func(c *RunConfig) { c.Data.Tokenizer = "train" })
 	for _, test := range []struct {
@@ -158,6 +164,9 @@ func TestTeachErrors(t *testing.T) {
 }
 
 func TestDistilShardErrors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains several teachers")
+	}
 	base, teacher, o := taught(t, 4)
 	copied := func(t *testing.T, change func(raw []byte) []byte) string {
 		raw, err := os.ReadFile(filepath.Join(o.Out, topk.Name))
