@@ -137,7 +137,11 @@ func makeCorpus(ctx context.Context, path string, c *train.RunConfig, stage Stag
 			return err
 		}
 	}
-	return os.Rename(tmp, path)
+	err = os.Rename(tmp, path)
+	if _, made := os.Stat(path); err != nil && made == nil {
+		return nil // by a process that held this one for dead
+	}
+	return err
 }
 
 // writeCorpus writes a corpus as one token shard: the tokens that runs on the text

@@ -32,7 +32,7 @@ type MemberOptions struct {
 
 // Train trains a member of the sweep in this process, from its latest checkpoint
 // where it has one. Where another process has the member, the error wraps
-// [ErrClaimed]; where its teacher is not trained, ErrNotReady. A failure is recorded.
+// [ErrClaimed]; where its teacher is not trained yet, [ErrNotReady]. A failure is recorded.
 func (s *Sweep) Train(ctx context.Context, id string, o MemberOptions) error {
 	m := s.Member(id)
 	if m == nil {
@@ -41,8 +41,8 @@ func (s *Sweep) Train(ctx context.Context, id string, o MemberOptions) error {
 	if finished(o.Dir, id) {
 		return nil
 	}
-	if m.Teacher != "" && !finished(o.Dir, m.Teacher) {
-		return fmt.Errorf("%w: its teacher %s is not trained", ErrNotReady, m.Teacher)
+	if err := s.ready(o.Dir, m); err != nil {
+		return err
 	}
 	claim, err := acquire(o.Dir, id, o.Over)
 	if err != nil {
@@ -64,9 +64,6 @@ func (s *Sweep) Train(ctx context.Context, id string, o MemberOptions) error {
 	}
 	return errors.Join(err, claim.release())
 }
-
-// ErrNotReady is a member that has to wait for its teacher.
-var ErrNotReady = errors.New("not ready")
 
 // train runs a claimed member.
 func (s *Sweep) train(ctx context.Context, m *Member, o MemberOptions) error {

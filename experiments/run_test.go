@@ -157,6 +157,12 @@ func TestTeacher(t *testing.T) {
 	if !errors.Is(err, ErrNotReady) {
 		t.Errorf("without its teacher: %v", err)
 	}
+	other := t.TempDir()
+	if err := recordFailure(other, "nobody", errors.New("no memory")); err != nil {
+		t.Fatal(err)
+	}
+	err = s.Train(context.Background(), s.Members[1].ID, MemberOptions{Dir: other})
+	checkError(t, "with a teacher that failed", err, "its teacher nobody failed: no memory")
 }
 
 // Two workers on one sweep do each member once.
@@ -182,10 +188,10 @@ func TestTwoWorkers(t *testing.T) {
 // A sweep killed at random moments and started again ends with the same members
 // and the same weights as an unbroken one.
 func TestKills(t *testing.T) {
-	kills := 10
 	if testing.Short() {
-		kills = 2
+		t.Skip("takes some seconds")
 	}
+	const kills = 10
 	text := fourMembers + "\ntokens: 20480\nset: {checkpoint: {every: 10}}" // 160 steps
 	whole, wholeDir := sweep(t, text)
 	if err := runHere(whole, wholeDir, 2); err != nil {

@@ -30,7 +30,7 @@ var slurmScript = template.Must(template.New("slurm").Funcs(template.FuncMap{"qu
 #SBATCH --requeue
 #SBATCH --signal=B:TERM@{{.SaveSeconds}}
 #SBATCH --open-mode=append
-#SBATCH --output={{.Dir}}/logs/slurm-%A_%a.txt
+#SBATCH --output="{{.Dir}}/logs/slurm-%A_%a.txt"
 {{if .Partition}}#SBATCH --partition={{.Partition}}
 {{end}}
 # A task for each member of the sweep. Before its time limit, or when its node is
@@ -58,7 +58,7 @@ esac
 
 // Slurm writes a batch script for a job array of the sweep's members.
 func (s *Sweep) Slurm(w io.Writer, o SlurmOptions) error {
-	if strings.ContainsAny(o.Dir+o.Program, "\n'") {
+	if strings.ContainsAny(o.Dir+o.Program, "\n'\"%\\") {
 		return fmt.Errorf("sweep folder %q or program %q has a character that a batch script cannot hold", o.Dir, o.Program)
 	}
 	return slurmScript.Execute(w, struct {

@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -12,6 +13,25 @@ import (
 // A member's teacher is another member, which is trained first. In the member's
 // configuration distil.teacher is teacherPrefix and the teacher's id, wherever the
 // sweep lies.
+
+// ErrNotReady is a member that has to wait for its teacher.
+var ErrNotReady = errors.New("not ready")
+
+// ready says whether the member's teacher, if it has one, is trained. The error
+// wraps ErrNotReady where it still may be.
+func (s *Sweep) ready(dir string, m *Member) error {
+	if m.Teacher == "" || finished(dir, m.Teacher) {
+		return nil
+	}
+	why, err := failure(dir, m.Teacher)
+	switch {
+	case err != nil:
+		return err
+	case why != nil:
+		return fmt.Errorf("its teacher %s failed: %s", m.Teacher, why.Error)
+	}
+	return fmt.Errorf("%w: its teacher %s is not trained", ErrNotReady, m.Teacher)
+}
 
 // findTeacher puts the checkpoint of the member's teacher into its configuration.
 func (s *Sweep) findTeacher(dir string, m *Member, c *train.RunConfig) error {
