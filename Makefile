@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels clean
+.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -69,6 +69,9 @@ interop-kubernetes: ## a sweep's Indexed Job against Kubernetes' schema, from Py
 
 cuda-kernels: ## compile the CUDA kernels, with nvcc from PyPI where there is none
 	scripts/cuda-kernels.sh
+
+check-cuda-kernels: ## compile them without spills, to the binaries that are there
+	scripts/cuda-kernels.sh check
 
 clean:
 	rm -rf bin

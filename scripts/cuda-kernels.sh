@@ -5,7 +5,8 @@
 # they were made of. A kernel that spills registers is an error.
 #
 # The compiler is $NVCC, nvcc on the path or that of cuda-toolkit.sh, which may come
-# from PyPI.
+# from PyPI. With `check` nothing is changed: the kernels must compile and, where
+# the compiler is of the manifest's version, give the binaries that are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 flags=(-std=c++17 -O3 --fatbin -Xfatbin -compress-all -Xptxas -v
@@ -39,10 +40,22 @@ for source in *.cu; do
 		exit 1
 	}
 done
+version=$("$nvcc" --version | sed -n 's/.*\(V[0-9][0-9.]*\).*/\1/p')
+made="# made by scripts/cuda-kernels.sh, nvcc $version"
+if [ "${1:-}" = check ]; then
+	if [ "$made" != "$(head -1 manifest.txt)" ]; then
+		echo "nvcc $version compiles all kernels; the binaries are another version's" >&2
+		exit
+	fi
+	for binary in "$out"/*.fatbin; do
+		cmp "$binary" "binary/${binary##*/}"
+	done
+	exit
+fi
 rm -f binary/*.fatbin
 cp "$out"/*.fatbin binary/
 {
-	echo "# made by scripts/cuda-kernels.sh, nvcc $("$nvcc" --version | sed -n 's/.*\(V[0-9][0-9.]*\).*/\1/p')"
+	echo "$made"
 	sha256sum ../../../scripts/cuda-kernels.sh ./*.cu ./*.cuh binary/*.fatbin
 } >manifest.txt
 du -ch binary/*.fatbin >&2
