@@ -265,10 +265,10 @@ func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
 		return d.reluGrad(in), nil
 	case op.AddOp:
 		return d.add(in), nil
-	case op.HeadLossOp:
+	case op.HeadLossOp, op.DistilLossOp, op.DistilTopLossOp:
 		return d.headLoss(in)
-	case op.DistilLossOp:
-		return d.distilLoss(in, o.Distillation)
+	case op.TopLogProbsOp:
+		return d.topLogProbs(in, o.K)
 	}
 	return nil, fmt.Errorf("the GPU has no kernel for %T", in.Op)
 }

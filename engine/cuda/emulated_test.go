@@ -5,6 +5,7 @@ package cuda_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"mobilellm/engine/cuda"
 	"mobilellm/engine/cuda/emulator"
 	"mobilellm/engine/cuda/kernels"
+	"mobilellm/engine/kerneltest"
 	"mobilellm/train"
 )
 
@@ -163,5 +165,32 @@ func TestTrainingOnEmulator(t *testing.T) {
 			agree(t, "gradient norm", norm, wantNorm, 30*test.tolerance)
 			agree(t, "held-out loss", heldout, wantHeldout, test.tolerance)
 		})
+	}
+}
+
+// What is stored of a teacher has kernels that the shadow knows nothing of.
+func TestStoredTeachersOnEmulator(t *testing.T) {
+	machine, err := emulator.Start()
+	if errors.Is(err, emulator.ErrNoCompiler) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := cuda.New(func() (cuda.Driver, error) {
+		return &emulated{Machine: machine, sizes: map[kernels.Pointer]int64{}}, nil
+	}, cuda.Options{PeakEdge: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dev.Close() })
+	for _, c := range kerneltest.Cases(chunk) {
+		stored := strings.HasPrefix(c.Name, "distiltoploss") || strings.HasPrefix(c.Name, "toplogprobs")
+		if !stored || testing.Short() && strings.Contains(c.Name, "in chunks") {
+			continue
+		}
+		for _, precision := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {
+			t.Run(precision.String()+"/"+c.Name, func(t *testing.T) { c.Run(t, dev, precision) })
+		}
 	}
 }

@@ -18,14 +18,10 @@ func headChunk(n, stride int) int {
 // headLoss goes through the tokens in chunks: logits by a product, their
 // cross-entropy and its gradient in their place, and the gradients of x and w by
 // two products.
-func (d *Device) headLoss(in *engine.Instr) (*kernel, error) { return d.compileHead(in, nil) }
-
-// distilLoss is headLoss with the logits of a teacher, made likewise.
-func (d *Device) distilLoss(in *engine.Instr, rule op.Distillation) (*kernel, error) {
-	return d.compileHead(in, &rule)
-}
-
-func (d *Device) compileHead(in *engine.Instr, rule *op.Distillation) (*kernel, error) {
+//
+// With a teacher the cross-entropy is distillation: against logits made likewise, or
+// against the log-probabilities that were stored.
+func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
 	x, targets, scale := in.In[0], in.In[2], in.In[3]
 	w, _, err := weightsFor(in.In[1:2])
 	if err != nil {
@@ -43,10 +39,13 @@ func (d *Device) compileHead(in *engine.Instr, rule *op.Distillation) (*kernel, 
 	h.x = operandOf(x, h.t, &l)
 	h.losses = l.take(4 * int64(h.n))
 	h.logits = l.take(4 * int64(h.chunk) * int64(h.stride))
-	if rule != nil {
-		if h.teacher, err = h.newTeacher(*rule, &l); err != nil {
+	switch o := in.Op.(type) {
+	case op.DistilLossOp:
+		if h.teacher, err = h.newTeacher(o.Distillation, &l); err != nil {
 			return nil, err
 		}
+	case op.DistilTopLossOp:
+		h.stored = &storedTeacher{rule: o.Distillation, ids: in.In[4], logProbs: in.In[5], labels: l.take(4 * int64(h.n))}
 	}
 	var workspace int64
 	for _, rows := range h.sizes() {
@@ -74,6 +73,7 @@ type head struct {
 	losses, logits     kernels.Pointer
 	work               kernels.Pointer
 	teacher            *teacherHead // nil without a teacher
+	stored             *storedTeacher
 }
 
 // teacherHead makes a teacher's logits.
@@ -82,6 +82,22 @@ type teacherHead struct {
 	hidden         operand
 	w              *engine.Tensor
 	logits, labels kernels.Pointer
+}
+
+// storedTeacher is what was stored of a teacher: log-probabilities [N,k] and their
+// tokens.
+type storedTeacher struct {
+	rule          op.Distillation
+	ids, logProbs *engine.Tensor
+	labels        kernels.Pointer
+}
+
+// loss is that of a chunk from token first on.
+func (s *storedTeacher) loss(l kernels.Loss, first int, labels kernels.Pointer) []kernels.Launch {
+	k := s.logProbs.Cols()
+	from := kernels.Pointer(4 * first * k)
+	return l.DistillationTop(at(s.ids)+from, at(s.logProbs)+from, labels+kernels.Pointer(4*first), k,
+		float32(s.rule.Alpha), float32(s.rule.Temperature))
 }
 
 func (h *head) newTeacher(rule op.Distillation, l *layout) (*teacherHead, error) {
@@ -166,6 +182,9 @@ func (h *head) list(c *commands) {
 	if h.teacher != nil {
 		hidden, labels, teacher = h.teacher.hidden.read(c), c.piece(h.teacher.labels), c.piece(h.teacher.logits)
 	}
+	if h.stored != nil {
+		labels = c.piece(h.stored.labels)
+	}
 	first := 0
 	for i, p := range h.chunks {
 		rows := kernels.Pointer(first)
@@ -178,10 +197,13 @@ func (h *head) list(c *commands) {
 		if p.dx != nil || p.dw != nil {
 			loss.Gradient = logits
 		}
-		if t := h.teacher; t != nil {
+		switch t := h.teacher; {
+		case t != nil:
 			c.multiply(p.teacher, hidden+rows*kernels.Pointer(pitch(t.w.Cols(), t.w.DType)), at(t.w), teacher, work, false)
 			c.launch(loss.Distillation(teacher, labels+4*rows, h.stride, float32(t.rule.Alpha), float32(t.rule.Temperature)))
-		} else {
+		case h.stored != nil:
+			c.launch(h.stored.loss(loss, first, labels))
+		default:
 			c.launch(loss.Entropy())
 		}
 		if p.dx != nil {
@@ -195,7 +217,7 @@ func (h *head) list(c *commands) {
 	if loss := h.in.Out[0]; loss != nil {
 		c.launch(kernels.SumLosses(at(loss), losses, at(h.scale), h.n))
 	}
-	if h.teacher != nil && h.in.Out[3] != nil {
+	if labels != 0 && h.in.Out[3] != nil {
 		c.launch(kernels.SumLosses(at(h.in.Out[3]), labels, at(h.scale), h.n))
 	}
 }
