@@ -3,10 +3,12 @@ package experiments
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 )
 
 // lineEvery is the time between two looks at a sweep where there is no terminal.
@@ -111,20 +113,37 @@ func (p *Progress) summary(list []Status, done, total float64) string {
 // draw replaces what was drawn last.
 func (p *Progress) draw(list []Status, done, total float64) {
 	var b strings.Builder
-	bar := progressbar.NewOptions64(1000, progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(30),
+	bar := progressbar.NewOptions64(1000, progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(20),
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetRenderBlankState(true))
 	_ = bar.Set64(int64(1000 * done / total)) // nothing is written there that could fail
-	fmt.Fprintf(&b, "%s %s\n", strings.TrimSpace(bar.String()), p.summary(list, done, total))
+	width := p.width()
+	fmt.Fprintln(&b, cut(strings.TrimSpace(bar.String())+" "+p.summary(list, done, total), width))
 	lines := 1
 	for _, m := range list {
 		if m.State == Running {
-			fmt.Fprintf(&b, "  %s\n", memberLine(m))
+			fmt.Fprintln(&b, cut("  "+memberLine(m), width))
 			lines++
 		}
 	}
 	p.erase()
 	fmt.Fprint(p.w, b.String())
 	p.below = lines
+}
+
+// width is that of the terminal: a line that it breaks could not be taken back.
+func (p *Progress) width() int {
+	if f, ok := p.w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
+}
+
+// cut leaves the last column free, at which some terminals begin a line.
+func cut(text string, width int) string {
+	runes := []rune(text)
+	return string(runes[:min(len(runes), max(width-1, 1))])
 }
 
 // erase takes back the lines below.
@@ -143,7 +162,7 @@ func memberLine(m Status) string {
 	if m.Step == 0 {
 		return fmt.Sprintf("%s %s: starting", m.ID, m.Label())
 	}
-	return fmt.Sprintf("%s %s: step %d/%d, loss %.4f, %.0f tokens/s, left %s", m.ID, m.Label(), m.Step, m.Steps, m.Loss, m.TokensPerSecond, short(m.Left))
+	return fmt.Sprintf("%s %s: left %s, step %d/%d, loss %.4f, %.0f tokens/s", m.ID, m.Label(), short(m.Left), m.Step, m.Steps, m.Loss, m.TokensPerSecond)
 }
 
 // short prints a duration in its two largest units.
