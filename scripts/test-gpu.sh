@@ -8,14 +8,15 @@ source <(scripts/cuda-env.sh)
 toolkit=$(scripts/cuda-toolkit.sh)
 export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$toolkit/lib:$toolkit/lib64
 go vet -tags gpu ./...
-go test -tags gpu -v -run 'OnGPU|Open|Cublas' ./engine/cuda/... | grep -vE '^(=== (RUN|PAUSE|CONT)|ok|\?|PASS)' || true
-go test -tags gpu ${SHORT:+-short} ./engine/cuda/...
+# What is skipped is shown with its reason.
+go test -tags gpu -v ${SHORT:+-short} ./engine/cuda/... |
+	awk '/^ *--- (SKIP|FAIL)|^(ok|FAIL|panic)|OnGPU|_test\.go:/ && !/^=== /'
 go test -tags gpu -run Device ./train
 if [ -n "${SANITIZE:-}" ]; then
 	sanitizer=$(command -v compute-sanitizer || echo "$(scripts/venv.sh --no-deps nvidia-cuda-sanitizer-api==13.0.85)"/lib/python3*/site-packages/nvidia/cu13/bin/compute-sanitizer)
 	tests=$(mktemp -d)/cuda.test
 	go test -tags gpu -c -o "$tests" ./engine/cuda
 	for tool in memcheck racecheck; do
-		(cd engine/cuda && "$sanitizer" --tool "$tool" --error-exitcode 1 "$tests" -test.run OnGPU -test.short)
+		(cd engine/cuda && "$sanitizer" --tool "$tool" --error-exitcode 1 "$tests" -test.run '(Kernels|Training)OnGPU' -test.short)
 	done
 fi

@@ -39,7 +39,12 @@ func TestKernelsOnGPU(t *testing.T) {
 	for name, o := range map[string]cuda.Options{"tensor cores": {}, "plain": {Plain: true}} {
 		t.Run(name, func(t *testing.T) {
 			dev := openGPU(t, o)
-			compareKernels(t, dev, func(c kerneltest.Case) bool { return o.Plain && !strings.Contains(c.Name, "attention") })
+			compareKernels(t, dev, func(c kerneltest.Case) bool {
+				if o.Plain && !strings.Contains(c.Name, "attention") {
+					return true // the same kernels as with tensor cores
+				}
+				return testing.Short() && strings.Contains(c.Name, "T1100") // minutes under compute-sanitizer
+			})
 		})
 	}
 }
