@@ -15,6 +15,9 @@
 // change nothing but rounding. Held-out text is scored with the attention of
 // training: where data.document_mask keeps that within documents, so does scoring.
 //
+// With [Distil] a run learns from a teacher's distribution besides the text (section
+// 3.5): one that runs on every micro-batch, or what [Teach] stored of it.
+//
 // Two promises hold. A loss or gradient that is not finite stops the run before
 // the update ([NonFiniteError]), so no checkpoint is ever spoilt by one. And a run
 // resumed from a checkpoint has the same losses, to the bit, as the unbroken one:
