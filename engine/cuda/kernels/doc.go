@@ -49,6 +49,7 @@
 // `make cuda-kernels` compiles each .cu file to a fat binary of code for compute
 // capabilities 8.0, 9.0 and 10.0 and PTX for others, which the build tag gpu
 // embeds (see [Modules]). manifest.txt records the hashes of the sources; a test
-// fails where they and the binaries are of different times. Package emulator runs
-// the same sources on the CPU.
+// fails where they and the binaries are of different times. The compiler is CUDA 13's,
+// whose PTX wants a driver of the 580 series or later. Package emulator runs the same
+// sources on the CPU.
 package kernels
