@@ -46,8 +46,8 @@ func TestRun(t *testing.T) {
 		t.Error("run.yaml gives another run")
 	}
 	entries, err := os.ReadDir(out)
-	if err != nil || len(entries) != 4 {
-		t.Errorf("the folder holds %v (%v), want .lock, checkpoints, metrics.jsonl and run.yaml", entries, err)
+	if err != nil || len(entries) != 5 {
+		t.Errorf("the folder holds %v (%v), want .lock, checkpoints, metrics.jsonl, result.json and run.yaml", entries, err)
 	}
 }
 
