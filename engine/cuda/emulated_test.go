@@ -140,6 +140,7 @@ func TestTrainingOnEmulator(t *testing.T) {
 			if testing.Short() && test.long {
 				t.Skip("20 more steps")
 			}
+			compares(t, test.precision)
 			machine, err := emulator.Start()
 			if errors.Is(err, emulator.ErrNoCompiler) {
 				t.Skip(err)
