@@ -87,9 +87,16 @@ func ticks(low, high float64) []plot.Tick {
 	return list
 }
 
+// widen keeps points off an axis's ends.
+func widen(a *plot.Axis) {
+	room := 0.05 * (a.Max - a.Min)
+	a.Min, a.Max = a.Min-room, a.Max+room
+}
+
 func appendPlot(list []Plot, p *plot.Plot, file string, height vg.Length) ([]Plot, error) {
-	canvas := vgsvg.New(520, height)
-	p.Draw(draw.New(canvas))
+	const margin = 8
+	canvas := vgsvg.New(520, height+2*margin)
+	p.Draw(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))
 	var out bytes.Buffer
 	if _, err := canvas.WriteTo(&out); err != nil {
 		return nil, err
@@ -149,6 +156,7 @@ func (g *Group) lossPlot(title string) (*plot.Plot, int, error) {
 		names[i], names[j] = names[j], names[i]
 	}
 	p.NominalY(names...)
+	widen(&p.X)
 	p.Y.Min, p.Y.Max = -0.5, float64(len(names))-0.5
 	return p, len(names), nil
 }
@@ -185,6 +193,8 @@ func (g *Group) paperPlot(title string) (*plot.Plot, int, error) {
 	}
 	labels.Offset = vg.Point{X: 5, Y: 3}
 	p.Add(dots, labels)
+	widen(&p.X)
+	widen(&p.Y)
 	// Room for the names on the right.
 	p.X.Max += 0.35 * (p.X.Max - p.X.Min)
 	return p, len(points.Labels), nil

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Copies a finished sweep's report and manifests to docs/results/SWEEP.
+set -eu
+sweep=$1
+from=runs/$sweep to=docs/results/$sweep
+bin/mobilellm-sweep report "$sweep" >/dev/null
+rm -rf "$to"
+mkdir -p "$to"
+cp "$from"/report/* "$to/"
+for result in "$from"/*/result.json; do
+	member=$(basename "$(dirname "$result")")
+	mkdir -p "$to/manifests/$member"
+	cp "$result" "$(dirname "$result")/run.yaml" "$to/manifests/$member/"
+done
