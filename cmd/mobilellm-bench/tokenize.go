@@ -79,7 +79,7 @@ func measureEncoding(tokenizer, text string, repeats int) (*encoding, error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	e := &encoding{Tokenizer: tokenizer, Text: text, Bytes: len(raw)}
 	begun := time.Now()
-	var tok data.Tokenizer = data.Bytes()
+	tok := data.Bytes()
 	if tokenizer != data.TokenizerBytes {
 		if tok, err = data.LoadTokenizer(tokenizer); err != nil {
 			return nil, err
