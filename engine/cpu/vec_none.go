@@ -6,7 +6,7 @@ const avx512 = false
 
 func convert[D, S elem](dst []D, x []S) { convertPlain(dst, x) }
 
-func dot[E elem](x, y []E) float32                   { return dotPlain(x, y) }
+func dot(x, y []float32) float32                     { return dotPlain(x, y) }
 func total(x []float32) float32                      { return totalPlain(x) }
 func dot3[E elem](x []E, w []float32, y []E) float32 { return dot3Plain(x, w, y) }
 func axpy(dst []float32, a float32, x []float32)     { axpyPlain(dst, a, x) }

@@ -37,10 +37,10 @@ func convertPlain[D, S elem](dst []D, x []S) {
 	}
 }
 
-func dotPlain[E elem](x, y []E) float32 {
+func dotPlain(x, y []float32) float32 {
 	var s float32
 	for i := range x {
-		s += value(x[i]) * value(y[i])
+		s += x[i] * y[i]
 	}
 	return s
 }

@@ -98,7 +98,7 @@ func convert[D, S elem](dst []D, x []S) {
 	convertPlain(dst[n:], x[n:])
 }
 
-func dot[E elem](x, y []E) float32 {
+func dot(x, y []float32) float32 {
 	n := body(len(x))
 	a, b := all(0), all(0)
 	i := 0
