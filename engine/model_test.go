@@ -3,6 +3,8 @@ package engine_test
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -284,5 +286,64 @@ func (tp *tape) descend(name string, g []float32) {
 	x := tp.params[name]
 	for i := range x {
 		x[i] -= 0.1 * g[i]
+	}
+}
+
+// TestBorrowedGradients holds programs whose activations lie in the memory of the
+// gradients to the very bits of programs whose do not.
+func TestBorrowedGradients(t *testing.T) {
+	dev := cpu.New(cpu.Options{})
+	t.Cleanup(dev.Close)
+	precisions := []engine.Precision{engine.PrecisionF32}
+	if dev.BF16() {
+		precisions = append(precisions, engine.PrecisionBF16)
+	}
+	for _, name := range golden.Cases {
+		for _, precision := range precisions {
+			for _, recompute := range []engine.Recompute{engine.RecomputeNone, engine.RecomputeBlock} {
+				t.Run(fmt.Sprintf("%s/%v/recompute %v", name, precision, recompute), func(t *testing.T) {
+					c, config := goldenCase(t, name)
+					opt := engine.Options{Precision: precision, Recompute: recompute, CheckNaN: true}
+					apart := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, opt)
+					opt.BorrowGradients = true
+					borrowed := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, opt)
+					if got, most := borrowed.vm.Bytes(), apart.vm.Bytes(); got >= most {
+						t.Errorf("%d bytes beside the gradients, %d without borrowing", got, most)
+					}
+					checkSameTraining(t, borrowed, apart, c)
+				})
+			}
+		}
+	}
+}
+
+func checkSameTraining(t *testing.T, got, want *trainer, c *golden.Case) {
+	t.Helper()
+	gotOpt, clip := got.optimizer(t, c.Optim)
+	wantOpt, _ := want.optimizer(t, c.Optim)
+	for step, b := range c.Batches {
+		if g, w := got.gradients(t, b), want.gradients(t, b); g != w {
+			t.Fatalf("loss of step %d is %v, want %v", step, g, w)
+		}
+		for i, p := range got.params {
+			if !slices.Equal(p.Grad, want.params[i].Grad) {
+				t.Fatalf("step %d: the gradient of %s differs", step, p.Name)
+			}
+		}
+		gotOpt.Step(c.Optim.LR, optim.ClipScale(optim.GradNorm(got.params, got.dev), clip))
+		wantOpt.Step(c.Optim.LR, optim.ClipScale(optim.GradNorm(want.params, want.dev), clip))
+		got.weights.Changed()
+		want.weights.Changed()
+	}
+}
+
+func TestBorrowedGradientsDoNotAdd(t *testing.T) {
+	dev := cpu.New(cpu.Options{})
+	t.Cleanup(dev.Close)
+	c, config := goldenCase(t, golden.Cases[0])
+	tr := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, engine.Options{BorrowGradients: true})
+	tr.vm.Accumulate(true)
+	if err := tr.vm.RunAll(); err == nil || !strings.Contains(err.Error(), "borrows their memory") {
+		t.Errorf("a run that adds to borrowed gradients: %v", err)
 	}
 }

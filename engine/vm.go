@@ -18,6 +18,11 @@ type Options struct {
 	CheckNaN bool
 	// Profile measures the time of every instruction.
 	Profile bool
+	// BorrowGradients lays values out in the memory of the weights' gradients while
+	// no gradient is there: before the backward pass has come to its layer. It is
+	// for a program that computes a step's gradients in one run, and for one that
+	// runs between steps.
+	BorrowGradients bool
 	// PlanOnly lays the program out without taking memory; it cannot run.
 	PlanOnly bool
 }
@@ -38,6 +43,7 @@ type VM struct {
 	profile    *Profile
 	checkNaN   bool
 	accumulate bool
+	borrows    bool // values lie where gradients would have to stay
 	do         func(func())
 	loop       func()
 	err        error
@@ -62,7 +68,12 @@ func Compile(p Program, dev Device, opt Options) (*VM, error) {
 	if r, ok := dev.(Recorder); ok && !opt.CheckNaN && !opt.Profile {
 		vm.recorder, vm.loop = r, vm.replay
 	}
-	if err := vm.bind(pl, dev, opt.PlanOnly); err != nil {
+	lent := &loan{}
+	if opt.BorrowGradients {
+		lent = p.Weights.loan(p, pl.steps)
+		vm.borrows = len(p.Gradients) > 0
+	}
+	if err := vm.bind(pl, dev, lent, opt.PlanOnly); err != nil {
 		vm.Close()
 		return nil, err
 	}
@@ -73,7 +84,7 @@ func Compile(p Program, dev Device, opt Options) (*VM, error) {
 }
 
 // bind makes the final instructions, compiles them and places their operands.
-func (vm *VM) bind(pl *plan, dev Device, planOnly bool) error {
+func (vm *VM) bind(pl *plan, dev Device, lent *loan, planOnly bool) error {
 	lives := map[*value]*interval{}
 	for _, s := range pl.steps {
 		vm.instrs = append(vm.instrs, s.instr())
@@ -106,7 +117,7 @@ func (vm *VM) bind(pl *plan, dev Device, planOnly bool) error {
 			}
 		}
 	}
-	vm.bytes = layOut(all)
+	vm.bytes = layOut(all, lent)
 	for n, v := range pl.values {
 		vm.values[n] = v.tensor()
 	}
@@ -114,13 +125,19 @@ func (vm *VM) bind(pl *plan, dev Device, planOnly bool) error {
 		return nil
 	}
 	var err error
-	if vm.arena, err = dev.Alloc(vm.bytes); err != nil {
+	if vm.arena, err = dev.Alloc(max(vm.bytes, alignment)); err != nil {
 		return fmt.Errorf("engine: %d MB for activations: %w", vm.bytes>>20, err)
+	}
+	address := func(iv *interval) unsafe.Pointer {
+		if iv.borrowed {
+			return unsafe.Add(pl.program.Weights.lent.Pointer(), iv.offset)
+		}
+		return unsafe.Add(vm.arena.Pointer(), iv.offset)
 	}
 	remote, _ := dev.(Remote)
 	for v, iv := range lives {
 		t := v.tensor()
-		t.ptr, t.on = unsafe.Add(vm.arena.Pointer(), iv.offset), remote
+		t.ptr, t.on = address(iv), remote
 	}
 	for _, s := range pl.steps {
 		for _, v := range s.operands() {
@@ -131,7 +148,7 @@ func (vm *VM) bind(pl *plan, dev Device, planOnly bool) error {
 	vm.scratch = make([]unsafe.Pointer, len(vm.instrs))
 	for i, iv := range scratch {
 		if iv != nil {
-			vm.scratch[i] = unsafe.Add(vm.arena.Pointer(), iv.offset)
+			vm.scratch[i] = address(iv)
 		}
 	}
 	return vm.placeInputs(dev)
@@ -192,13 +209,17 @@ func (s *step) instr() *Instr {
 }
 
 // Accumulate says whether the next runs add to the gradients that are there
-// (the later micro-batches of a step) or replace them (the first).
+// (the later micro-batches of a step) or replace them (the first). A
+// program that borrows their memory cannot add.
 func (vm *VM) Accumulate(on bool) { vm.accumulate = on }
 
 // RunAll runs the program once.
 func (vm *VM) RunAll() error {
 	if vm.arena == nil {
 		return errors.New("engine: the program was only planned, or is closed")
+	}
+	if vm.accumulate && vm.borrows {
+		return errors.New("engine: gradients cannot be added to: the program borrows their memory")
 	}
 	vm.err = nil
 	vm.do(vm.loop)
@@ -307,7 +328,7 @@ func (vm *VM) Output(n *gorgonia.Node) *Tensor {
 	panic(fmt.Sprintf("engine: node %s is no output of the program", n.Name()))
 }
 
-// Bytes is the memory of activations and scratch.
+// Bytes is the memory of activations and scratch, less what is borrowed.
 func (vm *VM) Bytes() int64 { return vm.bytes }
 
 // FLOPs are the floating-point operations of one run, recomputation included.

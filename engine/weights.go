@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"gorgonia.org/tensor"
@@ -23,6 +24,8 @@ type Weights struct {
 	values map[string]*Tensor
 	grads  map[string]*Tensor
 	mem    []Memory
+	lent   Memory // the gradients', for programs that borrow it
+	length int64  // of it
 }
 
 // WeightOptions say what is kept beside the parameters.
@@ -45,6 +48,10 @@ func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, e
 		if w.grads, err = w.place(params, "grad.", F32); err != nil {
 			w.Close()
 			return nil, err
+		}
+		w.lent = w.mem[len(w.mem)-1]
+		for _, g := range w.grads {
+			w.length += g.Bytes()
 		}
 	}
 	if keep.BF16 && dev.KeepsBF16() {
@@ -94,6 +101,29 @@ func (w *Weights) Value(name string) *Tensor { return w.values[name] }
 
 // Gradient is a parameter's gradient, nil without one.
 func (w *Weights) Gradient(name string) *Tensor { return w.grads[name] }
+
+// loan is the gradients' memory, in which each gradient lies from the step that
+// writes it first to the end of the program.
+func (w *Weights) loan(p Program, steps []*step) *loan {
+	l := &loan{bytes: w.length}
+	if len(p.Gradients) == 0 {
+		return l
+	}
+	first := map[*Tensor]int{}
+	for i, s := range slices.Backward(steps) {
+		for _, v := range s.out {
+			if v != nil && v.home != nil {
+				first[v.home] = i
+			}
+		}
+	}
+	for _, name := range w.names {
+		g := w.grads[name]
+		offset := int64(uintptr(g.ptr) - uintptr(w.lent.Pointer()))
+		l.placed = append(l.placed, &interval{bytes: g.Bytes(), first: first[g], last: len(steps), offset: offset})
+	}
+	return l
+}
 
 // Changed must be called after values were written: it brings the bf16 copy up
 // to date.

@@ -14,10 +14,10 @@ import (
 // Memory is what a run needs, in bytes.
 type Memory struct {
 	Weights     int64 `json:"weights"`     // float32, and a bf16 copy where the device wants one
-	Gradients   int64 `json:"gradients"`   // float32
+	Gradients   int64 `json:"gradients"`   // float32; activations lie here too where a step is one micro-batch
 	Optimizer   int64 `json:"optimizer"`   // moments, float32 or bf16
-	Activations int64 `json:"activations"` // of a micro-batch, with scratch
-	Scoring     int64 `json:"scoring"`     // activations of a held-out batch
+	Activations int64 `json:"activations"` // of a micro-batch, with scratch, beside what lies in the gradients' memory
+	Scoring     int64 `json:"scoring"`     // activations of a held-out batch, likewise
 	Teacher     int64 `json:"teacher"`     // weights and activations of a teacher
 	Data        int64 `json:"data"`        // tokens of the corpus
 	Reading     int64 `json:"reading"`     // the whole process while it reads the text, before all else

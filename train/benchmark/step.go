@@ -207,7 +207,7 @@ func (s *stepper) compile(profile bool) error {
 	}
 	s.vm, err = engine.Compile(engine.Program{
 		Outputs: []*gorgonia.Node{s.graph.Loss}, Gradients: s.graph.Gradients, Weights: s.weights,
-	}, s.dev, engine.Options{Precision: s.config.Precision, Recompute: s.config.Recompute, Profile: profile})
+	}, s.dev, engine.Options{Precision: s.config.Precision, Recompute: s.config.Recompute, Profile: profile, BorrowGradients: true})
 	s.start = time.Since(start)
 	return err
 }
