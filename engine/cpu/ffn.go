@@ -24,9 +24,7 @@ func swigluBF16(d *Device, in *engine.Instr) {
 	x, h := in.In[0], in.Out[0]
 	f := h.Cols()
 	d.rows(x.Rows(), func(_, first, last int) {
-		for n := first; n < last; n++ {
-			bf16.SwiGLU(columnsAt(h, n, 0), columnsAt(x, n, 0), columnsAt(x, n, f), f)
-		}
+		bf16.SwiGLU(columnsAt(h, first, 0), columnsAt(x, first, 0), last-first, f)
 	})
 }
 
@@ -49,9 +47,7 @@ func swigluGradBF16(d *Device, in *engine.Instr) {
 	x, dh, dx := in.In[0], in.In[1], in.Out[0]
 	f := dh.Cols()
 	d.rows(x.Rows(), func(_, first, last int) {
-		for n := first; n < last; n++ {
-			bf16.SwiGLUGrad(columnsAt(dx, n, 0), columnsAt(dx, n, f), columnsAt(x, n, 0), columnsAt(x, n, f), columnsAt(dh, n, 0), f)
-		}
+		bf16.SwiGLUGrad(columnsAt(dx, first, 0), columnsAt(x, first, 0), columnsAt(dh, first, 0), last-first, f)
 	})
 }
 

@@ -18,9 +18,10 @@ type headLossBF16 struct {
 	pieces     int
 	losses     []float64
 	hits       []float32 // the logit of each token's target
-	tops, sums int64     // [piece, token]
-	piece      int64     // logits of worker 0
-	pieceOne   int64     // size of a worker's
+	factors    [][][]float32
+	tops, sums int64 // [piece, token]
+	piece      int64 // logits of worker 0
+	pieceOne   int64 // size of a worker's
 }
 
 func newHeadLossBF16(d *Device, in *engine.Instr) engine.Kernel {
@@ -29,6 +30,7 @@ func newHeadLossBF16(d *Device, in *engine.Instr) engine.Kernel {
 	k := &headLossBF16{
 		headBF16: headBF16{d: d, in: in, vocab: w.Rows(), dim: w.Cols(), stride: even(w.Rows())},
 		pieces:   ceil(w.Rows(), headColumns), losses: make([]float64, rows), hits: make([]float32, rows),
+		factors: d.buffers(1, ceil(w.Rows(), headColumns)),
 	}
 	l := &k.layout
 	k.tops, k.sums = l.take(4*int64(rows*k.pieces)), l.take(4*int64(rows*k.pieces))
@@ -75,9 +77,9 @@ func (k *headLossBF16) exponentials(first, n int, scratch unsafe.Pointer) {
 func (k *headLossBF16) crossEntropy(first, n int, scratch unsafe.Pointer) float64 {
 	const grain = 8
 	tops, sums := matrixAt[float32](scratch, k.tops, k.pieces*n), matrixAt[float32](scratch, k.sums, k.pieces*n)
-	k.d.run(ceil(n, grain), func(_, i int) {
+	k.d.run(ceil(n, grain), func(worker, i int) {
 		for r := i * grain; r < min((i+1)*grain, n); r++ {
-			k.losses[r] = k.token(first+r, r, n, tops, sums, unsafe.Add(scratch, k.gradients+int64(2*r*k.stride)))
+			k.losses[r] = k.token(first+r, r, n, tops, sums, k.factors[worker][0], unsafe.Add(scratch, k.gradients+int64(2*r*k.stride)))
 		}
 	})
 	var loss float64
@@ -88,8 +90,8 @@ func (k *headLossBF16) crossEntropy(first, n int, scratch unsafe.Pointer) float6
 }
 
 // token is −log softmax of a token's logits at its target, from the statistics
-// of its pieces. The gradient is softmax − 1[target], times the loss's scale.
-func (k *headLossBF16) token(token, r, n int, tops, sums []float32, gradient unsafe.Pointer) float64 {
+// of its pieces; factors is memory for one number a piece. The gradient is softmax − 1[target], times the loss's scale.
+func (k *headLossBF16) token(token, r, n int, tops, sums, factors []float32, gradient unsafe.Pointer) float64 {
 	target := int(k.in.In[2].Ids()[token])
 	if target < 0 {
 		if k.trains() {
@@ -103,15 +105,16 @@ func (k *headLossBF16) token(token, r, n int, tops, sums []float32, gradient uns
 	}
 	var sum float64
 	for i := range k.pieces {
-		sum += float64(sums[i*n+r]) * math.Exp(float64(tops[i*n+r]-top))
+		factors[i] = float32(math.Exp(float64(tops[i*n+r] - top)))
+		sum += float64(sums[i*n+r]) * float64(factors[i])
 	}
 	hit := float64(k.hits[r] - top)
 	if k.trains() {
 		weight := float64(k.in.In[3].Float32s()[0])
-		for i := range k.pieces {
-			v := i * headColumns
-			bf16.Scale(offset(gradient, v, engine.BF16), float32(weight*math.Exp(float64(tops[i*n+r]-top))/sum), min(headColumns, k.vocab-v))
+		for i := range factors {
+			factors[i] *= float32(weight / sum)
 		}
+		bf16.ScalePieces(gradient, pointer(factors), headColumns, k.vocab)
 		g := matrixAt[uint16](gradient, 0, k.stride)
 		clear(g[k.vocab:]) // the last pair's other half
 		set(&g[target], float32(weight*(math.Exp(hit)/sum-1)))

@@ -9,12 +9,16 @@
 #include "vector.h"
 #include <math.h>
 
+// A head's rows lie far apart: the processor is told this many rows ahead.
+enum { SOON = 16 };
+
 // RoPE: two halves of each row are turned by its angles, cos and sin [rows, half].
 #define ROTATE(name, T, LOAD)                                                                         \
 	TARGET void name(uint16_t *dst, int64_t ldd, const T *x, int64_t ldx, const float *cos,       \
 			 const float *sin, int rows, int half)                                        \
 	{                                                                                             \
-		for (int r = 0; r < rows; r++, dst += ldd, x += ldx, cos += half, sin += half)        \
+		for (int r = 0; r < rows; r++, dst += ldd, x += ldx, cos += half, sin += half) {      \
+			fetch(x + SOON * ldx, 2 * half * sizeof(T));                                  \
 			for (int i = 0; i < half; i += 16) {                                          \
 				__mmask16 m = first(half - i);                                        \
 				__m512 a = LOAD(m, x + i), b = LOAD(m, x + half + i);                 \
@@ -22,6 +26,7 @@
 				store16(dst + i, m, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));      \
 				store16(dst + half + i, m, _mm512_fmadd_ps(b, c, _mm512_mul_ps(a, s))); \
 			}                                                                             \
+		}                                                                                     \
 	}
 
 INLINE __m512 load16(__mmask16 m, const uint16_t *x)
@@ -95,6 +100,8 @@ TARGET void bf16_row_dots(float *delta, const uint16_t *dout, const uint16_t *ou
 {
 	for (int r = 0; r < rows; r++, dout += ld, out += ld) {
 		__m512 t = _mm512_setzero_ps();
+		fetch(dout + SOON * ld, dim * sizeof(*dout));
+		fetch(out + SOON * ld, dim * sizeof(*out));
 		for (int i = 0; i < dim; i += 16) {
 			__mmask16 m = first(dim - i);
 			t = _mm512_fmadd_ps(load16(m, dout + i), load16(m, out + i), t);

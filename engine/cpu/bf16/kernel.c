@@ -12,74 +12,61 @@ int bf16_available(void)
 	       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-// Panels of B[k,n]: panel, pair of rows, column, row of the pair. The second
-// form rounds float32.
-TARGET void bf16_pack(uint16_t *dst, const uint16_t *b, int64_t ldb, int k, int n)
-{
-	for (int j = 0; j < n; j += COLS) {
-		__mmask32 m = first(n - j);
-		for (int i = 0; i < k; i += 2, dst += 2 * COLS) {
-			const uint16_t *x = b + i * ldb + j;
-			__m512i r0 = _mm512_maskz_loadu_epi16(m, x);
-			__m512i r1 = i + 1 < k ? _mm512_maskz_loadu_epi16(m, x + ldb) : _mm512_setzero_si512();
-			interleave(dst, r0, r1);
-		}
-	}
-}
+// Rows of what is packed lie far apart, in pieces too short for the processor to
+// see where they lead: it is told ahead what comes, AHEAD rows of it or the same
+// columns of the next 16.
+enum { AHEAD = 24 };
 
-TARGET void bf16_round_pack(uint16_t *dst, const float *b, int64_t ldb, int k, int n)
-{
-	for (int j = 0; j < n; j += COLS) {
-		__mmask32 m = first(n - j);
-		for (int i = 0; i < k; i += 2, dst += 2 * COLS) {
-			const float *x = b + i * ldb + j;
-			interleave(dst, load_narrow(x, m), i + 1 < k ? load_narrow(x + ldb, m) : _mm512_setzero_si512());
-		}
+INLINE __m512i load_bf16(const uint16_t *x, __mmask32 m) { return _mm512_maskz_loadu_epi16(m, x); }
+
+// Panels of B[k,n]: panel, pair of rows, column, row of the pair.
+#define PACK(name, T, LOAD)                                                                           \
+	TARGET void name(uint16_t *dst, const T *b, int64_t ldb, int k, int n)                        \
+	{                                                                                             \
+		for (int j = 0; j < n; j += COLS) {                                                   \
+			__mmask32 m = first(n - j);                                                   \
+			for (int i = 0; i < k; i += 2, dst += 2 * COLS) {                             \
+				const T *x = b + i * ldb + j;                                         \
+				const T *next = i + AHEAD < k ? x + AHEAD * ldb : x + (AHEAD - k) * ldb + COLS; \
+				fetch(next, COLS * sizeof(T));                                        \
+				fetch(next + ldb, COLS * sizeof(T));                                  \
+				interleave(dst, LOAD(x, m), i + 1 < k ? LOAD(x + ldb, m) : _mm512_setzero_si512()); \
+			}                                                                             \
+		}                                                                                     \
 	}
-}
+
+PACK(bf16_pack, uint16_t, load_bf16)
+PACK(bf16_round_pack, float, load_narrow)
 
 // Panels of B[k,n] where it is stored as its transpose [n,k].
-TARGET void bf16_pack_transposed(uint16_t *dst, const uint16_t *b, int64_t ldb, int k, int n)
-{
-	int pairs = (k + 1) / 2;
-	for (int j = 0; j < n; j += COLS, dst += (int64_t)pairs * 2 * COLS)
-		for (int half = 0; half < 2; half++)
-			for (int p = 0; p < pairs; p += 16) {
-				__m512i r[16];
-				__mmask32 m = first(k - 2 * p);
-				for (int i = 0; i < 16; i++) {
-					int row = j + 16 * half + i;
-					r[i] = row < n ? _mm512_maskz_loadu_epi16(m, b + row * ldb + 2 * p) : _mm512_setzero_si512();
-				}
-				transpose16(r);
-				for (int i = 0; i < 16 && p + i < pairs; i++)
-					_mm512_storeu_si512(dst + (int64_t)(p + i) * 2 * COLS + 32 * half, r[i]);
-			}
-}
+#define PACK_TRANSPOSED(name, T, LOAD)                                                                \
+	TARGET void name(uint16_t *dst, const T *b, int64_t ldb, int k, int n)                        \
+	{                                                                                             \
+		int pairs = (k + 1) / 2;                                                              \
+		for (int j = 0; j < n; j += COLS, dst += (int64_t)pairs * 2 * COLS)                   \
+			for (int half = 0; half < 2; half++)                                          \
+				for (int p = 0; p < pairs; p += 16) {                                 \
+					__m512i r[16];                                                \
+					__mmask32 m = first(k - 2 * p);                               \
+					for (int i = 0; i < 16; i++) {                                \
+						int row = j + 16 * half + i;                          \
+						const T *x = b + row * ldb + 2 * p;                   \
+						fetch(x + 16 * ldb, COLS * sizeof(T));                \
+						r[i] = row < n ? LOAD(x, m) : _mm512_setzero_si512(); \
+					}                                                             \
+					transpose16(r);                                               \
+					for (int i = 0; i < 16 && p + i < pairs; i++)                 \
+						_mm512_storeu_si512(dst + (int64_t)(p + i) * 2 * COLS + 32 * half, r[i]); \
+				}                                                                     \
+	}
 
-TARGET void bf16_round_pack_transposed(uint16_t *dst, const float *b, int64_t ldb, int k, int n)
-{
-	int pairs = (k + 1) / 2;
-	for (int j = 0; j < n; j += COLS, dst += (int64_t)pairs * 2 * COLS)
-		for (int half = 0; half < 2; half++)
-			for (int p = 0; p < pairs; p += 16) {
-				__m512i r[16];
-				__mmask32 m = first(k - 2 * p);
-				for (int i = 0; i < 16; i++) {
-					int row = j + 16 * half + i;
-					r[i] = row < n ? load_narrow(b + row * ldb + 2 * p, m) : _mm512_setzero_si512();
-				}
-				transpose16(r);
-				for (int i = 0; i < 16 && p + i < pairs; i++)
-					_mm512_storeu_si512(dst + (int64_t)(p + i) * 2 * COLS + 32 * half, r[i]);
-			}
-}
+PACK_TRANSPOSED(bf16_pack_transposed, uint16_t, load_bf16)
+PACK_TRANSPOSED(bf16_round_pack_transposed, float, load_narrow)
 
 // A[k,m], whose columns are summed, as strips of 12 columns: strip, pair of
 // rows, column, row of the pair. Columns beyond m are zero. A group of columns is
-// read together, three cache lines of bf16; rows are far apart, so the processor
-// is told ahead what comes.
-enum { GROUP = 8 * ROWS, AHEAD = 24 };
+// read together, three cache lines of bf16.
+enum { GROUP = 8 * ROWS };
 
 INLINE __m512i pair_rows(const uint16_t *x, const uint16_t *y, __mmask32 c)
 {
@@ -111,10 +98,8 @@ INLINE __m512i round_pair_rows(const float *x, const float *y, __mmask32 c)
 				int columns = m - g < GROUP ? m - g : GROUP;                          \
 				uint16_t *to = dst + i * ROWS;                                        \
 				if (columns == GROUP && i + 2 < k) {                                  \
-					for (int l = 0; l < GROUP; l += 64 / sizeof(T)) {             \
-						_mm_prefetch(x + AHEAD * lda + l, _MM_HINT_T0);       \
-						_mm_prefetch(y + AHEAD * lda + l, _MM_HINT_T0);       \
-					}                                                             \
+					fetch(x + AHEAD * lda, GROUP * sizeof(T));                    \
+					fetch(y + AHEAD * lda, GROUP * sizeof(T));                    \
 					for (int j = 0; j < GROUP; j += ROWS, to += strip)            \
 						_mm512_storeu_si512(to, PAIR_ROWS(x + j, y + j, first(ROWS))); \
 					continue;                                                     \
@@ -185,6 +170,16 @@ TARGET static void tiles(int rows, int pairs, const uint32_t *a, int64_t row, in
 		tile_rest(rows, pairs, a, row, pair, b, c, ldc, cols, store);
 }
 
+// Asks for what the next tiles read of A: one of the given parts of its rows.
+// Rows of a paired A follow one another, which the processor sees by itself.
+INLINE void fetch_strip(const uint32_t *a, int64_t row, int64_t pair, int pairs, int part, int parts)
+{
+	if (pair != 1)
+		return;
+	for (int r = part * ROWS / parts; r < (part + 1) * ROWS / parts; r++)
+		fetch(a + r * row, 4 * pairs);
+}
+
 // C[m,n] = A·B for one packed B, of whose rows the first k are used. Strides of
 // A are in pairs: from strip to strip of 12 rows (per row), from row to row and
 // from pair to pair. The smaller operand is walked in the inner loop and stays
@@ -202,6 +197,7 @@ TARGET void bf16_gemm(int m, int n, int k, const uint16_t *a, int64_t strip, int
 	int64_t panel = (depth + 1) / 2, size = store == ROUND ? 2 : 4;
 	int by_columns = m < n;
 	int outer = by_columns ? n : m, inner = by_columns ? m : n;
+	int parts = by_columns ? 1 : (n + COLS - 1) / COLS;
 	for (int x = 0; x < outer; x += by_columns ? COLS : ROWS)
 		for (int y = 0; y < inner; y += by_columns ? ROWS : COLS) {
 			int i = by_columns ? y : x, j = by_columns ? x : y;
@@ -214,6 +210,8 @@ TARGET void bf16_gemm(int m, int n, int k, const uint16_t *a, int64_t strip, int
 				from = (j - first_key) / 2;
 			if (from > pairs)
 				from = pairs;
+			if (i + ROWS < m && (!by_columns || x == 0))
+				fetch_strip(a32 + (i + ROWS) * strip, row, pair, pairs, by_columns ? 0 : y / COLS, parts);
 			tiles(m - i, pairs - from, a32 + i * strip + from * pair, row, pair,
 			      b32 + j * panel + (int64_t)from * COLS, (char *)c + (i * ldc + j) * size, ldc, n - j, store);
 		}

@@ -12,10 +12,10 @@ void bf16_round_pair(uint16_t *dst, const float *a, int64_t lda, int k, int m);
 void bf16_gemm(int m, int n, int k, const uint16_t *a, int64_t strip, int64_t row, int64_t pair,
 	       const uint16_t *b, int64_t depth, void *c, int64_t ldc, int store, int causal, int first_key);
 
-void bf16_swiglu(uint16_t *h, const uint16_t *g, const uint16_t *u, int n);
-void bf16_swiglu_grad(uint16_t *dg, uint16_t *du, const uint16_t *g, const uint16_t *u, const uint16_t *dh, int n);
+void bf16_swiglu(uint16_t *h, const uint16_t *x, int rows, int f);
+void bf16_swiglu_grad(uint16_t *dx, const uint16_t *x, const uint16_t *dh, int rows, int f);
 void bf16_exp_rows(uint16_t *e, int64_t lde, const float *s, int64_t lds, int rows, int n, float *top, float *sum);
-void bf16_scale(uint16_t *x, float a, int n);
+void bf16_scale_pieces(uint16_t *x, const float *a, int width, int n);
 
 void bf16_rotate(uint16_t *dst, int64_t ldd, const uint16_t *x, int64_t ldx, const float *cos, const float *sin, int rows, int half);
 void bf16_round_rotate(uint16_t *dst, int64_t ldd, const float *x, int64_t ldx, const float *cos, const float *sin, int rows, int half);

@@ -78,15 +78,15 @@ func GatherRotate(_ unsafe.Pointer, _ int, _ unsafe.Pointer, _, _, _, _, _ int, 
 }
 
 // SwiGLU is never called where Available is false.
-func SwiGLU(_, _, _ unsafe.Pointer, _ int) { panic(none) }
+func SwiGLU(_, _ unsafe.Pointer, _, _ int) { panic(none) }
 
 // SwiGLUGrad is never called where Available is false.
-func SwiGLUGrad(_, _, _, _, _ unsafe.Pointer, _ int) { panic(none) }
+func SwiGLUGrad(_, _, _ unsafe.Pointer, _, _ int) { panic(none) }
 
 // ExpRows is never called where Available is false.
 func ExpRows(_ unsafe.Pointer, _ int, _ unsafe.Pointer, _, _, _ int, _, _ unsafe.Pointer) {
 	panic(none)
 }
 
-// Scale is never called where Available is false.
-func Scale(_ unsafe.Pointer, _ float32, _ int) { panic(none) }
+// ScalePieces is never called where Available is false.
+func ScalePieces(_, _ unsafe.Pointer, _, _ int) { panic(none) }

@@ -10,19 +10,19 @@ package bf16
 #cgo nocallback bf16_swiglu_grad
 #cgo noescape bf16_exp_rows
 #cgo nocallback bf16_exp_rows
-#cgo noescape bf16_scale
-#cgo nocallback bf16_scale
+#cgo noescape bf16_scale_pieces
+#cgo nocallback bf16_scale_pieces
 */
 import "C"
 
 import "unsafe"
 
-// SwiGLU is h = silu(g)·u on n elements.
-func SwiGLU(h, g, u unsafe.Pointer, n int) { C.bf16_swiglu(half(h), half(g), half(u), C.int(n)) }
+// SwiGLU is h[rows,f] = silu(g)·u of x[rows,2f], whose columns are g and u.
+func SwiGLU(h, x unsafe.Pointer, rows, f int) { C.bf16_swiglu(half(h), half(x), C.int(rows), C.int(f)) }
 
-// SwiGLUGrad is the gradient of g and u for that of h.
-func SwiGLUGrad(dg, du, g, u, dh unsafe.Pointer, n int) {
-	C.bf16_swiglu_grad(half(dg), half(du), half(g), half(u), half(dh), C.int(n))
+// SwiGLUGrad is the gradient dx of x for that of h.
+func SwiGLUGrad(dx, x, dh unsafe.Pointer, rows, f int) {
+	C.bf16_swiglu_grad(half(dx), half(x), half(dh), C.int(rows), C.int(f))
 }
 
 // ExpRows takes n logits s of each row, lds floats apart: e = exp(s − top) in
@@ -32,5 +32,7 @@ func ExpRows(e unsafe.Pointer, lde int, s unsafe.Pointer, lds, rows, n int, top,
 	C.bf16_exp_rows(half(e), C.int64_t(lde), float(s), C.int64_t(lds), C.int(rows), C.int(n), float(top), float(sum))
 }
 
-// Scale is x *= a on n elements.
-func Scale(x unsafe.Pointer, a float32, n int) { C.bf16_scale(half(x), C.float(a), C.int(n)) }
+// ScalePieces is x[i] *= a[i/width] on n elements. width must be a multiple of 32.
+func ScalePieces(x, a unsafe.Pointer, width, n int) {
+	C.bf16_scale_pieces(half(x), float(a), C.int(width), C.int(n))
+}

@@ -20,6 +20,13 @@ INLINE __mmask32 between(int j, int low, int high)
 	return first(high - j) & (low <= j ? 0xffffffffu : low - j >= 32 ? 0 : ~0u << (low - j));
 }
 
+// Asks for the cache lines of x that are read soon.
+INLINE void fetch(const void *x, int bytes)
+{
+	for (int b = 0; b < bytes; b += 64)
+		_mm_prefetch((const char *)x + b, _MM_HINT_T0);
+}
+
 // 32 elements as two vectors of float32, and back, rounded to nearest even.
 typedef struct { __m512 lo, hi; } pair32;
 
@@ -36,6 +43,15 @@ INLINE __m512i narrow(__m512 lo, __m512 hi) { return (__m512i)_mm512_cvtne2ps_pb
 INLINE __m512i load_narrow(const float *x, __mmask32 m)
 {
 	return narrow(_mm512_maskz_loadu_ps(m, x), _mm512_maskz_loadu_ps(m >> 16, x + 16));
+}
+
+// A whole vector without a mask, which takes longer to store.
+INLINE void store32(uint16_t *x, __mmask32 m, __m512i v)
+{
+	if (m == 0xffffffffu)
+		_mm512_storeu_si512(x, v);
+	else
+		_mm512_mask_storeu_epi16(x, m, v);
 }
 
 // Two rows of 32 elements become 32 pairs, in order.
