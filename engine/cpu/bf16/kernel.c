@@ -118,8 +118,11 @@ INLINE void tile(const int rows, int pairs, const uint32_t *a, int64_t row, int6
 		 const uint32_t *b, void *c, int64_t ldc, int cols, int store)
 {
 	__m512 s[ROWS][2];
-	for (int i = 0; i < rows; i++)
+	for (int i = 0; i < rows; i++) {
 		s[i][0] = s[i][1] = _mm512_setzero_ps();
+		if (store == ADD) // is read when the sums are there
+			fetch((float *)c + i * ldc, COLS * sizeof(float));
+	}
 	for (int p = 0; p < pairs; p++, a += pair, b += COLS) {
 		__m512bh b0 = (__m512bh)_mm512_loadu_si512(b), b1 = (__m512bh)_mm512_loadu_si512(b + 16);
 		for (int i = 0; i < rows; i++) {
