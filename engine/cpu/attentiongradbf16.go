@@ -18,28 +18,33 @@ type attentionGradBF16 struct {
 	blocks
 	angles *angles
 
-	worker                                                         layout
-	k, q, keys, keyRows, values, left, s, dp, p, ds, dq, deltaRows int64
+	worker                                                                 layout
+	k, q, keys, keyRows, values, qPairs, doPairs, s, dp, p, ds, dq, deltas int64
 }
 
-// keyBlock is the number of keys in a piece: with a block of 96 queries, scores
-// and their gradients stay in the second-level cache.
-const keyBlock = 512
+// A block of queries and a piece of keys: so many queries that a tile of dk and dv
+// sums a good while, so few keys that scores and their gradients stay in the
+// second-level cache beside them.
+const (
+	gradQueries = 192
+	keyBlock    = 256
+)
 
 func newAttentionGradBF16(d *Device, in *engine.Instr, h op.Heads, starts *engine.Tensor) engine.Kernel {
-	k := &attentionGradBF16{d: d, in: in, blocks: blocks{h, engine.BF16, min(96, h.Seq), starts}, angles: d.anglesOf(h)}
+	k := &attentionGradBF16{d: d, in: in, blocks: blocks{h, engine.BF16, min(gradQueries, h.Seq), starts}, angles: d.anglesOf(h)}
 	w, dim, rows := &k.worker, int64(h.HeadDim), int64(k.rows)
 	k.k = w.take(2 * int64(h.Seq) * dim)
 	k.q = w.take(2 * rows * dim)
 	k.keys = w.take(2 * int64(bf16.PackedLen(h.HeadDim, h.Seq)))
 	k.keyRows = w.take(2 * int64(bf16.PackedLen(h.Seq, h.HeadDim)))
 	k.values = w.take(2 * int64(bf16.PackedLen(h.HeadDim, h.Seq)))
-	k.left = w.take(2 * int64(bf16.PairedLen(k.rows, h.HeadDim)))
+	paired := 2 * int64(bf16.PairedLen(k.rows, h.HeadDim))
+	k.qPairs, k.doPairs = w.take(paired), w.take(paired)
 	k.s, k.dp = w.take(4*rows*int64(k.stride())), w.take(4*rows*int64(k.stride()))
 	block := 2 * int64(bf16.PackedLen(k.rows, k.stride()))
 	k.p, k.ds = w.take(block), w.take(block)
 	k.dq = w.take(4 * rows * dim)
-	k.deltaRows = w.take(4 * rows)
+	k.deltas = w.take(4 * rows)
 	return k
 }
 
@@ -64,7 +69,7 @@ func (k *attentionGradBF16) head(i int, dkAll, dvAll, scratch unsafe.Pointer) {
 	batch, head := i/k.Heads.Heads, i%k.Heads.Heads
 	dim, half, row := k.HeadDim, k.HeadDim/2, batch*k.Seq
 	at := func(o int64) unsafe.Pointer { return unsafe.Add(scratch, o) }
-	queries, keys, keyRows, values, dq, delta := at(k.q), at(k.keys), at(k.keyRows), at(k.values), at(k.dq), at(k.deltaRows)
+	queries, keys, keyRows, values, dq, delta := at(k.q), at(k.keys), at(k.keyRows), at(k.values), at(k.dq), at(k.deltas)
 	dk, dv := offset(dkAll, i*k.Seq*dim, engine.F32), offset(dvAll, i*k.Seq*dim, engine.F32)
 
 	k.turned(at(k.k), qkv, k.angles, row, k.keyColumn(head), 0, k.Seq)
@@ -83,6 +88,8 @@ func (k *attentionGradBF16) head(i int, dkAll, dvAll, scratch unsafe.Pointer) {
 		do := columnsAt(dout, row+first, head*dim)
 		k.turned(queries, qkv, k.angles, row, head*dim, first, n)
 		bf16.RowDots(delta, do, columnsAt(out, row+first, head*dim), out.Cols(), n, dim)
+		bf16.Pair(at(k.qPairs), queries, dim, n, dim)
+		bf16.Pair(at(k.doPairs), do, dout.Cols(), n, dim)
 		for skip := hidden; skip < end; skip += keyBlock {
 			keep := bf16.Set
 			if skip > hidden {
@@ -103,12 +110,10 @@ func (k *attentionGradBF16) piece(b bf16.Block, at func(int64) unsafe.Pointer, d
 	columns := bf16.Causal{Side: bf16.KeysAreColumns, First: b.First}
 	bf16.CausalProduct(b.Queries, b.Keys, dim, at(k.q), dim, keysFrom(at(k.keys), dim, b.Skip), dim, at(k.s), stride, bf16.Set, columns)
 	bf16.CausalProduct(b.Queries, b.Keys, dim, do, width, keysFrom(at(k.values), dim, b.Skip), dim, at(k.dp), stride, bf16.Set, columns)
-	b.SoftmaxGrad(at(k.p), at(k.ds), at(k.s), at(k.dp), pointer(lse), k.Heads.Heads, at(k.deltaRows))
+	b.SoftmaxGrad(at(k.p), at(k.ds), at(k.s), at(k.dp), pointer(lse), k.Heads.Heads, at(k.deltas))
 	summed := bf16.Causal{Side: bf16.QueriesAreSummed, First: b.First}
-	bf16.Pair(at(k.left), do, width, b.Queries, dim)
-	bf16.CausalProductPaired(dim, b.Keys, b.Queries, at(k.left), at(k.p), b.Queries, dv, k.Seq, store, summed)
-	bf16.Pair(at(k.left), at(k.q), dim, b.Queries, dim)
-	bf16.CausalProductPaired(dim, b.Keys, b.Queries, at(k.left), at(k.ds), b.Queries, dk, k.Seq, store, summed)
+	bf16.CausalProductPaired(dim, b.Keys, b.Queries, at(k.doPairs), at(k.p), b.Queries, dv, k.Seq, store, summed)
+	bf16.CausalProductPaired(dim, b.Keys, b.Queries, at(k.qPairs), at(k.ds), b.Queries, dk, k.Seq, store, summed)
 	bf16.CausalProduct(b.Queries, dim, even(b.Keys), at(k.dp), 2*stride, rowsFrom(at(k.keyRows), b.Skip), k.Seq, at(k.dq), dim, keep,
 		bf16.Causal{Side: bf16.KeysAreSummed, First: b.First})
 }

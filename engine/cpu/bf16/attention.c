@@ -71,8 +71,8 @@ TARGET void bf16_softmax(float *s, int64_t stride, int rows, int width, int firs
 		for (int j = begin; j < high; j += COLS) {
 			__mmask32 m = between(j, low, high);
 			__m512 x = _mm512_maskz_loadu_ps(m, s + j), y = _mm512_maskz_loadu_ps(m >> 16, s + j + 16);
-			x = _mm512_maskz_mov_ps(m, exp2_512(_mm512_fmadd_ps(x, scale, shift)));
-			y = _mm512_maskz_mov_ps(m >> 16, exp2_512(_mm512_fmadd_ps(y, scale, shift)));
+			x = _mm512_maskz_mov_ps(m, exp2_falling(_mm512_fmadd_ps(x, scale, shift)));
+			y = _mm512_maskz_mov_ps(m >> 16, exp2_falling(_mm512_fmadd_ps(y, scale, shift)));
 			t = _mm512_add_ps(t, x);
 			t2 = _mm512_add_ps(t2, y);
 			_mm512_storeu_si512(p + j, narrow(x, y));
@@ -119,7 +119,7 @@ INLINE gradients softmax_row(const float *s, const float *dp, __mmask32 m, float
 	__m512 p[2], ds[2];
 	for (int h = 0; h < 2; h++) {
 		__mmask16 n = m >> 16 * h;
-		__m512 e = exp2_512(_mm512_fmadd_ps(_mm512_maskz_loadu_ps(n, s + 16 * h), scale, shift));
+		__m512 e = exp2_falling(_mm512_fmadd_ps(_mm512_maskz_loadu_ps(n, s + 16 * h), scale, shift));
 		p[h] = _mm512_maskz_mov_ps(n, e);
 		__m512 g = _mm512_sub_ps(_mm512_maskz_loadu_ps(n, dp + 16 * h), d);
 		ds[h] = _mm512_mul_ps(_mm512_mul_ps(_mm512_set1_ps(a), p[h]), g);

@@ -81,6 +81,19 @@ INLINE __m512 exp2_512(__m512 x)
 	return _mm512_scalef_ps(p, n);
 }
 
+// The same to 3e-6 for a softmax whose results become bf16: x is finite and at most
+// about 0.
+INLINE __m512 exp2_falling(__m512 x)
+{
+	__m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+	__m512 f = _mm512_sub_ps(x, n);
+	__m512 p = _mm512_fmadd_ps(_mm512_set1_ps(9.5701020e-3f), f, _mm512_set1_ps(5.5917862e-2f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.4024745e-1f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.9312182e-1f));
+	p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.9999926e-1f));
+	return _mm512_scalef_ps(p, n);
+}
+
 // 1/(1+e⁻ˣ): the estimate of a reciprocal and one step of Newton's.
 INLINE __m512 sigmoid(__m512 x)
 {
