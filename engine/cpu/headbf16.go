@@ -19,15 +19,17 @@ type headBF16 struct {
 	packed, packedRows, x int64
 	paired, dx            int64 // of worker 0
 	pairedOne, dxOne      int64 // size of a worker's
+	dxRows                int
 	gradients             int64 // of a chunk's logits
 	stride                int   // from row to row of them, in elements
 }
 
 // headColumns is the number of logits that a worker makes at a time, and
-// headRows the number of rows of dx.
+// headRows the largest number of rows of dx: the more, the less often the weight
+// goes through the cache.
 const (
 	headColumns = 4 * bf16.Cols
-	headRows    = 132
+	headRows    = 264
 )
 
 // take lays out the memory of a head whose loss has its own laid out by then.
@@ -40,7 +42,9 @@ func (k *headBF16) take(rows int) {
 	k.packedRows = l.take(2 * int64(bf16.PackedLen(even(k.vocab), k.dim)))
 	k.x = l.take(2 * int64(bf16.PackedLen(rows, k.dim)))
 	k.pairedOne = aligned(2 * int64(bf16.PairedLen(rows, bf16Columns)))
-	k.dxOne = aligned(4 * int64(headRows) * int64(k.dim))
+	const tile = 12
+	k.dxRows = min(headRows, ceil(ceil(rows, k.d.Workers()), tile)*tile)
+	k.dxOne = aligned(4 * int64(k.dxRows) * int64(k.dim))
 	k.paired, k.dx = l.take(k.pairedOne*workers), l.take(k.dxOne*workers)
 }
 
@@ -91,9 +95,9 @@ func (k *headBF16) logits(first, n, v, width int, scratch, dst unsafe.Pointer, s
 
 func (k *headBF16) makeDX(first, n int, scratch unsafe.Pointer) {
 	dx, gradients, packed := k.in.Out[1], unsafe.Add(scratch, k.gradients), unsafe.Add(scratch, k.packedRows)
-	k.d.run(ceil(n, headRows), func(worker, i int) {
-		r := i * headRows
-		m := min(headRows, n-r)
+	k.d.run(ceil(n, k.dxRows), func(worker, i int) {
+		r := i * k.dxRows
+		m := min(k.dxRows, n-r)
 		own := unsafe.Add(scratch, k.dx+int64(worker)*k.dxOne)
 		for v := 0; v < k.vocab; v += bf16Depth {
 			depth := min(bf16Depth, k.vocab-v)
