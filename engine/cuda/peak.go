@@ -3,13 +3,16 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"time"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cuda/kernels"
 )
 
-// Peak measures the speed of a square product, by default of 8192³, in FLOP/s:
-// the best of five runs of about the given length.
+// Peak measures the speed of a square product of random numbers, by default of
+// 8192³, in FLOP/s: the best of five runs of about the given length.
 func (d *Device) Peak(p engine.Precision, run time.Duration) (float64, error) {
 	return d.ProductPeak(p, d.opt.PeakEdge, d.opt.PeakEdge, d.opt.PeakEdge, run)
 }
@@ -32,6 +35,9 @@ func (d *Device) ProductPeak(p engine.Precision, m, n, k int, run time.Duration)
 	}
 	defer func() { err = errors.Join(err, mem.Free()) }()
 	at := commands{scratch: address(mem.Pointer())}
+	if err := errors.Join(d.fillNormal(at.piece(a), m*k, t), d.fillNormal(at.piece(b), k*n, t)); err != nil {
+		return 0, fmt.Errorf("cuda: peak: %w", err)
+	}
 	multiply := func(times int) time.Duration {
 		d.Do(func() {
 			d.fail(d.driver.Mark(0))
@@ -48,6 +54,26 @@ func (d *Device) ProductPeak(p engine.Precision, m, n, k int, run time.Duration)
 		best = max(best, float64(times)*2*float64(m)*float64(n)*float64(k)/multiply(times).Seconds())
 	}
 	return best, d.err
+}
+
+// fillNormal writes n normal random numbers. A product of zeros would draw less
+// power, and a GPU held back by that then runs faster than on a model's numbers.
+func (d *Device) fillNormal(to kernels.Pointer, n int, t engine.DType) (err error) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	numbers := make([]byte, 0, pitch(min(n, 1<<20-1), t)) // and again: an odd number, so that rows differ
+	for len(numbers) < cap(numbers) {
+		bits := math.Float32bits(float32(rng.NormFloat64()))
+		for shift := 8 * (4 - t.Size()); shift < 32; shift += 8 { // bf16 is the upper half
+			numbers = append(numbers, byte(bits>>shift))
+		}
+	}
+	d.Do(func() {
+		for left := pitch(n, t); left > 0 && err == nil; left -= int64(len(numbers)) {
+			err = d.driver.Upload(to, numbers[:min(left, int64(len(numbers)))])
+			to += kernels.Pointer(len(numbers))
+		}
+	})
+	return err
 }
 
 // ReadBandwidth is the speed at which the GPU's memory is copied, in bytes read
