@@ -4,6 +4,7 @@ package cuda_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -53,17 +54,20 @@ func TestKernelsOnGPU(t *testing.T) {
 func TestTrainingOnGPU(t *testing.T) {
 	for _, precision := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {
 		for _, o := range []cuda.Options{{}, {NoGraphs: true}} {
-			t.Run(precision.String(), func(t *testing.T) {
-				dev := openGPU(t, o)
-				c := small(text(t))
-				c.Train.Precision = train.Precision{Value: precision}
-				_, want, _, wantHeldout := losses(t, c, train.Options{})
-				_, got, _, heldout := losses(t, c, train.Options{Device: dev})
-				agree(t, "loss", got, want, 1e-3)
-				agree(t, "held-out loss", heldout, wantHeldout, 1e-3)
-				_, again, _, _ := losses(t, c, train.Options{Device: dev})
-				agree(t, "loss of the same run again", again, got, 0)
-			})
+			for _, microBatch := range []int{2, 4} { // with 4, a whole step, activations lie in the gradients' memory
+				t.Run(fmt.Sprintf("%v, micro-batches of %d, graphs %v", precision, microBatch, !o.NoGraphs), func(t *testing.T) {
+					dev := openGPU(t, o)
+					c := small(text(t))
+					c.Train.Precision, c.Train.MicroBatch = train.Precision{Value: precision}, train.MicroBatch(microBatch)
+					_, got, _, heldout := losses(t, c, train.Options{Device: dev})
+					_, again, _, _ := losses(t, c, train.Options{Device: dev})
+					agree(t, "loss of the same run again", again, got, 0)
+					compares(t, precision)
+					_, want, _, wantHeldout := losses(t, c, train.Options{})
+					agree(t, "loss", got, want, 1e-3)
+					agree(t, "held-out loss", heldout, wantHeldout, 1e-3)
+				})
+			}
 		}
 	}
 }

@@ -151,6 +151,7 @@ func TestTrainingAgreesWithProcessor(t *testing.T) {
 		long   bool // left out of short runs
 	}{
 		{"shared layers, two micro-batches", func(*train.RunConfig) {}, cuda.Options{}, false},
+		{"one micro-batch, in the gradients' memory", func(c *train.RunConfig) { c.Train.MicroBatch = 4 }, cuda.Options{}, false},
 		{"without graphs", func(*train.RunConfig) {}, cuda.Options{NoGraphs: true}, true},
 		{"bf16", func(c *train.RunConfig) { c.Train.Precision = bf16 }, cuda.Options{}, true},
 		{"bf16, blocks again", func(c *train.RunConfig) {
