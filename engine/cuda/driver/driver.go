@@ -52,9 +52,6 @@ func Open() (cuda.Driver, error) {
 	if n, err := cu.NumDevices(); err != nil || n == 0 {
 		return nil, fmt.Errorf("%w: %d GPUs: %v\nhint: see CUDA_VISIBLE_DEVICES, or use --device cpu", ErrNoDevice, n, err)
 	}
-	if err := openCublasLt(); err != nil {
-		return nil, err
-	}
 	d := &Driver{kernels: map[string]*kernel{}, plans: map[cuda.Product]*plan{}, tf32: os.Getenv("MOBILELLM_CUDA_TF32") == "1"}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -82,6 +79,9 @@ func (d *Driver) open() error {
 	}
 	if err := cu.SetCurrentContext(context); err != nil {
 		return fmt.Errorf("cuda: %s: context: %w", name, err)
+	}
+	if err := openCublasLt(); err != nil { // its handle belongs to the current context
+		return err
 	}
 	for _, s := range []*cu.Stream{&d.stream, &d.copies} {
 		if *s, err = cu.MakeStream(cu.NonBlocking); err != nil {
@@ -170,7 +170,9 @@ func (d *Driver) Elapsed(i, j int) (time.Duration, error) {
 	return time.Duration(ms * float64(time.Millisecond)), err
 }
 
-// Close implements cuda.Driver.
+// Close implements cuda.Driver. The primary context stays to the end of the process:
+// cublasLt keeps kernels in it beyond its handle, and a driver that is opened later
+// gets the same one.
 func (d *Driver) Close() error {
 	var errs []error
 	if d.compute() != nil {
@@ -185,7 +187,7 @@ func (d *Driver) Close() error {
 		errs = append(errs, result(C.driver_unload(*(*unsafe.Pointer)(unsafe.Pointer(&m)))))
 	}
 	if d.compute() != nil {
-		errs = append(errs, d.stream.Destroy(), d.copies.Destroy(), cu.DestroyEvent(&d.ready), d.device.ReleasePrimaryCtx())
+		errs = append(errs, d.stream.Destroy(), d.copies.Destroy(), cu.DestroyEvent(&d.ready))
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ package driver
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -24,8 +25,9 @@ type kernel struct {
 	slots  []unsafe.Pointer
 }
 
-// usualShared is what every function may ask for.
-const usualShared = 48 << 10
+// usualShared is what every function may ask for: 48 KB together with what it has
+// beside, which is less than 16.
+const usualShared = 32 << 10
 
 // load takes the modules that are part of the program to the GPU.
 func (d *Driver) load() error {
@@ -49,10 +51,15 @@ func (d *Driver) find(name string) (*kernel, error) {
 		return k, nil
 	}
 	for _, m := range d.modules {
-		if f, err := m.Function(name); err == nil {
-			d.kernels[name] = &kernel{Function: f, shared: usualShared}
-			return d.kernels[name], nil
+		f, err := m.Function(name)
+		if errors.Is(err, cu.NotFound) {
+			continue
 		}
+		if err != nil { // code comes to the GPU when it is first looked for
+			return nil, fmt.Errorf("cuda: kernel %s: %w", name, err)
+		}
+		d.kernels[name] = &kernel{Function: f, shared: usualShared}
+		return d.kernels[name], nil
 	}
 	return nil, fmt.Errorf("cuda: no kernel %s", name)
 }
