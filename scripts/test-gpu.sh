@@ -8,10 +8,11 @@ source <(scripts/cuda-env.sh)
 toolkit=$(scripts/cuda-toolkit.sh)
 export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$toolkit/lib:$toolkit/lib64
 go vet -tags gpu ./...
-# What is skipped is shown with its reason.
-go test -tags gpu -v ${SHORT:+-short} ./engine/cuda/... |
+# What is skipped is shown with its reason. Results are not taken from the cache: go does
+# not see whether there is a GPU.
+go test -count=1 -timeout 30m -tags gpu -v ${SHORT:+-short} ./engine/cuda/... |
 	awk '/^ *--- (SKIP|FAIL)|^(ok|FAIL|panic)|OnGPU|_test\.go:/ && !/^=== /'
-go test -tags gpu -run Device ./train
+go test -count=1 -tags gpu -run Device ./train
 if [ -n "${SANITIZE:-}" ]; then
 	sanitizer=$(command -v compute-sanitizer || echo "$(scripts/venv.sh --no-deps nvidia-cuda-sanitizer-api==13.0.85)"/lib/python3*/site-packages/nvidia/cu13/bin/compute-sanitizer)
 	tests=$(mktemp -d)/cuda.test
