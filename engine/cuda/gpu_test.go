@@ -3,8 +3,10 @@
 package cuda_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -68,6 +70,23 @@ func TestTrainingOnGPU(t *testing.T) {
 					agree(t, "held-out loss", heldout, wantHeldout, 1e-3)
 				})
 			}
+		}
+	}
+}
+
+// The profile's times come from events.
+func TestProfileOnGPU(t *testing.T) {
+	dev := openGPU(t, cuda.Options{})
+	c := small(text(t))
+	c.Train.Steps = 2
+	out := filepath.Join(t.TempDir(), "run")
+	result, err := train.Run(context.Background(), c, train.Options{Out: out, Device: dev, PeakFLOPS: 1e11, Profile: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range result.Profile.Rows() {
+		if row.Time <= 0 {
+			t.Errorf("%s took %v", row.Kind, row.Time)
 		}
 	}
 }

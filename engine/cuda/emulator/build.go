@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -20,7 +21,10 @@ import (
 var ErrNoCompiler = errors.New("no C++ compiler here: neither $CXX, g++ nor clang++ is a program")
 
 //go:embed machine
-var sources embed.FS
+var machineSources embed.FS
+
+//go:embed library
+var librarySources embed.FS
 
 // flags let the compiler trap where an address is not aligned as its type wants.
 var flags = []string{
@@ -28,9 +32,40 @@ var flags = []string{
 	"-fno-strict-aliasing", "-ffp-contract=off", "-fsanitize=alignment", "-fsanitize-undefined-trap-on-error",
 }
 
-// build returns the emulator's program. It is compiled when the sources, the flags
-// or the compiler change, and kept in the user's cache.
-func build() (program string, err error) {
+// target is what is made of sources.
+type target struct {
+	folders []fs.FS
+	units   []string // to compile, as patterns
+	flags   []string
+	link    []string
+}
+
+// program is the machine: its own sources and the kernels'.
+func program() target {
+	own, err := fs.Sub(machineSources, "machine")
+	if err != nil {
+		panic(err) // the name is not a path
+	}
+	return target{folders: []fs.FS{own, kernels.Sources}, units: []string{"*.cpp", "*.cu"}, flags: flags}
+}
+
+// Library compiles a stand-in for NVIDIA's libraries and returns its file:
+// libcuda.so.1, with the functions of libcuda and of cublasLt that package driver
+// calls, on an emulated GPU within the process that opens it. headers is the folder
+// of cuda.h and cublasLt.h. Without a C++ compiler the error is ErrNoCompiler.
+func Library(headers string) (file string, err error) {
+	m := program()
+	m.folders = append(m.folders, librarySources)
+	m.units = append(m.units, "library/*.cpp")
+	m.flags = append(slices.Clone(flags), "-fPIC", "-idirafter", headers)
+	m.link = []string{"-shared", "-Wl,-soname,libcuda.so.1"}
+	folder, err := m.build("libcuda.so.1")
+	return filepath.Join(folder, "libcuda.so.1"), err
+}
+
+// build compiles to a file of that name, when the sources, the flags or the compiler
+// have changed, and returns the folder in the user's cache in which it lies.
+func (m target) build(name string) (folder string, err error) {
 	compiler, err := findCompiler()
 	if err != nil {
 		return "", err
@@ -39,14 +74,13 @@ func build() (program string, err error) {
 	if err != nil {
 		cache = os.TempDir()
 	}
-	id, err := identity(compiler)
+	id, err := m.identity(compiler)
 	if err != nil {
 		return "", err
 	}
-	folder := filepath.Join(cache, "mobilellm", "emulator")
-	program = filepath.Join(folder, id)
-	if _, err := os.Stat(program); err == nil {
-		return program, nil
+	folder = filepath.Join(cache, "mobilellm", "emulator", id)
+	if _, err := os.Stat(filepath.Join(folder, name)); err == nil {
+		return folder, nil
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return "", fmt.Errorf("emulator: %w", err)
@@ -56,14 +90,14 @@ func build() (program string, err error) {
 		return "", fmt.Errorf("emulator: %w", err)
 	}
 	defer os.RemoveAll(work)
-	made := filepath.Join(work, "emulator")
-	if err := compile(compiler, work, made); err != nil {
+	made := filepath.Join(work, name)
+	if err := m.compile(compiler, work, made); err != nil {
 		return "", err
 	}
-	if err := os.Rename(made, program); err != nil {
+	if err := os.Rename(made, filepath.Join(folder, name)); err != nil {
 		return "", fmt.Errorf("emulator: %w", err)
 	}
-	return program, nil
+	return folder, nil
 }
 
 func findCompiler() (string, error) {
@@ -78,24 +112,15 @@ func findCompiler() (string, error) {
 	return "", ErrNoCompiler
 }
 
-// folders are the emulator's sources: its own and the kernels'.
-func folders() []fs.FS {
-	own, err := fs.Sub(sources, "machine")
-	if err != nil {
-		panic(err) // the name is not a path
-	}
-	return []fs.FS{own, kernels.Sources}
-}
-
-// identity hashes all that the program is made of.
-func identity(compiler string) (string, error) {
+// identity hashes all that the result is made of.
+func (m target) identity(compiler string) (string, error) {
 	version, err := exec.Command(compiler, "--version").Output()
 	if err != nil {
 		return "", fmt.Errorf("emulator: %s --version: %w", compiler, err)
 	}
 	h := sha256.New()
-	fmt.Fprintln(h, compiler, string(version), flags)
-	for _, folder := range folders() {
+	fmt.Fprintln(h, compiler, string(version), m.flags, m.link)
+	for _, folder := range m.folders {
 		err := fs.WalkDir(folder, ".", func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return err
@@ -113,13 +138,13 @@ func identity(compiler string) (string, error) {
 }
 
 // compile builds each source by itself, as many at a time as there are processors.
-func compile(compiler, work, program string) error {
+func (m target) compile(compiler, work, made string) error {
 	var units []string
-	for _, folder := range folders() {
+	for _, folder := range m.folders {
 		if err := os.CopyFS(work, folder); err != nil {
 			return fmt.Errorf("emulator: %w", err)
 		}
-		for _, pattern := range []string{"*.cpp", "*.cu"} {
+		for _, pattern := range m.units {
 			names, err := fs.Glob(folder, pattern)
 			if err != nil {
 				return fmt.Errorf("emulator: %w", err)
@@ -130,13 +155,13 @@ func compile(compiler, work, program string) error {
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	failures := make([]error, len(units))
-	link := []string{"-o", program}
+	link := append(slices.Clone(m.link), "-o", made)
 	for i, unit := range units {
 		link = append(link, unit+".o")
 		wait.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			failures[i] = tool(work, compiler, append(flags[:len(flags):len(flags)], "-I.", "-x", "c++", "-c", unit, "-o", unit+".o")...)
+			failures[i] = tool(work, compiler, append(slices.Clone(m.flags), "-x", "c++", "-c", unit, "-o", unit+".o")...)
 		})
 	}
 	wait.Wait()

@@ -21,4 +21,10 @@
 //	for _, l := range kernels.Fill(x, 1, n) {
 //		err = m.Launch(l)
 //	}
+//
+// [Library] makes the same machine a library that stands for NVIDIA's libcuda and
+// cublasLt, so that package driver too can be tested: calls are held to NVIDIA's
+// headers, to what may be done while a stream is captured, to pinned memory and to the
+// alignment that a product was promised, and work is done no earlier than somebody
+// waits for it.
 package emulator

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"unsafe"
@@ -47,11 +48,11 @@ type block struct {
 // Start compiles the kernels, unless that was done before, and starts a machine.
 // Without a C++ compiler the error is ErrNoCompiler.
 func Start() (*Machine, error) {
-	program, err := build()
+	folder, err := program().build("emulator")
 	if err != nil {
 		return nil, err
 	}
-	m := &Machine{cmd: exec.Command(program), blocks: map[kernels.Pointer]block{}}
+	m := &Machine{cmd: exec.Command(filepath.Join(folder, "emulator")), blocks: map[kernels.Pointer]block{}}
 	in, err := m.cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("emulator: %w", err)

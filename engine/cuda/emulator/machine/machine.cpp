@@ -51,6 +51,13 @@ std::string names() {
 	return all;
 }
 
+bool find(const std::string& kernel, std::string& parameters) {
+	auto found = kernels().find(kernel);
+	if (found == kernels().end()) return false;
+	parameters = found->second.parameters;
+	return true;
+}
+
 static std::vector<Thread> threads;
 static std::vector<Warp> warps;
 static int block_size, current, at_barrier, exited;

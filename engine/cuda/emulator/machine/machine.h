@@ -18,6 +18,10 @@ struct Launch {
 std::string run(const Launch& launch); // an error, or nothing
 std::string names();                   // of all kernels, a line each
 
+// find reports whether there is a kernel of that name, and the letters of its parameters: p
+// for an address, i for an int64, f for a float32.
+bool find(const std::string& kernel, std::string& parameters);
+
 // Product is c[m,n] = alpha·a·b + beta·c, row major, with a[m,k] and b[k,n] stored
 // transposed where ta and tb say so. Types: 0 float32, 1 bf16.
 struct Product {
