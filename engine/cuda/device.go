@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -126,10 +127,7 @@ func (d *Device) Record(f func()) (r engine.Recording, err error) {
 		return nil, nil
 	}
 	d.Do(func() { r, err = d.driver.Capture(f) })
-	if err == nil {
-		err = d.err
-	}
-	if err != nil {
+	if err = errors.Join(d.err, err); err != nil { // what broke the capture first
 		return nil, fmt.Errorf("cuda: graph of the step: %w", err)
 	}
 	return recording{d, r}, nil
