@@ -31,6 +31,8 @@ type Options struct {
 	Plain    bool // attention without tensor cores
 	// PeakEdge is the edge of the product that Peak measures; 0 is 8192.
 	PeakEdge int
+	// HeadBytes bounds the head's logits that exist at once; 0 is 1 GB.
+	HeadBytes int
 }
 
 // New makes a device of the driver that open returns. open, and everything else
@@ -38,6 +40,9 @@ type Options struct {
 func New(open func() (Driver, error), o Options) (*Device, error) {
 	if o.PeakEdge == 0 {
 		o.PeakEdge = 8192
+	}
+	if o.HeadBytes == 0 {
+		o.HeadBytes = headBytes
 	}
 	d := &Device{thread: newThread(), opt: o, angles: map[angleKey]angles{}, memory: map[*memory]bool{}}
 	var err error

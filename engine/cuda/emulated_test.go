@@ -180,7 +180,7 @@ func TestStoredTeachersOnEmulator(t *testing.T) {
 	}
 	dev, err := cuda.New(func() (cuda.Driver, error) {
 		return &emulated{Machine: machine, sizes: map[kernels.Pointer]int64{}}, nil
-	}, cuda.Options{PeakEdge: 8})
+	}, cuda.Options{PeakEdge: 8, HeadBytes: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

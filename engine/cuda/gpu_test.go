@@ -39,12 +39,12 @@ func openGPU(t *testing.T, o cuda.Options) *cuda.Device {
 }
 
 func TestKernelsOnGPU(t *testing.T) {
-	for name, o := range map[string]cuda.Options{"tensor cores": {}, "plain": {Plain: true}} {
+	for name, o := range map[string]cuda.Options{"tensor cores": {}, "plain": {Plain: true}, "small chunks": {HeadBytes: 1}} {
 		t.Run(name, func(t *testing.T) {
 			dev := openGPU(t, o)
 			compareKernels(t, dev, func(c kerneltest.Case) bool {
-				if o.Plain && !strings.Contains(c.Name, "attention") {
-					return true // the same kernels as with tensor cores
+				if o.Plain && !strings.Contains(c.Name, "attention") || o.HeadBytes > 0 && !strings.Contains(c.Name, "in chunks") {
+					return true // the same as with tensor cores
 				}
 				return testing.Short() && strings.Contains(c.Name, "T1100") // minutes under compute-sanitizer
 			})

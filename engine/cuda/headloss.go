@@ -10,9 +10,9 @@ import (
 // the gradient of the logits fill a large GPU.
 const headBytes = 1 << 30
 
-// headChunk is the number of tokens whose logits exist at once.
-func headChunk(n, stride int) int {
-	return min(n, max(128, headBytes/(4*stride)/128*128))
+// headChunk is the number of tokens whose logits exist at once, at least 128.
+func (d *Device) headChunk(n, stride int) int {
+	return min(n, max(128, d.opt.HeadBytes/(4*stride)/128*128))
 }
 
 // headLoss goes through the tokens in chunks: logits by a product, their
@@ -30,7 +30,7 @@ func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
 	h := &head{in: in, n: x.Rows(), c: x.Cols(), vocab: w.Rows(), t: w.DType, w: w, targets: targets, scale: scale}
 	// Rows begin at multiples of 16 bytes in either type.
 	h.stride = (h.vocab + 7) &^ 7
-	h.chunk = headChunk(h.n, h.stride)
+	h.chunk = d.headChunk(h.n, h.stride)
 	h.gradStride = h.stride
 	if h.t == engine.BF16 {
 		h.gradStride = 2 * h.stride // within the logits' own rows

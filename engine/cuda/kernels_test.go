@@ -30,7 +30,7 @@ func compareKernels(t *testing.T, dev *cuda.Device, skip func(kerneltest.Case) b
 // Every instruction becomes the launches that its operation means: on the shadow,
 // whose kernels are plain Go.
 func TestKernelsOnShadow(t *testing.T) {
-	dev, _ := open(t, shadow.Options{}, cuda.Options{})
+	dev, _ := open(t, shadow.Options{}, cuda.Options{HeadBytes: 1}) // cases in chunks are then of several
 	compareKernels(t, dev, func(c kerneltest.Case) bool {
 		if strings.Contains(c.Name, "T1100") {
 			return true // a minute in plain Go

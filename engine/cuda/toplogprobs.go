@@ -15,7 +15,7 @@ func (d *Device) topLogProbs(in *engine.Instr, k int) (*kernel, error) {
 	}
 	n, c, vocab := x.Rows(), x.Cols(), w.Rows()
 	stride := (vocab + 7) &^ 7
-	chunk := headChunk(n, stride)
+	chunk := d.headChunk(n, stride)
 	var l layout
 	hidden := operandOf(x, w.DType, &l)
 	made := l.take(4 * int64(chunk) * int64(stride))
