@@ -9,6 +9,7 @@ import (
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -187,12 +188,9 @@ func (g *Group) paperPlot(title string) (*plot.Plot, int, error) {
 		return nil, 0, err
 	}
 	dots.Color, dots.Shape, dots.Radius = seedColor, draw.CircleGlyph{}, 4
-	labels, err := plotter.NewLabels(points)
-	if err != nil {
-		return nil, 0, err
-	}
-	labels.Offset = vg.Point{X: 5, Y: 3}
-	p.Add(dots, labels)
+	style := p.X.Tick.Label
+	style.XAlign, style.YAlign = text.XLeft, text.YBottom
+	p.Add(dots, pointNames{points, style})
 	widen(&p.X)
 	widen(&p.Y)
 	// Room for the names on the right.

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"gonum.org/v1/plot/vg"
+
 	"mobilellm/train"
 )
 
@@ -184,6 +186,22 @@ func TestTicks(t *testing.T) {
 	}
 	if len(seen) < 3 {
 		t.Errorf("labels %v", seen)
+	}
+}
+
+// Names of points that lie together are written apart, and off every point.
+func TestNames(t *testing.T) {
+	size := vg.Point{X: 60, Y: 10}
+	point := vg.Point{X: 100, Y: 100}
+	taken := []vg.Rectangle{box(vg.Point{X: 95, Y: 95}, 10, 10), box(vg.Point{X: 105, Y: 100}, 10, 10)}
+	for range 12 {
+		at := box(besides(point, size, 5, taken), size.X, size.Y)
+		for _, other := range taken {
+			if meet(at, other) {
+				t.Fatalf("%v is written over %v", at, other)
+			}
+		}
+		taken = append(taken, at)
 	}
 }
 
