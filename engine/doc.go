@@ -10,8 +10,9 @@
 // not be kept. alias lets sums accumulate in place: the residual stream, its
 // gradient, and the gradients of weights that run several times or over several
 // micro-batches. A Device compiles each instruction to a kernel, which says what
-// scratch memory it needs, and place lays every value out in one arena by its
-// lifetime.
+// scratch memory it needs, and place lays every value out by its lifetime, in one
+// arena and, if the program may borrow it, in the memory of gradients that are not
+// there yet.
 //
 // VM implements gorgonia.VM. In steady state a run allocates nothing.
 //
