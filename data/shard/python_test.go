@@ -2,27 +2,16 @@ package shard
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mobilellm/internal/docpython"
 )
 
 // The reader that docs/format/tokens.md shows reads what this package writes.
 func TestPythonReader(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skipf("needs python3: %v", err)
-	}
-	page, err := os.ReadFile("../../docs/format/tokens.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, code, ok := strings.Cut(string(page), "```python\n")
-	code, _, closed := strings.Cut(code, "```")
-	if !ok || !closed {
-		t.Fatal("docs/format/tokens.md shows no Python")
-	}
+	code, run := docpython.Load(t, "../../docs/format/tokens.md")
 	if n := strings.Count(code, "\n"); n > 22 {
 		t.Errorf("the reader has %d lines", n)
 	}
@@ -34,12 +23,12 @@ func TestPythonReader(t *testing.T) {
 		path := filepath.Join(dir, name)
 		top := int32(meta.Vocab - 1)
 		write(t, path, meta, []int32{1, top, 2}, []int32{}, []int32{7, 2})
-		out, err := exec.Command(python, "-c", code, path).CombinedOutput()
+		out, err := run(path)
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", name, err, out)
 		}
 		want := map[string]string{"short.tok": "1 65535 2\n\n7 2\n", "long.tok": "1 1048575 2\n\n7 2\n"}[name]
-		if string(out) != want {
+		if out != want {
 			t.Errorf("%s: %q, want %q", name, out, want)
 		}
 		file, err := os.ReadFile(path)
@@ -50,7 +39,7 @@ func TestPythonReader(t *testing.T) {
 		if err := os.WriteFile(path, file, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command(python, "-c", code, path).CombinedOutput(); err == nil || !strings.Contains(string(out), "checksum") {
+		if out, err := run(path); err == nil || !strings.Contains(out, "checksum") {
 			t.Errorf("%s: a changed token is read: %s", name, out)
 		}
 	}

@@ -3,30 +3,19 @@ package topk
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mobilellm/internal/docpython"
 )
 
 // The reader that docs/format/teacher.md shows reads what this package writes.
 func TestPythonReader(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skipf("needs python3: %v", err)
-	}
-	page, err := os.ReadFile("../../docs/format/teacher.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, code, ok := strings.Cut(string(page), "```python\n")
-	code, _, closed := strings.Cut(code, "```")
-	if !ok || !closed {
-		t.Fatal("docs/format/teacher.md shows no Python")
-	}
+	_, run := docpython.Load(t, "../../docs/format/teacher.md")
 	for _, m := range []Meta{meta(300), meta(1 << 17)} {
 		path := filepath.Join(finished(t, m), Name)
-		out, err := exec.Command(python, "-c", code, path).CombinedOutput()
+		out, err := run(path)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -39,7 +28,7 @@ func TestPythonReader(t *testing.T) {
 			}
 			fmt.Fprintf(&want, "%d:%.4f%s", ids[i], logp[i], end)
 		}
-		if string(out) != want.String() {
+		if out != want.String() {
 			t.Errorf("vocabulary of %d:\n%s\nwant\n%s", m.Vocab, out, want.String())
 		}
 		raw, err := os.ReadFile(path)
@@ -49,7 +38,7 @@ func TestPythonReader(t *testing.T) {
 		if err := os.WriteFile(path, raw[:len(raw)-1], 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.Command(python, "-c", code, path).CombinedOutput(); err == nil {
+		if out, err := run(path); err == nil {
 			t.Errorf("a file cut short is read: %s", out)
 		}
 	}
