@@ -313,21 +313,29 @@ func clip(s string) string {
 	return s
 }
 
-func (m *machine) setItems(op byte) error {
-	var items []any
-	var err error
-	if op == 's' {
-		items, err = m.popN(2)
-	} else {
+// popItems takes n values, or all since the last mark, off the stack and returns
+// them with what lies below, which they go into.
+func (m *machine) popItems(n int, marked bool) (items []any, into any, err error) {
+	if marked {
 		items, err = m.popMark()
+	} else {
+		items, err = m.popN(n)
 	}
+	if err == nil && len(m.stack) == 0 {
+		err = errors.New("the stack is too short")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return items, m.stack[len(m.stack)-1], nil
+}
+
+func (m *machine) setItems(op byte) error {
+	items, into, err := m.popItems(2, op != 's')
 	if err != nil {
 		return err
 	}
-	if len(m.stack) == 0 {
-		return errors.New("the stack is too short")
-	}
-	d, ok := m.stack[len(m.stack)-1].(*dict)
+	d, ok := into.(*dict)
 	if !ok || len(items)%2 != 0 {
 		return errors.New("items without a dictionary to put them in")
 	}
@@ -345,20 +353,11 @@ func (m *machine) setItems(op byte) error {
 }
 
 func (m *machine) appendItems(op byte) error {
-	var items []any
-	var err error
-	if op == 'a' {
-		items, err = m.popN(1)
-	} else {
-		items, err = m.popMark()
-	}
+	items, into, err := m.popItems(1, op != 'a')
 	if err != nil {
 		return err
 	}
-	if len(m.stack) == 0 {
-		return errors.New("the stack is too short")
-	}
-	l, ok := m.stack[len(m.stack)-1].(*list)
+	l, ok := into.(*list)
 	if !ok {
 		return errors.New("items without a list to put them in")
 	}
