@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -44,6 +45,12 @@ type block struct {
 	base  unsafe.Pointer
 	pages int
 }
+
+// addresses is where memory is asked for next: far from where a process has its
+// program, libraries, heap or stacks, so that it is free in both.
+var addresses atomic.Int64
+
+func init() { addresses.Store(32 << 40) }
 
 // Start compiles the kernels, unless that was done before, and starts a machine.
 // Without a C++ compiler the error is ErrNoCompiler.
@@ -163,7 +170,8 @@ func (m *Machine) Alloc(size int64) (kernels.Pointer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for range 10 { // the address may be taken in the other process
-		base, err := unix.MmapPtr(-1, 0, nil, uintptr(pages), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+		hint := unsafe.Add(nil, addresses.Add(pages)-pages)
+		base, err := unix.MmapPtr(-1, 0, hint, uintptr(pages), unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 		if err != nil {
 			return 0, fmt.Errorf("emulator: %w", err)
 		}
