@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // lockFile is held by the process that trains into a folder. The system lets go
@@ -26,7 +27,13 @@ func (r *run) lock() error {
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	err = tryLock(file)
+	// A process that was killed a moment ago holds it until its last thread has ended.
+	for range 20 {
+		if err = tryLock(file); !errors.Is(err, errHeld) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	if errors.Is(err, errHeld) {
 		return errors.Join(r.heldBy(path), file.Close())
 	}
