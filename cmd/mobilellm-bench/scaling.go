@@ -154,5 +154,5 @@ func spread(results []benchmark.Result, of func(benchmark.Result) float64) (medi
 		x[i] = of(r)
 	}
 	slices.Sort(x)
-	return x[len(x)/2], x[0], x[len(x)-1]
+	return benchmark.Median(x), x[0], x[len(x)-1]
 }
