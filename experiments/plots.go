@@ -66,19 +66,17 @@ func newPlot() *plot.Plot {
 	return p
 }
 
-// ticks are gonum's with as many decimals as their distance takes; its own have
-// three digits, which losses share.
+// ticks are gonum's with as many decimals as their values take; its own have three
+// digits, which losses share.
 func ticks(low, high float64) []plot.Tick {
 	list := plot.DefaultTicks{}.Ticks(low, high)
-	step, last := math.Inf(1), math.Inf(-1)
-	for _, t := range list {
-		if !t.IsMinor() {
-			step, last = min(step, t.Value-last), t.Value
-		}
-	}
 	decimals := 0
-	if step > 0 && !math.IsInf(step, 0) {
-		decimals = max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	for _, t := range list {
+		for ; !t.IsMinor() && decimals < 9; decimals++ {
+			if unit := t.Value * math.Pow10(decimals); math.Abs(unit-math.Round(unit)) < 1e-6*math.Pow10(decimals)*(high-low) {
+				break
+			}
+		}
 	}
 	for i, t := range list {
 		if !t.IsMinor() {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -186,6 +187,11 @@ func TestTicks(t *testing.T) {
 	}
 	if len(seen) < 3 {
 		t.Errorf("labels %v", seen)
+	}
+	for _, tick := range ticks(41.8, 45.1) { // 42, 43.5 and 45
+		if v, err := strconv.ParseFloat(tick.Label, 64); !tick.IsMinor() && (err != nil || math.Abs(v-tick.Value) > 1e-9) {
+			t.Errorf("%v is labelled %q", tick.Value, tick.Label)
+		}
 	}
 }
 
