@@ -25,7 +25,6 @@ type Weights struct {
 	grads  map[string]*Tensor
 	mem    []Memory
 	lent   Memory // the gradients', for programs that borrow it
-	length int64  // of it
 }
 
 // WeightOptions say what is kept beside the parameters.
@@ -50,9 +49,6 @@ func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, e
 			return nil, err
 		}
 		w.lent = w.mem[len(w.mem)-1]
-		for _, g := range w.grads {
-			w.length += g.Bytes()
-		}
 	}
 	if keep.BF16 && dev.KeepsBF16() {
 		halves, err := w.place(params, "bf16.", BF16)
@@ -102,10 +98,13 @@ func (w *Weights) Value(name string) *Tensor { return w.values[name] }
 // Gradient is a parameter's gradient, nil without one.
 func (w *Weights) Gradient(name string) *Tensor { return w.grads[name] }
 
-// loan is the gradients' memory, in which each gradient lies from the step that
-// writes it first to the end of the program.
+// loan is the gradients' memory, in which each gradient of the program lies from
+// the step that writes it first to the end.
 func (w *Weights) loan(p Program, steps []*step) *loan {
-	l := &loan{bytes: w.length}
+	l := &loan{}
+	for _, g := range w.grads {
+		l.bytes += g.Bytes()
+	}
 	if len(p.Gradients) == 0 {
 		return l
 	}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Copies a finished sweep's report and manifests to docs/results/SWEEP.
+# Copies a finished sweep's report and manifests to docs/results/SWEEP, with paths
+# from the repository's root on.
 set -eu
 sweep=$1
 from=runs/$sweep to=docs/results/$sweep
@@ -10,5 +11,7 @@ cp "$from"/report/* "$to/"
 for result in "$from"/*/result.json; do
 	member=$(basename "$(dirname "$result")")
 	mkdir -p "$to/manifests/$member"
-	cp "$result" "$(dirname "$result")/run.yaml" "$to/manifests/$member/"
+	for file in "$result" "$(dirname "$result")/run.yaml"; do
+		sed "s|$PWD/||g" "$file" >"$to/manifests/$member/$(basename "$file")"
+	done
 done
