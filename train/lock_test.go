@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // lockedVariable names the folder that a child process locks.
@@ -94,4 +95,22 @@ func holdLock(t *testing.T, dir string) *exec.Cmd {
 	}
 	t.Fatal("the child did not lock the folder")
 	return nil
+}
+
+// A lock that its holder lets go of a moment later, as a killed process does, is
+// waited for.
+func TestLockIsWaitedFor(t *testing.T) {
+	out := t.TempDir()
+	first := &run{o: Options{Out: out, Progress: NewProgress(os.Stderr, false)}}
+	if err := first.lock(); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { first.held.Close() })
+	second := &run{o: Options{Out: out, Progress: NewProgress(os.Stderr, false)}}
+	if err := second.lock(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.unlock(); err != nil {
+		t.Error(err)
+	}
 }
