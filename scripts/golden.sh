@@ -3,7 +3,7 @@
 # virtual environment under the user's cache folder.
 set -eu
 venv=$(scripts/venv.sh torch==2.15.0 transformers==5.23.0 tokenizers safetensors numpy gguf==0.19.0)
-for script in $(git ls-files '*/testdata/golden.py' '*/testdata/*/golden.py' 'arch/testdata/parameters.py' 'engine/op/testdata/ropescaling.py'); do
+for script in $(git ls-files '*/testdata/golden.py' '*/testdata/*/golden.py' 'arch/testdata/parameters.py' 'engine/op/testdata/ropescaling.py' 'engine/testdata/precision.py'); do
 	echo "$script"
 	(cd "$(dirname "$script")" && "$venv/bin/python" "$(basename "$script")")
 done
