@@ -10,8 +10,8 @@ import (
 	"mobilellm/engine/op"
 )
 
-// attentionBF16 is attention on package bf16. A task is a head of a sequence, as
-// in attention; keys and values are packed once a task. Panels of keys before the
+// attentionBF16 is attention on package bf16. A task is a part of a head of a
+// sequence; keys and values are packed once a task. Panels of keys before the
 // documents of a block's queries are left out, and so is what causality hides, in
 // steps of a tile.
 type attentionBF16 struct {
@@ -20,9 +20,15 @@ type attentionBF16 struct {
 	blocks
 	angles *angles
 
+	parts int // of each head
+
 	worker                              layout
 	k, q, keys, values, s, o, top, sums int64
 }
+
+// tasksEach is the least number of tasks for each worker where heads can be split:
+// enough for the workers to come out even.
+const tasksEach = 8
 
 // queryBlock is the number of queries in a block: a multiple of the tile's
 // height, and so many that their scores stay in the second-level cache.
@@ -33,6 +39,7 @@ func queryBlock(seq int) int {
 
 func newAttentionBF16(d *Device, in *engine.Instr, h op.Heads, starts *engine.Tensor) engine.Kernel {
 	k := &attentionBF16{d: d, in: in, blocks: blocks{h, engine.BF16, queryBlock(h.Seq), starts}, angles: d.anglesOf(h)}
+	k.parts = min(ceil(tasksEach*d.Workers(), h.Batch*h.Heads), k.count())
 	w, dim := &k.worker, int64(h.HeadDim)
 	k.k = w.take(2 * int64(h.Seq) * dim)
 	k.q = w.take(2 * int64(k.rows) * dim)
@@ -96,12 +103,18 @@ func columnsAt(t *engine.Tensor, row, column int) unsafe.Pointer {
 func (k *attentionBF16) Scratch() int64 { return k.worker.size * int64(k.d.Workers()) }
 
 func (k *attentionBF16) Run(scratch unsafe.Pointer, _ bool) {
-	k.d.run(k.Batch*k.Heads.Heads, func(worker, i int) {
-		k.head(i, unsafe.Add(scratch, int64(worker)*k.worker.size))
+	k.d.run(k.Batch*k.Heads.Heads*k.parts, func(worker, i int) {
+		k.head(i/k.parts, i%k.parts, unsafe.Add(scratch, int64(worker)*k.worker.size))
 	})
 }
 
-func (k *attentionBF16) head(i int, scratch unsafe.Pointer) {
+// firstBlock is the first block of a part of a head: causal attention gives each
+// part as many scores as the others.
+func (k *attentionBF16) firstBlock(part int) int {
+	return int(math.Round(float64(k.count()) * math.Sqrt(float64(part)/float64(k.parts))))
+}
+
+func (k *attentionBF16) head(i, part int, scratch unsafe.Pointer) {
 	qkv, out, lse := k.in.In[0], k.in.Out[0], k.in.Out[1]
 	batch, head := i/k.Heads.Heads, i%k.Heads.Heads
 	dim, row, stride := k.HeadDim, batch*k.Seq, panels(k.Seq)
@@ -109,10 +122,15 @@ func (k *attentionBF16) head(i int, scratch unsafe.Pointer) {
 	queries, keys, values, o := at(k.q), at(k.keys), at(k.values), at(k.o)
 	top, sums := matrixAt[float32](scratch, k.top, k.rows), matrixAt[float32](scratch, k.sums, k.rows)
 
-	k.turned(at(k.k), qkv, k.angles, row, k.keyColumn(head), 0, k.Seq)
-	bf16.PackTransposed(keys, at(k.k), dim, dim, k.Seq)
-	bf16.Pack(values, columnsAt(qkv, row, k.valueColumn(head)), qkv.Cols(), k.Seq, dim)
-	for b := range k.count() {
+	from, to := k.firstBlock(part), k.firstBlock(part+1)
+	if from == to {
+		return
+	}
+	_, seen := k.bounds(to - 1)
+	k.turned(at(k.k), qkv, k.angles, row, k.keyColumn(head), 0, seen)
+	bf16.PackTransposed(keys, at(k.k), dim, dim, seen)
+	bf16.Pack(values, columnsAt(qkv, row, k.valueColumn(head)), qkv.Cols(), seen, dim)
+	for b := from; b < to; b++ {
 		first, end := k.bounds(b)
 		n, skip := end-first, k.hidden(row+first, end-first)
 		width := end - skip
@@ -120,7 +138,7 @@ func (k *attentionBF16) head(i int, scratch unsafe.Pointer) {
 		bf16.CausalProduct(n, width, dim, queries, dim, keysFrom(keys, dim, skip), dim, at(k.s), stride, bf16.Set,
 			bf16.Causal{Side: bf16.KeysAreColumns, First: first - skip})
 		k.block(row, first, n, skip, even(width), stride).Softmax(at(k.s), pointer(top), pointer(sums))
-		bf16.CausalProduct(n, dim, even(width), at(k.s), 2*stride, rowsFrom(values, skip), k.Seq, o, dim, bf16.Set,
+		bf16.CausalProduct(n, dim, even(width), at(k.s), 2*stride, rowsFrom(values, skip), seen, o, dim, bf16.Set,
 			bf16.Causal{Side: bf16.KeysAreSummed, First: first - skip})
 		bf16.DivideRows(columnsAt(out, row+first, head*dim), out.Cols(), o, pointer(sums), n, dim)
 		if lse == nil {

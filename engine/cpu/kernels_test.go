@@ -2,12 +2,15 @@ package cpu
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gorgonia.org/tensor"
 
 	"mobilellm/engine"
 	"mobilellm/engine/kerneltest"
+	"mobilellm/engine/op"
 )
 
 func TestKernelsAgreeWithPlainVersions(t *testing.T) {
@@ -37,4 +40,44 @@ func host(d *Device, s tensor.Shape, t engine.DType) *engine.Tensor {
 		panic(err)
 	}
 	return engine.View(mem.Pointer(), t, s...)
+}
+
+// TestAttentionParts splits heads of one sequence over more and more workers: every
+// bit stays.
+func TestAttentionParts(t *testing.T) {
+	h := op.Heads{Batch: 1, Seq: 611, Heads: 3, KVHeads: 1, HeadDim: 32}
+	h.RoPE.Base = 10000
+	var want []uint16
+	var wantLSE []float32
+	for _, workers := range []int{1, 2, 7} {
+		d := New(Options{Workers: workers})
+		defer d.Close()
+		if !d.pairs {
+			t.Skip("needs a processor with bf16 products")
+		}
+		random := rand.New(rand.NewPCG(1, 2))
+		qkv, starts := host(d, tensor.Shape{h.Seq, h.Width()}, engine.BF16), host(d, tensor.Shape{h.Seq}, engine.I32)
+		for i := range qkv.BFloat16s() {
+			set(&qkv.BFloat16s()[i], float32(random.NormFloat64()))
+		}
+		for i := range starts.Ids() {
+			starts.Ids()[i] = int32(i / 250 * 250)
+		}
+		out, lse := host(d, tensor.Shape{h.Seq, h.Heads * h.HeadDim}, engine.BF16), host(d, tensor.Shape{h.Seq, h.Heads}, engine.F32)
+		k, err := d.Compile(&engine.Instr{Op: op.AttentionOp{Heads: h, Masked: true}, In: []*engine.Tensor{qkv, starts}, Out: []*engine.Tensor{out, lse}, Store: make([]engine.Store, 2)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		scratch, err := d.Alloc(k.Scratch())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Do(func() { k.Run(scratch.Pointer(), false) })
+		if want == nil {
+			want, wantLSE = out.BFloat16s(), lse.Float32s()
+		}
+		if !slices.Equal(out.BFloat16s(), want) || !slices.Equal(lse.Float32s(), wantLSE) {
+			t.Errorf("%d workers give other values than one", workers)
+		}
+	}
 }
