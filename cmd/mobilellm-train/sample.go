@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	sampleTokens = 160
-	// sampleTime keeps the sample of a large model from taking longer than a look
-	// at it is worth.
+	// Several, as a small model often loses itself in a row of zeros.
+	sampleCount  = 3
+	sampleTokens = 50
+	// sampleTime keeps the samples of a large model from taking longer than a look
+	// at them is worth.
 	sampleTime = 20 * time.Second
 )
 
@@ -35,17 +37,22 @@ func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint
 	if len(prompt) == 0 {
 		return nil
 	}
-	fmt.Fprintf(w, "sample:\n\n%s", strings.TrimLeft(samplePrompt(config), "\n"))
 	limited, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
-	s := infer.NewStream(w, m.Tokenizer, prompt...)
-	err = m.Generate(limited, prompt, infer.Options{MaxTokens: sampleTokens, Temperature: 0.7, TopP: 0.95, Seed: config.Train.Seed}, s.Token)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = nil
+	for i := range uint64(sampleCount) {
+		fmt.Fprintf(w, "sample %d:\n\n%s", i+1, strings.TrimLeft(samplePrompt(config), "\n"))
+		s := infer.NewStream(w, m.Tokenizer, prompt...)
+		err := m.Generate(limited, prompt, infer.Options{MaxTokens: sampleTokens, Temperature: 0.8, TopP: 0.95, Seed: config.Train.Seed + i}, s.Token)
+		err = errors.Join(err, s.Close())
+		fmt.Fprint(w, "\n\n")
+		switch {
+		case limited.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return err
+		}
 	}
-	err = errors.Join(err, s.Close())
-	fmt.Fprint(w, "\n\n")
-	return err
+	return nil
 }
 
 // samplePrompt begins a text of the kind that the model was trained on.
