@@ -25,12 +25,16 @@ func goldenCase(t *testing.T, name string) (*golden.Case, arch.Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, arch.Config{
-		VocabSize: c.Config.VocabSize, Layers: c.Config.Layers, Dim: c.Config.Dim, Heads: c.Config.Heads,
-		KVHeads: c.Config.KVHeads, HeadDim: c.Config.HeadDim, FFN: arch.SwiGLU, FFNDim: c.Config.FFNDim,
-		NormEps: c.Config.NormEps, RoPEBase: c.Config.RoPEBase, Context: c.Seq, ShareEmbedding: c.Config.ShareEmbedding,
-		LayerSharing: arch.LayerSharing{Strategy: arch.Strategy(c.Config.Sharing), Repeat: max(c.Config.Repeat, 2)},
-		InitStd:      0.02,
+	return c, configOf(c.Config, c.Seq)
+}
+
+// configOf is the model of golden files for sequences of the given length.
+func configOf(c golden.Config, seq int) arch.Config {
+	return arch.Config{
+		VocabSize: c.VocabSize, Layers: c.Layers, Dim: c.Dim, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim,
+		FFN: arch.SwiGLU, FFNDim: c.FFNDim, NormEps: c.NormEps, RoPEBase: c.RoPEBase, Context: seq,
+		ShareEmbedding: c.ShareEmbedding, InitStd: 0.02,
+		LayerSharing: arch.LayerSharing{Strategy: arch.Strategy(c.Sharing), Repeat: max(c.Repeat, 2)},
 	}
 }
 

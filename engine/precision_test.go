@@ -66,12 +66,7 @@ func TestGradientsBesideAutocast(t *testing.T) {
 	if err := json.Unmarshal(raw, &p); err != nil {
 		t.Fatal(err)
 	}
-	config := arch.Config{
-		VocabSize: p.Config.VocabSize, Layers: p.Config.Layers, Dim: p.Config.Dim, Heads: p.Config.Heads,
-		KVHeads: p.Config.KVHeads, HeadDim: p.Config.HeadDim, FFN: arch.SwiGLU, FFNDim: p.Config.FFNDim,
-		NormEps: p.Config.NormEps, RoPEBase: p.Config.RoPEBase, Context: p.Seq, ShareEmbedding: p.Config.ShareEmbedding,
-		InitStd: 0.02,
-	}
+	config := configOf(p.Config, p.Seq)
 	dev := cpu.New(cpu.Options{})
 	t.Cleanup(dev.Close)
 	run := func(t *testing.T, precision engine.Precision) (float64, map[string][]float32) {
