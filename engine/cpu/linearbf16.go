@@ -50,9 +50,8 @@ func (p rowProduct) pack(dst, w unsafe.Pointer) {
 }
 
 func (p rowProduct) run(a, packed, c unsafe.Pointer, t engine.DType, s bf16.Store) {
-	p.d.run(ceil(p.m, bf16Rows), func(_, i int) {
-		r := i * bf16Rows
-		bf16.Product(min(bf16Rows, p.m-r), p.n, p.k, offset(a, r*p.k, engine.BF16), p.k, packed, p.k,
+	p.d.pieces(p.m, bf16Rows, func(_, r, rows int) {
+		bf16.Product(rows, p.n, p.k, offset(a, r*p.k, engine.BF16), p.k, packed, p.k,
 			offset(c, r*p.n, t), p.n, s)
 	})
 }
@@ -120,9 +119,7 @@ func (k *linearGradInputBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 		return
 	}
 	rows := dy.Float32s()
-	k.d.run(ceil(k.m, bf16Rows), func(worker, i int) {
-		r := i * bf16Rows
-		n := min(bf16Rows, k.m-r)
+	k.d.pieces(k.m, bf16Rows, func(worker, r, n int) {
 		own := matrixAt[uint16](scratch, k.scratch()+int64(worker)*k.rounded(), n*k.k)
 		convert(own, rows[r*k.k:(r+n)*k.k])
 		bf16.Product(n, k.n, k.k, pointer(own), k.k, scratch, k.k, offset(dx.Pointer(), r*k.n, dx.DType), k.n, store)

@@ -26,6 +26,22 @@ func (d *Device) rows(n int, f func(worker, first, last int)) {
 	d.run((n+rowGrain-1)/rowGrain, func(w, i int) { f(w, i*rowGrain, min((i+1)*rowGrain, n)) })
 }
 
+// pieces runs f for pieces of n rows: each has size rows but the last ones, one a
+// worker, which are cut in half, so that the workers end at about the same time.
+func (d *Device) pieces(n, size int, f func(worker, first, rows int)) {
+	whole, half := ceil(n, size), size/2
+	if d.Workers() > 1 {
+		whole = max(0, whole-d.Workers())
+	}
+	d.run(whole+ceil(max(0, n-whole*size), half), func(worker, i int) {
+		first, rows := i*size, size
+		if i >= whole {
+			first, rows = whole*size+(i-whole)*half, half
+		}
+		f(worker, first, min(rows, n-first))
+	})
+}
+
 // buffers are k rows of float32 of width c for each worker. Instructions run
 // one after another and share them.
 func (d *Device) buffers(k, c int) [][][]float32 {
