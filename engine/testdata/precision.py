@@ -10,11 +10,15 @@ The test draws the weights as `uniform` does, from each parameter's stream.
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from transformers import LlamaConfig, LlamaForCausalLM
+
+HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE / "../../arch/testdata/llama"))
+from golden import llama
 
 CONFIG = {
     "vocab_size": 512,
@@ -51,23 +55,7 @@ def uniform(stream, shape):
 
 
 def build():
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=CONFIG["vocab_size"],
-            hidden_size=CONFIG["dim"],
-            intermediate_size=CONFIG["ffn_dim"],
-            num_hidden_layers=CONFIG["layers"],
-            num_attention_heads=CONFIG["heads"],
-            num_key_value_heads=CONFIG["kv_heads"],
-            head_dim=CONFIG["head_dim"],
-            rms_norm_eps=CONFIG["norm_eps"],
-            rope_parameters={"rope_type": "default", "rope_theta": CONFIG["rope_base"]},
-            tie_word_embeddings=CONFIG["share_embedding"],
-            max_position_embeddings=SEQ,
-            use_cache=False,
-            attn_implementation="sdpa",
-        )
-    )
+    model = llama(CONFIG, SEQ, "sdpa")
     with torch.no_grad():
         for stream, p in enumerate(model.parameters()):
             u = uniform(stream, p.shape)
@@ -119,7 +107,7 @@ def main():
             "scale": ((g * r).sum() / (r * r).sum()).item(),
         }
     lines = [f'"{k}": {json.dumps(v)}' for k, v in result.items()]
-    (pathlib.Path(__file__).parent / "precision.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    (HERE / "precision.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"loss {want_loss:.6f}, autocast {got_loss:.6f}")
     for name, v in result["gradients"].items():
         print(f"{name}: norm {v['norm']:.3g}, error {v['error']:.4f}, scale {v['scale']:.4f}")

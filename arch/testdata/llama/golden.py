@@ -75,9 +75,9 @@ def schedule(config):
             return [i for r in range(repeat) for i in (layers if r % 2 == 0 else reversed(layers))]
 
 
-def build(config, generator):
-    """The model, and its parameters by the names of its weight layers."""
-    model = LlamaForCausalLM(
+def llama(config, seq, attention):
+    """The untrained model, before its layers repeat."""
+    return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=config["vocab_size"],
             hidden_size=config["dim"],
@@ -89,11 +89,16 @@ def build(config, generator):
             rms_norm_eps=config["norm_eps"],
             rope_parameters={"rope_type": "default", "rope_theta": config["rope_base"]},
             tie_word_embeddings=config["share_embedding"],
-            max_position_embeddings=SEQ,
+            max_position_embeddings=seq,
             use_cache=False,
-            attn_implementation="eager",
+            attn_implementation=attention,
         )
     )
+
+
+def build(config, generator):
+    """The model, and its parameters by the names of its weight layers."""
+    model = llama(config, SEQ, "eager")
     params = dict(model.named_parameters())
     assert ("lm_head.weight" in params) != config["share_embedding"]
     with torch.no_grad():
