@@ -169,7 +169,7 @@ func TestHeldoutLimit(t *testing.T) {
 
 func TestCorpusOfWikiText(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads 10 MB")
+		t.Skip("-short leaves out: reads 10 MB")
 	}
 	docs, _, err := ReadSources(context.Background(), []Source{{Path: sharedData(t, "text/wikitext-2/train.txt.gz")}})
 	if err != nil {

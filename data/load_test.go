@@ -162,7 +162,7 @@ func TestGoSourceWithoutGo(t *testing.T) {
 
 func TestGoSource(t *testing.T) {
 	if testing.Short() {
-		t.Skip("reads and encodes 45 MB")
+		t.Skip("-short leaves out: reads and encodes 45 MB")
 	}
 	config := DefaultConfig()
 	set, err := Load(context.Background(), config, LoadOptions{Vocab: 8192})

@@ -229,7 +229,7 @@ func TestDocumentNumbersInStream(t *testing.T) {
 // Steps of 5 ms, much shorter than any real one, hardly wait for data.
 func TestShareOfTimeWaiting(t *testing.T) {
 	if testing.Short() {
-		t.Skip("measures time")
+		t.Skip("-short leaves out: measures time")
 	}
 	corpus := buildCorpus(t, makeDocs(200_000), Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 8, Seq: 512, Seed: 1})

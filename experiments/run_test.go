@@ -189,7 +189,7 @@ func TestTwoWorkers(t *testing.T) {
 // and the same weights as an unbroken one.
 func TestKills(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes some seconds")
+		t.Skip("-short leaves out: takes some seconds")
 	}
 	const kills = 10
 	text := fourMembers + "\ntokens: 20480\nset: {checkpoint: {every: 10}}" // 160 steps

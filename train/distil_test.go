@@ -108,7 +108,7 @@ func TestDistilFromItself(t *testing.T) {
 
 func TestDistilErrors(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains several teachers")
+		t.Skip("-short leaves out: trains several teachers")
 	}
 	base := tiny(t)
 	good := tinyTeacher(t, base, nil)

@@ -143,7 +143,7 @@ func TestOptimizerMemory(t *testing.T) {
 // as the largest size is one of a whole process.
 func TestMemoryPlan(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains a model of 30 million parameters")
+		t.Skip("-short leaves out: trains a model of 30 million parameters")
 	}
 	c := tiny(t)
 	c.Model.VocabSize, c.Model.Dim, c.Model.Heads, c.Model.KVHeads, c.Model.FFNDim, c.Model.Layers, c.Model.Context = 8192, 512, 8, 2, 1536, 8, 256

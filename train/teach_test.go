@@ -100,7 +100,7 @@ func TestTeachResumedRun(t *testing.T) {
 // A teacher that is stopped goes on to the same bytes.
 func TestTeachStopped(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts a teacher many times")
+		t.Skip("-short leaves out: starts a teacher many times")
 	}
 	_, _, o := taught(t, 5)
 	whole, err := os.ReadFile(filepath.Join(o.Out, topk.Name))
@@ -134,7 +134,7 @@ func TestTeachStopped(t *testing.T) {
 
 func TestTeachErrors(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains several teachers")
+		t.Skip("-short leaves out: trains several teachers")
 	}
 	_, teacher, good := taught(t, 4)
 	other := tinyTeacher(t, tiny(t), func(c *RunConfig) { c.Data.Tokenizer = "train" })
@@ -165,7 +165,7 @@ func TestTeachErrors(t *testing.T) {
 
 func TestDistilShardErrors(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains several teachers")
+		t.Skip("-short leaves out: trains several teachers")
 	}
 	base, teacher, o := taught(t, 4)
 	copied := func(t *testing.T, change func(raw []byte) []byte) string {

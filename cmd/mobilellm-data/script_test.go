@@ -75,7 +75,7 @@ func gunzip(_ *testscript.Env, path string) []byte {
 // of an undisturbed run.
 func TestKilled(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts the program many times")
+		t.Skip("-short leaves out: starts the program many times")
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "mobilellm-data")
@@ -154,7 +154,7 @@ func TestKilled(t *testing.T) {
 // A long text does not take memory: 64 MB are tokenized in a small part of it.
 func TestMemory(t *testing.T) {
 	if testing.Short() {
-		t.Skip("tokenizes 64 MB")
+		t.Skip("-short leaves out: tokenizes 64 MB")
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "mobilellm-data")

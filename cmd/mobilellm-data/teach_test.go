@@ -42,7 +42,7 @@ func makeTeacher(t *testing.T) string {
 // undisturbed run; a disk that is full costs nothing that is done.
 func TestTeachKilled(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts the program many times")
+		t.Skip("-short leaves out: starts the program many times")
 	}
 	teacher, dir := makeTeacher(t), t.TempDir()
 	program := filepath.Join(dir, "mobilellm-data")

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains many tiny models")
+		t.Skip("-short leaves out: trains many tiny models")
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",

@@ -41,7 +41,7 @@ func limited() {
 
 func TestScripts(t *testing.T) {
 	if testing.Short() {
-		t.Skip("trains many tiny models")
+		t.Skip("-short leaves out: trains many tiny models")
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",

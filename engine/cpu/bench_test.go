@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/op"
 )
 
@@ -56,6 +57,34 @@ func BenchmarkWeightGradient(b *testing.B) {
 			}
 			dy, x, dw := host(d, tensor.Shape{n, s.o}, s.dy), host(d, tensor.Shape{n, s.c}, engine.BF16), host(d, tensor.Shape{s.o, s.c}, engine.F32)
 			benchmarkKernel(b, d, &engine.Instr{Op: op.LinearGradWeightOp{Rows: []int{s.o}}, In: []*engine.Tensor{dy, x}, Out: []*engine.Tensor{dw}, Store: make([]engine.Store, 1)})
+		})
+	}
+}
+
+// BenchmarkProductInCache multiplies on one worker, and on two at once, each with
+// operands of its own that fit its second-level cache: how much two cores give where
+// nothing is shared.
+func BenchmarkProductInCache(b *testing.B) {
+	const m, n, k, runs = 48, 576, 576, 100
+	for _, workers := range []int{1, 2} {
+		b.Run(fmt.Sprint(workers), func(b *testing.B) {
+			d := New(Options{Workers: workers})
+			defer d.Close()
+			if !bf16.Available() {
+				b.Skip("needs a processor with AVX-512 bf16, and cgo")
+			}
+			var x, w, y []*engine.Tensor
+			for range workers {
+				x = append(x, host(d, tensor.Shape{m, k}, engine.BF16))
+				w = append(w, host(d, tensor.Shape{bf16.PackedLen(k, n)}, engine.BF16))
+				y = append(y, host(d, tensor.Shape{m, n}, engine.BF16))
+			}
+			for b.Loop() {
+				d.For(workers*runs, func(worker, _ int) {
+					bf16.Product(m, n, k, x[worker].Pointer(), k, w[worker].Pointer(), k, y[worker].Pointer(), n, bf16.Round)
+				})
+			}
+			b.ReportMetric(2*m*n*k*runs*float64(workers*b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 		})
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"gorgonia.org/tensor"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/kerneltest"
 	"mobilellm/engine/op"
 )
@@ -52,8 +54,8 @@ func TestAttentionParts(t *testing.T) {
 	for _, workers := range []int{1, 2, 7} {
 		d := New(Options{Workers: workers})
 		defer d.Close()
-		if !d.pairs {
-			t.Skip("needs a processor with bf16 products")
+		if !bf16.Available() {
+			t.Skip("needs a processor with AVX-512 bf16, and cgo")
 		}
 		random := rand.New(rand.NewPCG(1, 2))
 		qkv, starts := host(d, tensor.Shape{h.Seq, h.Width()}, engine.BF16), host(d, tensor.Shape{h.Seq}, engine.I32)
@@ -78,6 +80,33 @@ func TestAttentionParts(t *testing.T) {
 		}
 		if !slices.Equal(out.BFloat16s(), want) || !slices.Equal(lse.Float32s(), wantLSE) {
 			t.Errorf("%d workers give other values than one", workers)
+		}
+	}
+}
+
+// TestPieces runs every row once, in no larger pieces than asked for.
+func TestPieces(t *testing.T) {
+	for _, workers := range []int{1, 2, 5} {
+		d := New(Options{Workers: workers})
+		defer d.Close()
+		for _, n := range []int{0, 1, 23, 24, 25, 96, 97, 2048} {
+			const size = 48
+			runs := make([]atomic.Int32, n)
+			d.Do(func() {
+				d.pieces(n, size, func(_, first, rows int) {
+					if rows < 1 || rows > size {
+						t.Errorf("%d workers, %d rows: a piece of %d rows", workers, n, rows)
+					}
+					for i := range rows {
+						runs[first+i].Add(1)
+					}
+				})
+			})
+			for i := range runs {
+				if r := runs[i].Load(); r != 1 {
+					t.Errorf("%d workers, %d rows: row %d runs %d times", workers, n, i, r)
+				}
+			}
 		}
 	}
 }

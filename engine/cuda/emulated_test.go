@@ -138,7 +138,7 @@ func TestTrainingOnEmulator(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if testing.Short() && test.long {
-				t.Skip("20 more steps")
+				t.Skip("-short leaves out: 20 more steps")
 			}
 			compares(t, test.precision)
 			machine, err := emulator.Start()

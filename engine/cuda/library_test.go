@@ -18,7 +18,7 @@ import (
 // looks for libraries where it was told to at its start.
 func TestDriverOnEmulator(t *testing.T) {
 	if testing.Short() {
-		t.Skip("twenty steps on the emulator")
+		t.Skip("-short leaves out: twenty steps on the emulator")
 	}
 	file, err := emulator.Library(headers(t))
 	if errors.Is(err, emulator.ErrNoCompiler) {

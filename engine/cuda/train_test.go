@@ -167,7 +167,7 @@ func TestTrainingAgreesWithProcessor(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if testing.Short() && test.long {
-				t.Skip("20 more steps")
+				t.Skip("-short leaves out: 20 more steps")
 			}
 			c := small(path)
 			test.change(&c)
@@ -206,7 +206,7 @@ func TestDistillationAgreesWithProcessor(t *testing.T) {
 // micro-batch.
 func TestHostReadsOnceAStep(t *testing.T) {
 	if testing.Short() {
-		t.Skip("25 more steps")
+		t.Skip("-short leaves out: 25 more steps")
 	}
 	path := text(t)
 	downloads, replays := map[int]int{}, map[int]int{}
