@@ -9,6 +9,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/tokenizer"
 )
 
 // The files of a model folder.
@@ -18,7 +19,7 @@ const (
 	IndexFile   = "model.safetensors.index.json" // where the weights are in shards
 
 	// GenerationFile holds what other tools generate text with by default.
-	GenerationFile = "generation_config.json"
+	GenerationFile = tokenizer.GenerationFile
 )
 
 // maxConfig bounds config.json.
@@ -40,8 +41,13 @@ var torchDType = map[safetensors.DType]string{
 
 // Meta is what config.json says of a model besides its shape.
 type Meta struct {
-	BOS, EOS int               // token ids; −1 where the model has none
-	DType    safetensors.DType // of the weights; empty where the file does not say
+	Tokens tokenizer.ModelTokens // with a meaning of their own
+	DType  safetensors.DType     // of the weights; empty where the file does not say
+}
+
+// NoTokens is what a model without special tokens has.
+func NoTokens() tokenizer.ModelTokens {
+	return tokenizer.ModelTokens{BOS: tokenizer.None, PAD: tokenizer.None}
 }
 
 // configFile is config.json as it is written.
@@ -67,8 +73,9 @@ type configFile struct {
 	InitStd       float64  `json:"initializer_range"`
 	AttentionBias bool     `json:"attention_bias"`
 	MLPBias       bool     `json:"mlp_bias"`
-	BOS           *int     `json:"bos_token_id"`
-	EOS           *int     `json:"eos_token_id"`
+	BOS           *int32   `json:"bos_token_id"`
+	EOS           any      `json:"eos_token_id"` // an id or several
+	PAD           *int32   `json:"pad_token_id,omitempty"`
 	DType         string   `json:"torch_dtype,omitempty"`
 	UseCache      bool     `json:"use_cache"`
 }
@@ -103,8 +110,9 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		Context:       c.Context,
 		Tie:           c.ShareEmbedding,
 		InitStd:       c.InitStd,
-		BOS:           tokenID(m.BOS),
-		EOS:           tokenID(m.EOS),
+		BOS:           tokenID(m.Tokens.BOS),
+		EOS:           tokenIDs(m.Tokens.EOS),
+		PAD:           tokenID(m.Tokens.PAD),
 		DType:         torchDType[m.DType],
 		UseCache:      true,
 	}
@@ -122,11 +130,22 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 	return append(raw, '\n'), nil
 }
 
-func tokenID(id int) *int {
+func tokenID(id int32) *int32 {
 	if id < 0 {
 		return nil
 	}
 	return &id
+}
+
+// tokenIDs is an id by itself, or a list of several.
+func tokenIDs(ids []int32) any {
+	switch len(ids) {
+	case 0:
+		return nil
+	case 1:
+		return ids[0]
+	}
+	return ids
 }
 
 // givenConfig is config.json as it is read: by others' hands, so fields may be
@@ -155,8 +174,6 @@ type givenConfig struct {
 	AttentionBias bool            `json:"attention_bias"`
 	MLPBias       bool            `json:"mlp_bias"`
 	Quantization  json.RawMessage `json:"quantization_config"`
-	BOS           json.RawMessage `json:"bos_token_id"`
-	EOS           json.RawMessage `json:"eos_token_id"`
 	TorchDType    string          `json:"torch_dtype"`
 	DType         string          `json:"dtype"` // transformers 5
 }
@@ -189,10 +206,14 @@ func parseConfig(raw []byte) (arch.Config, Meta, error) {
 	if err := json.Unmarshal(raw, &g); err != nil {
 		return arch.Config{}, Meta{}, err
 	}
-	return g.parse()
+	tokens, err := tokenizer.ParseModelTokens(raw)
+	if err != nil {
+		return arch.Config{}, Meta{}, err
+	}
+	return g.parse(tokens)
 }
 
-func (g *givenConfig) parse() (c arch.Config, m Meta, err error) {
+func (g *givenConfig) parse(tokens tokenizer.ModelTokens) (c arch.Config, m Meta, err error) {
 	if err := g.refuse(); err != nil {
 		return c, m, err
 	}
@@ -236,7 +257,7 @@ func (g *givenConfig) parse() (c arch.Config, m Meta, err error) {
 	if c.LayerSharing, err = g.layerSharing(); err != nil {
 		return c, m, err
 	}
-	if m, err = g.meta(); err != nil {
+	if m, err = g.meta(tokens); err != nil {
 		return c, m, err
 	}
 	if err := c.Validate(); err != nil {
@@ -308,12 +329,14 @@ func (g *givenConfig) layerSharing() (arch.LayerSharing, error) {
 	return arch.LayerSharing{Strategy: s.Strategy, Repeat: s.Repeat}, nil
 }
 
-func (g *givenConfig) meta() (m Meta, err error) {
-	if m.BOS, err = g.tokenID("bos_token_id", g.BOS); err != nil {
-		return m, err
-	}
-	if m.EOS, err = g.tokenID("eos_token_id", g.EOS); err != nil {
-		return m, err
+func (g *givenConfig) meta(tokens tokenizer.ModelTokens) (Meta, error) {
+	m := Meta{Tokens: tokens}
+	for key, ids := range map[string][]int32{"bos_token_id": {tokens.BOS}, "eos_token_id": tokens.EOS, "pad_token_id": {tokens.PAD}} {
+		for _, id := range ids {
+			if g.VocabSize != nil && int(id) >= *g.VocabSize {
+				return m, fmt.Errorf("%s (%d) must be less than vocab_size (%d)", key, id, *g.VocabSize)
+			}
+		}
 	}
 	name := g.TorchDType
 	if name == "" {
@@ -325,27 +348,4 @@ func (g *givenConfig) meta() (m Meta, err error) {
 		}
 	}
 	return m, nil
-}
-
-// tokenID reads an id, or the first of a list of them; −1 where there is none.
-func (g *givenConfig) tokenID(key string, raw json.RawMessage) (int, error) {
-	if !given(raw) {
-		return -1, nil
-	}
-	var id int
-	var list []int
-	switch {
-	case json.Unmarshal(raw, &id) == nil:
-	case json.Unmarshal(raw, &list) == nil && len(list) > 0:
-		id = list[0]
-	default:
-		return 0, fmt.Errorf("%s (%s) is no token id", key, raw)
-	}
-	if id < 0 { // some folders say −1 for none
-		return -1, nil
-	}
-	if g.VocabSize != nil && id >= *g.VocabSize {
-		return 0, fmt.Errorf("%s (%d) must be less than vocab_size (%d)", key, id, *g.VocabSize)
-	}
-	return id, nil
 }

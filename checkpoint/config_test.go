@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/tokenizer"
 )
 
 func TestConfigRoundTrip(t *testing.T) {
@@ -27,7 +29,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	} {
 		c := tiny()
 		tt.change(&c)
-		meta := Meta{BOS: -1, EOS: 2, DType: safetensors.BF16}
+		meta := Meta{Tokens: tokenizer.ModelTokens{BOS: -1, EOS: []int32{2}, PAD: -1}, DType: safetensors.BF16}
 		raw, err := MarshalConfig(c, meta)
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +51,7 @@ func TestConfigRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got != c.Resolved() || gotMeta != meta {
+		if got != c.Resolved() || !reflect.DeepEqual(gotMeta, meta) {
 			t.Errorf("%s came back as\n%+v %+v, want\n%+v %+v", tt.name, got, gotMeta, c.Resolved(), meta)
 		}
 	}
@@ -77,7 +79,7 @@ func TestReadConfig(t *testing.T) {
 		{
 			name: "transformers 5", json: `"model_type":"llama","tie_word_embeddings":true,"rope_parameters":{"rope_theta":3000.0,"rope_type":"default"},"dtype":"float16","pad_token_id":null`,
 			want: func(c *arch.Config) { c.RoPEBase = 3000 },
-			meta: Meta{DType: safetensors.F16},
+			meta: Meta{Tokens: NoTokens(), DType: safetensors.F16},
 		},
 		{
 			name: "relu without ffn", json: `"model_type":"mobilellm","tie_word_embeddings":true,"hidden_act":"relu"`,
@@ -86,7 +88,7 @@ func TestReadConfig(t *testing.T) {
 		{
 			name: "nulls and a list of ids", json: `"model_type":"llama","tie_word_embeddings":true,"rope_scaling":null,"head_dim":null,"layer_sharing":null,"quantization_config":null,"bos_token_id":null,"eos_token_id":[3,4],"torch_dtype":"bfloat16"`,
 			want: func(*arch.Config) {},
-			meta: Meta{EOS: 3, DType: safetensors.BF16},
+			meta: Meta{Tokens: tokenizer.ModelTokens{BOS: -1, EOS: []int32{3, 4}, PAD: -1}, DType: safetensors.BF16},
 		},
 	} {
 		dir := t.TempDir()
@@ -101,11 +103,10 @@ func TestReadConfig(t *testing.T) {
 		if got != want {
 			t.Errorf("%s is\n%+v, want\n%+v", tt.name, got, want)
 		}
-		if tt.meta.EOS == 0 {
-			tt.meta.EOS = -1
+		if tt.meta.DType == "" {
+			tt.meta.Tokens = NoTokens()
 		}
-		tt.meta.BOS = -1
-		if meta != tt.meta {
+		if !reflect.DeepEqual(meta, tt.meta) {
 			t.Errorf("%s: %+v, want %+v", tt.name, meta, tt.meta)
 		}
 	}
@@ -176,7 +177,7 @@ func TestReadConfigRejects(t *testing.T) {
 			t.Errorf("%s %v: got %v, want %s", tt.key, tt.value, err, tt.want)
 		}
 	}
-	if _, err := MarshalConfig(arch.Config{}, Meta{}); err == nil {
+	if _, err := MarshalConfig(arch.Config{}, Meta{Tokens: NoTokens()}); err == nil {
 		t.Error("a config of nothing was written")
 	}
 }
@@ -208,7 +209,7 @@ func TestOfficialConfigs(t *testing.T) {
 		if got != want.Resolved() {
 			t.Errorf("%s is\n%+v, want\n%+v", tt.name, got, want.Resolved())
 		}
-		if meta != (Meta{BOS: 1, EOS: 2, DType: safetensors.F16}) {
+		if !reflect.DeepEqual(meta, Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}, DType: safetensors.F16}) {
 			t.Errorf("%s: %+v", tt.name, meta)
 		}
 	}

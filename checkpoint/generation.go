@@ -6,9 +6,10 @@ import "encoding/json"
 // tools begin and end a text.
 func generationConfig(m Meta) []byte {
 	raw, err := json.MarshalIndent(struct {
-		BOS *int `json:"bos_token_id,omitempty"`
-		EOS *int `json:"eos_token_id,omitempty"`
-	}{tokenID(m.BOS), tokenID(m.EOS)}, "", "  ")
+		BOS *int32 `json:"bos_token_id,omitempty"`
+		EOS any    `json:"eos_token_id,omitempty"` // an id or several
+		PAD *int32 `json:"pad_token_id,omitempty"`
+	}{tokenID(m.Tokens.BOS), tokenIDs(m.Tokens.EOS), tokenID(m.Tokens.PAD)}, "", "  ")
 	if err != nil {
 		panic("checkpoint: generation config: " + err.Error())
 	}

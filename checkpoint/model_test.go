@@ -5,12 +5,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/tokenizer"
 )
 
 var update = flag.Bool("update", false, "write testdata/go-* anew; then run golden.py check")
@@ -78,7 +80,7 @@ func TestReadTransformersFolders(t *testing.T) {
 		if m.Config != tt.config {
 			t.Errorf("%s is\n%+v, want\n%+v", tt.dir, m.Config, tt.config)
 		}
-		if want := (Meta{BOS: 1, EOS: 2, DType: tt.dtype}); m.Meta != want {
+		if want := (Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}, DType: tt.dtype}); !reflect.DeepEqual(m.Meta, want) {
 			t.Errorf("%s: %+v, want %+v", tt.dir, m.Meta, want)
 		}
 		want := weightsOf(tt.config, safetensors.F32)
@@ -112,7 +114,7 @@ func TestWriteGoldenFolders(t *testing.T) {
 			}
 		}
 		weights := weightsOf(tt.config, tt.dtype)
-		if err := SaveModel(dir, Contents{Config: tt.config, Meta: Meta{BOS: 1, EOS: 2}, Weights: weights}); err != nil {
+		if err := SaveModel(dir, Contents{Config: tt.config, Meta: Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}}, Weights: weights}); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{ConfigFile, WeightsFile} {
@@ -205,7 +207,7 @@ func errorText(err error) string {
 func writeModel(t *testing.T, c arch.Config, weights []safetensors.Tensor) string {
 	t.Helper()
 	dir := t.TempDir()
-	config, err := MarshalConfig(c, Meta{BOS: 1, EOS: 2, DType: safetensors.F32})
+	config, err := MarshalConfig(c, Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}, DType: safetensors.F32})
 	if err != nil {
 		t.Fatal(err)
 	}

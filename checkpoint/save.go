@@ -26,6 +26,9 @@ type Contents struct {
 	// ShardBytes is the size above which weights are split over files; 0 means
 	// 5 GB.
 	ShardBytes int64
+	// Generation is the generation_config.json that came with the model; nil makes
+	// one of Meta.
+	Generation []byte
 	// Tokenizer writes the tokenizer's files into dir; nil writes none.
 	Tokenizer func(dir string) error
 
@@ -129,7 +132,11 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 	if err := d.writeBytes(ConfigFile, config); err != nil {
 		return err
 	}
-	if err := d.writeBytes(GenerationFile, generationConfig(c.Meta)); err != nil {
+	generation := c.Generation
+	if generation == nil {
+		generation = generationConfig(c.Meta)
+	}
+	if err := d.writeBytes(GenerationFile, generation); err != nil {
 		return err
 	}
 	if err := d.writeWeights(c.Weights, c.ShardBytes); err != nil {

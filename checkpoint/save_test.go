@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/tokenizer"
 )
 
 // contents makes a checkpoint's contents at a step.
@@ -29,7 +30,7 @@ func contents(step int64) Contents {
 	loss := 3.25
 	return Contents{
 		Config:    tiny(),
-		Meta:      Meta{BOS: 1, EOS: 2},
+		Meta:      Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}},
 		Weights:   weights,
 		Optimizer: moments,
 		Tokenizer: func(dir string) error {

@@ -9,6 +9,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/tokenizer"
 )
 
 func TestShards(t *testing.T) {
@@ -25,7 +26,7 @@ func TestShards(t *testing.T) {
 		c := tiny()
 		want := weightsOf(c, safetensors.F32)
 		dir := filepath.Join(t.TempDir(), "model")
-		if err := SaveModel(dir, Contents{Config: c, Meta: Meta{BOS: 1, EOS: 2}, Weights: want, ShardBytes: tt.limit}); err != nil {
+		if err := SaveModel(dir, Contents{Config: c, Meta: Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}}, Weights: want, ShardBytes: tt.limit}); err != nil {
 			t.Fatal(err)
 		}
 		if got := names(t, dir); !slices.Equal(got, tt.files) {
@@ -51,7 +52,7 @@ func TestShards(t *testing.T) {
 func TestShardsOfOneTensor(t *testing.T) {
 	c := tiny()
 	dir := filepath.Join(t.TempDir(), "model")
-	if err := SaveModel(dir, Contents{Config: c, Meta: Meta{BOS: -1, EOS: -1}, Weights: weightsOf(c, safetensors.F32), ShardBytes: 1}); err != nil {
+	if err := SaveModel(dir, Contents{Config: c, Meta: Meta{Tokens: tokenizer.ModelTokens{BOS: -1, EOS: nil, PAD: -1}}, Weights: weightsOf(c, safetensors.F32), ShardBytes: 1}); err != nil {
 		t.Fatal(err)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "model-*.safetensors"))
@@ -97,7 +98,7 @@ func TestRoPEScalingRoundTrip(t *testing.T) {
 	} {
 		c := tiny()
 		c.RoPEScaling = s
-		raw, err := MarshalConfig(c, Meta{BOS: -1, EOS: -1})
+		raw, err := MarshalConfig(c, Meta{Tokens: tokenizer.ModelTokens{BOS: -1, EOS: nil, PAD: -1}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 // [MarshalConfig] writes it, and its files of weights, byte by byte in their
 // order. It reads them all.
 func (m *Model) Sum() (string, error) {
-	config, err := MarshalConfig(m.Config, Meta{BOS: -1, EOS: -1})
+	config, err := MarshalConfig(m.Config, Meta{Tokens: NoTokens()})
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,8 @@ type Config struct {
 	HeldoutFraction float64 `yaml:"heldout_fraction" help:"Share of the training text's bytes, at most 16 MB, that is set aside where heldout names none."`
 	HeldoutTokens   int64   `yaml:"heldout_tokens" help:"Tokens of held-out text scored in one evaluation, in windows spread evenly over it; 0 scores all."`
 	Tokenizer       string  `yaml:"tokenizer" help:"A checkpoint folder, tokenizer.model or tokenizer.json, bytes for one id a byte, or train to learn a BPE of model.vocab_size from the training text."`
+	DocumentStart   Start   `yaml:"document_start" help:"What opens each document: bos, eos, or auto, which takes BOS where the tokenizer has one of its own and EOS otherwise. Empty is the rule of runs before this key: one EOS before all text."`
+	ParseSpecial    bool    `yaml:"parse_special" help:"Texts of special tokens inside the text, such as <|endoftext|>, become those tokens; otherwise they are text like any other."`
 	Seq             int     `yaml:"seq" help:"Tokens in a training sample."`
 	Stages          Stages  `yaml:"stages" help:"Mixtures that follow each other: a list of {after_tokens, weights}, the weights in the order of data.train."`
 	Packing         Packing `yaml:"packing" help:"stream cuts samples from all text as it follows each other, documents fills them with whole documents."`
@@ -31,6 +33,7 @@ func DefaultConfig() Config {
 		HeldoutFraction: 0.05,
 		HeldoutTokens:   1 << 18,
 		Tokenizer:       TokenizerTrain,
+		DocumentStart:   StartAuto,
 		Seq:             2048,
 		Packing:         PackStream,
 	}
@@ -62,6 +65,9 @@ func (c Config) Validate() error {
 		if path == "" {
 			return fmt.Errorf("data.heldout[%d] is empty", i)
 		}
+	}
+	if err := c.DocumentStart.validate(); err != nil {
+		return err
 	}
 	switch {
 	case c.Packing != "" && c.Packing != PackStream && c.Packing != PackDocuments:

@@ -97,3 +97,17 @@ func TestConfigHelp(t *testing.T) {
 		}
 	}
 }
+
+// wantError fails the test unless err has all the parts.
+func wantError(t *testing.T, name string, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s: no error, want %q", name, parts)
+		return
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("%s: error %q does not say %q", name, err, part)
+		}
+	}
+}

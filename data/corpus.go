@@ -11,6 +11,8 @@ import (
 	"io"
 	"slices"
 	"sort"
+
+	"mobilellm/tokenizer"
 )
 
 // Corpus is a stream of tokens. [Memory] is one in memory; sampler, loader
@@ -30,13 +32,13 @@ type Corpus interface {
 
 // Memory is a corpus in memory: its own, or that of token shards which are
 // mapped. It takes two bytes a token for vocabularies up to 65,536 and four
-// above. Where the tokenizer has an EOS, one stands before the first document
-// that was encoded here, where it serves as BOS, and one behind each.
+// above. Documents begin with the token that opens them ([Start]): a BOS, or the EOS
+// that ends the one before.
 type Memory struct {
 	segments []segment
 	tokens   int64
 
-	docs       []int64 // positions of first tokens
+	docs       []int64 // positions where documents begin, with what opens them
 	tokenBytes []int32 // by id
 	prefix     int64   // bytes that a document's first token counts too much
 	textBytes  int64
@@ -65,14 +67,32 @@ func (s *segment) read(dst []int32, at int64) {
 	}
 }
 
-// BuildCorpus encodes documents with tok on all processors. progress, which
-// may be nil, is called with the bytes of text done and in all. The only
-// errors are no text at all and ctx's.
-func BuildCorpus(ctx context.Context, docs []Document, tok Tokenizer, progress func(done, total int64)) (*Memory, error) {
+// Encoding says how documents become a corpus.
+type Encoding struct {
+	Tokenizer *tokenizer.Tokenizer
+	// ParseSpecial makes tokens of the texts of special tokens.
+	ParseSpecial bool
+	// Old is the rule of [StartOld].
+	Old bool
+	// Progress, when not nil, is called with the bytes of text done and in all.
+	Progress func(done, total int64)
+}
+
+// encoding is the configuration's.
+func (c Config) encoding(tok *tokenizer.Tokenizer) Encoding {
+	return Encoding{Tokenizer: tok, ParseSpecial: c.parses(tok), Old: c.old()}
+}
+
+// BuildCorpus encodes documents on all processors. Each begins with the token that
+// opens it and ends with EOS, where the tokenizer has them; an EOS that opens a
+// document is the one that ends the document before it. The only errors are no text
+// at all and ctx's.
+func BuildCorpus(ctx context.Context, docs []Document, e Encoding) (*Memory, error) {
 	total := TextBytes(docs)
 	if total == 0 {
 		return nil, fmt.Errorf("data: no text in %d documents", len(docs))
 	}
+	tok := e.Tokenizer
 	m := newMemory(tok)
 	m.textBytes, m.docs = total, make([]int64, 0, len(docs))
 	var tokens segment
@@ -81,26 +101,37 @@ func BuildCorpus(ctx context.Context, docs []Document, tok Tokenizer, progress f
 	} else {
 		tokens.long = make([]uint32, 0, total/3)
 	}
-	eos, separate := tok.EOS()
-	end := []int32{eos}
-	if separate {
-		tokens.append(end)
+	var opener, ender []int32
+	if end, ok := tok.Special().End(); ok {
+		ender = []int32{end}
 	}
-	m.docs = append(m.docs, tokens.len())
+	shares := e.Old || slices.Equal(tok.Opening(), ender) // the ender opens the next
+	if shares {
+		tokens.append(ender)
+	} else {
+		opener = tok.Opening()
+	}
+	begin := func() { // a document begins
+		at := tokens.len()
+		if shares && !e.Old {
+			at -= int64(len(ender))
+		}
+		m.docs = append(m.docs, at)
+		tokens.append(opener)
+	}
+	begin()
 	var done int64
-	err := EncodeAll(ctx, tok, docs, func(doc int, ids []int32, last bool) error {
+	err := EncodeAll(ctx, tok, docs, e.ParseSpecial, func(doc int, ids []int32, last bool) error {
 		tokens.append(ids)
 		if !last {
 			return nil
 		}
-		if separate {
-			tokens.append(end)
-		}
+		tokens.append(ender)
 		if doc+1 < len(docs) {
-			m.docs = append(m.docs, tokens.len())
+			begin()
 		}
-		if done += int64(len(docs[doc].Text)); progress != nil {
-			progress(done, total)
+		if done += int64(len(docs[doc].Text)); e.Progress != nil {
+			e.Progress(done, total)
 		}
 		return nil
 	})
@@ -109,20 +140,18 @@ func BuildCorpus(ctx context.Context, docs []Document, tok Tokenizer, progress f
 	}
 	tokens.short, tokens.long = slices.Clip(tokens.short), slices.Clip(tokens.long)
 	m.add(tokens)
-	m.print = tokens.sum(tok.Fingerprint())
+	print := tok.Fingerprint()
+	if !e.Old {
+		print += fmt.Sprintf(" opened by %d", tok.Special().Start)
+	}
+	m.print = tokens.sum(print)
 	return m, nil
 }
 
 // newMemory is a corpus without tokens.
-func newMemory(tok Tokenizer) *Memory {
-	m := &Memory{tokenBytes: tokenBytes(tok)}
-	if p, ok := tok.(*Pieces); ok && p.model.Normalizer().AddDummyPrefix {
-		m.prefix = 1
-	}
-	if t, ok := tok.(*HuggingFace); ok && t.prefixed() {
-		m.prefix = 1
-	}
-	return m
+func newMemory(tok *tokenizer.Tokenizer) *Memory {
+	lengths, prefix := tok.TextBytes()
+	return &Memory{tokenBytes: lengths, prefix: int64(prefix)}
 }
 
 // add appends a segment.
@@ -130,24 +159,6 @@ func (m *Memory) add(s segment) {
 	s.at = m.tokens
 	m.segments = append(m.segments, s)
 	m.tokens += s.len()
-}
-
-// tokenBytes is the length of the text of each id, 0 for BOS and EOS.
-func tokenBytes(tok Tokenizer) []int32 {
-	if t, ok := tok.(interface{ tokenBytes() []int32 }); ok {
-		return t.tokenBytes()
-	}
-	lengths := make([]int32, tok.VocabSize())
-	for id := range lengths {
-		lengths[id] = int32(len(tok.Decode([]int32{int32(id)})))
-	}
-	if id, ok := tok.BOS(); ok {
-		lengths[id] = 0
-	}
-	if id, ok := tok.EOS(); ok {
-		lengths[id] = 0
-	}
-	return lengths
 }
 
 func (s *segment) append(ids []int32) {
@@ -167,9 +178,9 @@ func appendPacked[T uint16 | uint32](dst []T, ids []int32) []T {
 	return dst
 }
 
-func (s *segment) sum(tokenizer string) string {
+func (s *segment) sum(print string) string {
 	h := sha256.New()
-	h.Write([]byte(tokenizer))
+	h.Write([]byte(print))
 	hashPacked(h, s.short)
 	hashPacked(h, s.long)
 	return hex.EncodeToString(h.Sum(nil)[:8])
@@ -235,7 +246,7 @@ func (m *Memory) Close() error {
 // Bytes is the number of bytes of the documents' text.
 func (m *Memory) Bytes() int64 { return m.textBytes }
 
-// Documents are the positions of the documents' first tokens, in order.
+// Documents are the positions where documents begin, in order.
 func (m *Memory) Documents() []int64 { return m.docs }
 
 // Fingerprint hashes the tokenizer and all tokens.

@@ -7,15 +7,18 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"mobilellm/tokenizer"
+	"mobilellm/tokenizer/bpe"
 )
 
-func buildCorpus(t testing.TB, docs []Document, tok Tokenizer) *Memory {
+func buildCorpus(t testing.TB, docs []Document, tok *tokenizer.Tokenizer) *Memory {
 	t.Helper()
-	corpus, err := BuildCorpus(context.Background(), docs, tok, nil)
+	corpus, err := BuildCorpus(context.Background(), docs, Encoding{Tokenizer: tok})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,56 +31,116 @@ func readAll(c Corpus) []int32 {
 	return all
 }
 
-// wide is a tokenizer that needs four bytes for an id.
-type wide struct{ Tokenizer }
+// endOfText is the one special token of bytes.
+const endOfText = 256
 
-func (w wide) VocabSize() int { return 1 << 17 }
+// sampleBPE is what package bpe learns from its sample.
+var sampleBPE = sync.OnceValue(func() *tokenizer.Tokenizer { return loadOrPanic("../tokenizer/bpe/testdata/bpe") })
 
+// llama is a small SentencePiece model with a BOS of its own, see testdata/bos.
+var llama = sync.OnceValue(func() *tokenizer.Tokenizer { return loadOrPanic("testdata/bos/st.model") })
+
+func loadOrPanic(path string) *tokenizer.Tokenizer {
+	tok, err := tokenizer.Load(path)
+	if err != nil {
+		panic(err)
+	}
+	return tok
+}
+
+// wide is a tokenizer that needs four bytes for an id: bytes and many more tokens.
+var wide = sync.OnceValue(func() *tokenizer.Tokenizer {
+	v, err := tokenizer.Bytes().Vocabulary()
+	if err != nil {
+		panic(err)
+	}
+	for id := len(v.Tokens); id < 1<<17; id++ {
+		v.Tokens = append(v.Tokens, tokenizer.Token{Text: fmt.Sprintf("unused %d", id), Type: tokenizer.UserDefined})
+	}
+	tok, err := tokenizer.FromVocabulary(v)
+	if err != nil {
+		panic(err)
+	}
+	return tok
+})
+
+// Each document begins with what opens it, which every policy puts in its place.
 func TestCorpus(t *testing.T) {
 	docs := makeDocs(300, 1, 400_000, 50)
-	for name, tok := range map[string]Tokenizer{"bytes": Bytes(), "bpe": sampleBPE(), "wide": wide{Bytes()}} {
+	for _, tt := range []struct {
+		name   string
+		tok    *tokenizer.Tokenizer
+		policy Start
+		opener []int32 // nil: the EOS of the document before
+	}{
+		{"bytes", tokenizer.Bytes(), StartAuto, nil},
+		{"bpe", sampleBPE(), StartAuto, nil},
+		{"wide", wide(), StartAuto, nil},
+		{"bytes, as before", tokenizer.Bytes(), StartOld, nil},
+		{"llama", llama(), StartAuto, []int32{1}},
+		{"llama by bos", llama(), StartBOS, []int32{1}},
+		{"llama by eos", llama(), StartEOS, nil},
+		{"llama, as before", llama(), StartOld, nil},
+	} {
 		var progress []int64
-		corpus, err := BuildCorpus(context.Background(), docs, tok, func(done, _ int64) { progress = append(progress, done) })
+		config := Config{DocumentStart: tt.policy}
+		tok, err := config.opened(tt.tok, tokenSources{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		eos, _ := tok.EOS()
-		want := []int32{eos}
+		e := config.encoding(tok)
+		e.Progress = func(done, _ int64) { progress = append(progress, done) }
+		corpus, err := BuildCorpus(context.Background(), docs, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, _ := tok.Special().End()
+		var want []int32
 		var starts []int64
+		if tt.opener == nil {
+			want = append(want, end)
+		}
 		for _, d := range docs {
-			starts = append(starts, int64(len(want)))
-			want = append(append(want, tok.Encode(d.Text)...), eos)
+			at := len(want)
+			if tt.opener == nil && tt.policy != StartOld {
+				at-- // the EOS opens it
+			}
+			starts = append(starts, int64(at))
+			want = append(append(append(want, tt.opener...), tok.EncodeOrdinary(d.Text)...), end)
 		}
 		if got := readAll(corpus); !slices.Equal(got, want) {
-			t.Errorf("%s: the corpus differs from its documents' ids", name)
+			t.Errorf("%s: the corpus differs from its documents' ids", tt.name)
+		}
+		if opens := tok.Opening(); !slices.Equal(opens, want[:1]) {
+			t.Errorf("%s: a prompt begins with %v, a document with %d", tt.name, opens, want[0])
 		}
 		if !slices.Equal(corpus.Documents(), starts) {
-			t.Errorf("%s: documents at %v, want %v", name, corpus.Documents(), starts)
+			t.Errorf("%s: documents at %v, want %v", tt.name, corpus.Documents(), starts)
 		}
 		if corpus.Bytes() != TextBytes(docs) || corpus.TextBytes(0, corpus.Len()) != TextBytes(docs) {
-			t.Errorf("%s: %d and %d bytes, want %d", name, corpus.Bytes(), corpus.TextBytes(0, corpus.Len()), TextBytes(docs))
+			t.Errorf("%s: %d and %d bytes, want %d", tt.name, corpus.Bytes(), corpus.TextBytes(0, corpus.Len()), TextBytes(docs))
 		}
 		if !slices.Equal(progress, []int64{300, 301, 400_301, 400_351}) {
-			t.Errorf("%s: progress %v", name, progress)
+			t.Errorf("%s: progress %v", tt.name, progress)
 		}
 	}
-	a, b := buildCorpus(t, docs, Bytes()), buildCorpus(t, docs[:3], Bytes())
-	if a.Fingerprint() == b.Fingerprint() || a.Fingerprint() != buildCorpus(t, docs, Bytes()).Fingerprint() {
+	a, b := buildCorpus(t, docs, tokenizer.Bytes()), buildCorpus(t, docs[:3], tokenizer.Bytes())
+	if a.Fingerprint() == b.Fingerprint() || a.Fingerprint() != buildCorpus(t, docs, tokenizer.Bytes()).Fingerprint() {
 		t.Errorf("fingerprints %s and %s", a.Fingerprint(), b.Fingerprint())
 	}
 }
 
 func TestCorpusErrors(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	_, err := BuildCorpus(context.Background(), []Document{{}, {}}, Bytes(), nil)
+	_, err := BuildCorpus(context.Background(), []Document{{}, {}}, Encoding{Tokenizer: tokenizer.Bytes()})
 	wantError(t, "empty", err, "no text in 2 documents")
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err = BuildCorpus(ctx, makeDocs(300_000, 300_000, 300_000), Bytes(), func(int64, int64) { cancel() })
+	_, err = BuildCorpus(ctx, makeDocs(300_000, 300_000, 300_000), Encoding{Tokenizer: tokenizer.Bytes(), Progress: func(int64, int64) { cancel() }})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	stop := errors.New("stop")
-	err = EncodeAll(context.Background(), Bytes(), makeDocs(slices.Repeat([]int{50_000}, 50)...),
+	err = EncodeAll(context.Background(), tokenizer.Bytes(), makeDocs(slices.Repeat([]int{50_000}, 50)...), false,
 		func(doc int, _ []int32, _ bool) error { return stop })
 	if !errors.Is(err, stop) {
 		t.Errorf("error of emit came back as %v", err)
@@ -136,7 +199,7 @@ func TestHeldoutBatches(t *testing.T) {
 }
 
 func TestHeldoutLimit(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(10_000), Bytes())
+	corpus := buildCorpus(t, makeDocs(10_000), tokenizer.Bytes())
 	h, err := HeldoutBatches(corpus, 2, 10, 105)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +209,7 @@ func TestHeldoutLimit(t *testing.T) {
 	}
 	var got []byte
 	for b := range h.All() {
-		got = append(got, Bytes().Decode(b.Targets)...)
+		got = append(got, tokenizer.Bytes().Decode(b.Targets)...)
 	}
 	text := makeDocs(10_000)[0].Text
 	for i := range 10 {
@@ -175,34 +238,16 @@ func TestCorpusOfWikiText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bpe, report, err := TrainBPE(context.Background(), docs, 4096, nil)
+	learnt, report, err := bpe.Train(context.Background(), texts(docs), 4096, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	corpus := buildCorpus(t, docs, bpe)
+	corpus := buildCorpus(t, docs, learnt)
 	if corpus.Bytes() != 10_797_148 || report.Vocab != 4096 || corpus.Len() > corpus.Bytes()/3 {
 		t.Errorf("%d tokens for %d bytes with %d ids", corpus.Len(), corpus.Bytes(), report.Vocab)
 	}
 	ids := readAll(corpus)
-	if text := bpe.Decode(ids[1 : len(ids)-1]); !bytes.Equal(text, docs[0].Text) {
+	if text := learnt.Decode(ids[1 : len(ids)-1]); !bytes.Equal(text, docs[0].Text) {
 		t.Error("the corpus does not decode to its text")
 	}
-}
-
-func ExampleBytes() {
-	tok := Bytes()
-	ids := tok.Encode([]byte("deep, thin"))
-	fmt.Println(ids[:4], string(tok.Decode(ids)))
-	// Output: [100 101 101 112] deep, thin
-}
-
-func ExampleTrainBPE() {
-	docs := []Document{{Name: "chant", Text: []byte(strings.Repeat("row, row, row your boat\n", 10))}}
-	tok, report, err := TrainBPE(context.Background(), docs, 300, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(len(tok.Encode(docs[0].Text)), "tokens,", report.Vocab, "ids")
-	// Output: 80 tokens, 268 ids
 }

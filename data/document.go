@@ -1,6 +1,6 @@
 package data
 
-import "sync"
+import "mobilellm/tokenizer"
 
 // Document is one text: a file, or a line of a .jsonl file.
 type Document struct {
@@ -28,27 +28,13 @@ type piece struct {
 // pieces cuts the documents into parts of about size bytes where cut allows.
 func pieces(docs []Document, size int, cut func(text []byte, from int) int, yield func(piece) bool) {
 	for i, d := range docs {
-		text := d.Text
-		for first := true; ; first = false {
-			end := len(text)
-			if end > size+size/2 {
-				end = cut(text, size)
-			}
-			if !yield(piece{i, text[:end], first, end == len(text)}) {
+		left := len(d.Text)
+		for part := range tokenizer.Parts(d.Text, size, cut) {
+			first := left == len(d.Text)
+			left -= len(part)
+			if !yield(piece{i, part, first, left == 0}) {
 				return
-			}
-			if text = text[end:]; len(text) == 0 {
-				break
 			}
 		}
 	}
-}
-
-// inParallel runs work on each of workers goroutines and waits for them.
-func inParallel(workers int, work func(worker int)) {
-	var group sync.WaitGroup
-	for w := range workers {
-		group.Go(func() { work(w) })
-	}
-	group.Wait()
 }

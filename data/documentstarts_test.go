@@ -3,11 +3,13 @@ package data
 import (
 	"slices"
 	"testing"
+
+	"mobilellm/tokenizer"
 )
 
 // Scoring numbers documents as training does: a new one behind each separator.
 func TestHeldoutDocuments(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(3000), Bytes())
+	corpus := buildCorpus(t, makeDocs(3000), tokenizer.Bytes())
 	h, err := HeldoutBatches(corpus, 3, 32, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +27,7 @@ func TestHeldoutDocuments(t *testing.T) {
 	for b := range h.All() {
 		b.Starts(starts, 1)
 		for i, doc := range b.Docs {
-			begins := i%h.seq == 0 || b.Inputs[i-1] == byteEOS || b.Targets[i] == Ignored && b.Targets[i-1] != Ignored
+			begins := i%h.seq == 0 || b.Inputs[i] == endOfText && b.Targets[i] != Ignored || b.Targets[i] == Ignored && b.Targets[i-1] != Ignored
 			if got := i%h.seq == 0 || doc != b.Docs[i-1]; got != begins {
 				t.Fatalf("batch %d, position %d: a document begins %v, want %v", b.Step, i, got, begins)
 			}

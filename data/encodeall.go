@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync"
+
+	"mobilellm/tokenizer"
 )
 
 // encodePiece is the size of the parts that are encoded side by side.
@@ -18,10 +20,10 @@ type encoded struct {
 
 // EncodeAll encodes documents on all processors and hands their ids to emit
 // in the documents' order, from one goroutine; a long document arrives in
-// several parts, of which the last says so. The ids are those of
-// tok.Encode(whole document). ids is only valid until emit returns. An error
+// several parts, of which the last says so. The ids are those of the whole document
+// by tok.EncodeOrdinary or, with parseSpecial, by tok.Encode. ids is only valid until emit returns. An error
 // of emit or of ctx ends the work.
-func EncodeAll(ctx context.Context, tok Tokenizer, docs []Document, emit func(doc int, ids []int32, last bool) error) error {
+func EncodeAll(ctx context.Context, tok *tokenizer.Tokenizer, docs []Document, parseSpecial bool, emit func(doc int, ids []int32, last bool) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	workers := runtime.GOMAXPROCS(0)
@@ -33,7 +35,7 @@ func EncodeAll(ctx context.Context, tok Tokenizer, docs []Document, emit func(do
 	group.Go(func() {
 		defer close(work)
 		defer close(order)
-		pieces(docs, encodePiece, Cutter(tok), func(p piece) bool {
+		pieces(docs, encodePiece, tok.Cut, func(p piece) bool {
 			part := &encoded{piece: p, done: make(chan struct{})}
 			select {
 			case order <- part:
@@ -55,7 +57,7 @@ func EncodeAll(ctx context.Context, tok Tokenizer, docs []Document, emit func(do
 				if buffer == nil {
 					buffer = new([]int32)
 				}
-				part.ids = AppendPart(tok, (*buffer)[:0], part.text, part.first, part.last)
+				part.ids = tok.AppendPart((*buffer)[:0], part.text, tokenizer.Part{First: part.first, Last: part.last, Ordinary: !parseSpecial})
 				close(part.done)
 			}
 		})

@@ -4,28 +4,44 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"mobilellm/tokenizer"
+	"mobilellm/tokenizer/bpe"
 )
 
 // Set is everything a run needs of the data: a tokenizer and two corpora.
 type Set struct {
-	Tokenizer Tokenizer
+	Tokenizer *tokenizer.Tokenizer
 	Train     *Memory
 	Heldout   *Memory
 	Read      ReadReport
-	Trained   *TrainReport // nil where no tokenizer was trained
-	Notes     []string     // sentences for the user
+	Trained   *bpe.Report // nil where no tokenizer was trained
+	Notes     []string    // sentences for the user
 }
 
 // LoadOptions are what Load needs beside the `data:` section.
 type LoadOptions struct {
 	// Tokenizer, when not nil, is used whatever the section says: a resumed
 	// run brings the one of its checkpoint.
-	Tokenizer Tokenizer
+	Tokenizer *tokenizer.Tokenizer
 	// Vocab is how many ids a trained tokenizer shall have (model.vocab_size).
 	Vocab int
 	// Progress, when not nil, hears of the stages "tokenizer" (done and total
 	// in ids) and "encode" (in bytes of training text).
 	Progress func(stage string, done, total int64)
+}
+
+func (o LoadOptions) encodeProgress() func(done, total int64) {
+	return func(done, total int64) { o.Progress("encode", done, total) }
+}
+
+// texts are those of documents.
+func texts(docs []Document) [][]byte {
+	all := make([][]byte, len(docs))
+	for i, d := range docs {
+		all[i] = d.Text
+	}
+	return all
 }
 
 // Load reads the text of a configuration, splits it, finds or trains the
@@ -47,6 +63,11 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 	if err != nil {
 		return nil, err
 	}
+	if tok != nil {
+		if tok, err = config.opened(tok, sources); err != nil {
+			return nil, err
+		}
+	}
 	if tok != nil && (sources.any() || config.mixes()) {
 		return loaded(set, set.loadTokens(ctx, config, options, tok, sources))
 	}
@@ -55,13 +76,16 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 		return nil, err
 	}
 	if tok == nil {
-		bpe, report, err := TrainBPE(ctx, train, options.Vocab, func(done, total int) {
+		learnt, report, err := bpe.Train(ctx, texts(train), options.Vocab, func(done, total int) {
 			options.Progress("tokenizer", int64(done), int64(total))
 		})
+		if err == nil {
+			tok, err = config.opened(learnt, sources)
+		}
 		if err != nil {
 			return nil, err
 		}
-		tok, set.Trained = bpe, &report
+		set.Trained = &report
 		set.Notes = append(set.Notes, report.Notes...)
 	}
 	set.Tokenizer = tok
@@ -69,11 +93,13 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 		set.Read, set.Notes = ReadReport{}, slices.Clone(set.Trained.Notes)
 		return loaded(set, set.loadTokens(ctx, config, options, tok, sources))
 	}
-	set.Train, err = BuildCorpus(ctx, train, tok, func(done, total int64) { options.Progress("encode", done, total) })
+	encoding := config.encoding(tok)
+	encoding.Progress = options.encodeProgress()
+	set.Train, err = BuildCorpus(ctx, train, encoding)
 	if err != nil {
 		return nil, err
 	}
-	set.Heldout, err = BuildCorpus(ctx, heldout, tok, nil)
+	set.Heldout, err = BuildCorpus(ctx, heldout, config.encoding(tok))
 	if err != nil {
 		return nil, fmt.Errorf("held-out text: %w", err)
 	}
@@ -99,18 +125,18 @@ func (set *Set) checkLength(config Config) error {
 }
 
 // chosenTokenizer is nil where one is to be trained.
-func chosenTokenizer(config Config, options LoadOptions, sources tokenSources) (Tokenizer, error) {
+func chosenTokenizer(config Config, options LoadOptions, sources tokenSources) (*tokenizer.Tokenizer, error) {
 	switch {
 	case options.Tokenizer != nil:
 		return options.Tokenizer, nil
 	case config.Tokenizer == TokenizerBytes:
-		return Bytes(), nil
+		return tokenizer.Bytes(), nil
 	case config.Tokenizer == TokenizerTrain && sources.any():
 		return sources.tokenizer()
 	case config.Tokenizer == TokenizerTrain:
 		return nil, nil
 	}
-	return LoadTokenizer(config.Tokenizer)
+	return tokenizer.Load(config.Tokenizer)
 }
 
 // readText reads both sides of the text.

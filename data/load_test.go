@@ -91,7 +91,7 @@ func TestLoad(t *testing.T) {
 		if set.Tokenizer != sampleBPE() {
 			t.Error("another tokenizer was used")
 		}
-		config.Tokenizer = "testdata/bpe"
+		config.Tokenizer = "../tokenizer/bpe/testdata/bpe"
 		same, err := Load(context.Background(), config, LoadOptions{})
 		if err != nil {
 			t.Fatal(err)

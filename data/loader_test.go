@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"mobilellm/tokenizer"
 )
 
 func newLoader(t *testing.T, corpus Corpus, config LoaderConfig) *Loader {
@@ -31,7 +33,7 @@ func next(t *testing.T, l *Loader) *Batch {
 
 func TestLoaderBatches(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	corpus := buildCorpus(t, makeDocs(3000), Bytes())
+	corpus := buildCorpus(t, makeDocs(3000), tokenizer.Bytes())
 	all := readAll(corpus)
 	l := newLoader(t, corpus, LoaderConfig{Batch: 4, Seq: 32, Seed: 3})
 	defer l.Close()
@@ -83,7 +85,7 @@ func TestLoaderResumes(t *testing.T) {
 }
 
 func TestLoaderDoesNotAllocate(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(5000), Bytes())
+	corpus := buildCorpus(t, makeDocs(5000), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 8, Seq: 128})
 	ctx := context.Background()
 	if n := testing.AllocsPerRun(200, func() {
@@ -99,7 +101,7 @@ func TestLoaderDoesNotAllocate(t *testing.T) {
 
 func TestLoaderClose(t *testing.T) {
 	defer goleak.VerifyNone(t)
-	corpus := buildCorpus(t, makeDocs(500), Bytes())
+	corpus := buildCorpus(t, makeDocs(500), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 1, Seq: 8})
 	next(t, l) // kept: closing must not wait for its release
 	l.Close()
@@ -110,7 +112,7 @@ func TestLoaderClose(t *testing.T) {
 }
 
 func TestLoaderNextEndsWithContext(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(500), Bytes())
+	corpus := buildCorpus(t, makeDocs(500), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 1, Seq: 8})
 	for range ahead + 2 { // take every batch there is
 		next(t, l)
@@ -123,7 +125,7 @@ func TestLoaderNextEndsWithContext(t *testing.T) {
 }
 
 func TestLoaderErrors(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(100), Bytes())
+	corpus := buildCorpus(t, makeDocs(100), tokenizer.Bytes())
 	for _, c := range []struct {
 		config LoaderConfig
 		want   string
@@ -140,7 +142,7 @@ func TestLoaderErrors(t *testing.T) {
 }
 
 func TestReleaseTwicePanics(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(500), Bytes())
+	corpus := buildCorpus(t, makeDocs(500), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 1, Seq: 8})
 	b := next(t, l)
 	l.Close()

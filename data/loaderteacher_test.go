@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"mobilellm/tokenizer"
 )
 
 // positions is a teacher that stores each position's own number, and the rest of
@@ -27,7 +29,7 @@ func (p positions) Read(ids []int32, logp []float32, at int64) error {
 // Every row has what the teacher stored of the positions that it was read from,
 // in later epochs too, whose windows start elsewhere and go over the end.
 func TestLoaderTeacher(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(300), Bytes())
+	corpus := buildCorpus(t, makeDocs(300), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 3, Seq: 32, Seed: 3, Teacher: positions{}})
 	wrapped := false
 	for step := range 20 * corpus.Len() / (3 * 32) {
@@ -53,7 +55,7 @@ func TestLoaderTeacher(t *testing.T) {
 }
 
 func TestLoaderTeacherError(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(300), Bytes())
+	corpus := buildCorpus(t, makeDocs(300), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 3, Seq: 32, Seed: 3, Teacher: positions{broken: corpus.Len() / 2}})
 	for range corpus.Len() / 32 {
 		b, err := l.Next(context.Background())

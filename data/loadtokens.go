@@ -16,6 +16,7 @@ import (
 
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
+	"mobilellm/tokenizer"
 )
 
 // tokenSource is an entry of data.train or data.heldout: token shards, the
@@ -74,6 +75,14 @@ func findTokenSource(s Source) (tokenSource, error) {
 	return found, err
 }
 
+// shardPaths lists all shards.
+func (t tokenSources) shardPaths() (paths []string) {
+	for _, s := range slices.Concat(t.train, t.heldout) {
+		paths = append(paths, s.shards...)
+	}
+	return paths
+}
+
 // globEscape takes the meaning from a path's special characters.
 func globEscape(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
@@ -119,21 +128,25 @@ func holdsIDs(path string) bool {
 }
 
 // tokenizer is the one that lies beside the first shards.
-func (t tokenSources) tokenizer() (Tokenizer, error) {
+func (t tokenSources) tokenizer() (*tokenizer.Tokenizer, error) {
 	for _, s := range slices.Concat(t.train, t.heldout) {
 		if len(s.shards) == 0 {
 			continue
 		}
 		dir := filepath.Dir(s.shards[0])
-		if fileExists(filepath.Join(dir, piecesFile)) || fileExists(filepath.Join(dir, "tokenizer.json")) {
-			return LoadTokenizer(dir)
+		files, err := tokenizer.ReadFiles(dir)
+		if err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+		if files.Has() {
+			return tokenizer.Load(dir)
 		}
 	}
 	return nil, fmt.Errorf("data: no tokenizer lies beside the tokens of data.train\nhint: name the one that made them in data.tokenizer")
 }
 
 // loadTokens fills the set from sources of which some are tokens already.
-func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptions, tok Tokenizer, sources tokenSources) (err error) {
+func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptions, tok *tokenizer.Tokenizer, sources tokenSources) (err error) {
 	set.Tokenizer = tok
 	set.Train, set.Heldout = newMemory(tok), newMemory(tok)
 	defer func() {
@@ -144,7 +157,7 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 	}()
 	var named []Document
 	for _, s := range sources.heldout {
-		docs, err := set.Heldout.load(ctx, tok, s)
+		docs, err := set.Heldout.load(ctx, config.encoding(tok), s)
 		if err != nil {
 			return fmt.Errorf("held-out text: %w", err)
 		}
@@ -177,7 +190,7 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 func (set *Set) loadSource(ctx context.Context, config Config, options LoadOptions, s tokenSource, split bool, named []Document) error {
 	if s.tokens() {
 		before := set.Train.mark()
-		if _, err := set.Train.load(ctx, set.Tokenizer, s); err != nil || !split {
+		if _, err := set.Train.load(ctx, config.encoding(set.Tokenizer), s); err != nil || !split {
 			return err
 		}
 		return set.splitTokens(before, config.HeldoutFraction, s.Path)
@@ -197,7 +210,9 @@ func (set *Set) loadSource(ctx context.Context, config Config, options LoadOptio
 	set.Read.Binary = append(set.Read.Binary, text.Read.Binary...)
 	set.Read.Empty = append(set.Read.Empty, text.Read.Empty...)
 	set.Notes = append(set.Notes, text.Notes...)
-	corpus, err := BuildCorpus(ctx, train, set.Tokenizer, func(done, total int64) { options.Progress("encode", done, total) })
+	encoding := config.encoding(set.Tokenizer)
+	encoding.Progress = options.encodeProgress()
+	corpus, err := BuildCorpus(ctx, train, encoding)
 	if err != nil {
 		return err
 	}
@@ -205,7 +220,7 @@ func (set *Set) loadSource(ctx context.Context, config Config, options LoadOptio
 	if len(heldout) == 0 {
 		return nil
 	}
-	if corpus, err = BuildCorpus(ctx, heldout, set.Tokenizer, nil); err != nil {
+	if corpus, err = BuildCorpus(ctx, heldout, config.encoding(set.Tokenizer)); err != nil {
 		return err
 	}
 	set.Heldout.addCorpus(corpus)
@@ -236,17 +251,17 @@ func readText(ctx context.Context, s Source) ([]Document, ReadReport, error) {
 }
 
 // load adds a held-out or training source and returns the documents of text.
-func (m *Memory) load(ctx context.Context, tok Tokenizer, s tokenSource) ([]Document, error) {
-	for _, path := range s.shards {
+func (m *Memory) load(ctx context.Context, e Encoding, s tokenSource) ([]Document, error) {
+	for i, path := range s.shards {
 		if err := ctx.Err(); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", path, err)
 		}
-		if err := m.addShard(path, tok); err != nil {
+		if err := m.addShard(path, e, i > 0); err != nil {
 			return nil, err
 		}
 	}
 	for _, path := range s.ids {
-		if err := m.addIDs(ctx, path, tok); err != nil {
+		if err := m.addIDs(ctx, path, e.Tokenizer); err != nil {
 			return nil, err
 		}
 	}
@@ -263,7 +278,7 @@ func (m *Memory) load(ctx context.Context, tok Tokenizer, s tokenSource) ([]Docu
 	if err != nil {
 		return nil, err
 	}
-	corpus, err := BuildCorpus(ctx, docs, tok, nil)
+	corpus, err := BuildCorpus(ctx, docs, e)
 	if err != nil {
 		return nil, err
 	}
@@ -272,13 +287,15 @@ func (m *Memory) load(ctx context.Context, tok Tokenizer, s tokenSource) ([]Docu
 }
 
 // addShard maps a shard, whose checksum it holds to its bytes, so that a
-// corrupt one is told before training begins.
-func (m *Memory) addShard(path string, tok Tokenizer) error {
+// corrupt one is told before training begins; follows says that it goes on from the
+// shard that was added last.
+func (m *Memory) addShard(path string, e Encoding, follows bool) error {
 	s, err := shard.Open(path)
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
 	m.closers = append(m.closers, s)
+	tok := e.Tokenizer
 	if s.Tokenizer != tok.Fingerprint() {
 		return fmt.Errorf("data: shard %s was made with tokenizer %s, data.tokenizer is %s\nhint: name the tokenizer that made it, or make shards anew with mobilellm-data tokenize", path, s.Tokenizer, tok.Fingerprint())
 	}
@@ -289,9 +306,14 @@ func (m *Memory) addShard(path string, tok Tokenizer) error {
 		return nil
 	}
 	for i := range s.Documents {
-		if from, to := s.Document(i); to > from {
-			m.docs = append(m.docs, m.tokens+from)
+		from, to := s.Document(i)
+		if to <= from {
+			continue
 		}
+		if !e.Old && s.BOS == shard.None && s.EOS != shard.None && (from > 0 || follows) {
+			from-- // the EOS of the document before opens this one
+		}
+		m.docs = append(m.docs, m.tokens+from)
 	}
 	m.textBytes += s.TextBytes
 	m.print += s.Sum
@@ -302,7 +324,7 @@ func (m *Memory) addShard(path string, tok Tokenizer) error {
 
 // addIDs reads a file of the official code: each line is a document of ids, to
 // which nothing is added.
-func (m *Memory) addIDs(ctx context.Context, path string, tok Tokenizer) error {
+func (m *Memory) addIDs(ctx context.Context, path string, tok *tokenizer.Tokenizer) error {
 	in, err := ingest.Open(path, ingest.Options{})
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -363,7 +385,7 @@ func (m *Memory) addCorpus(c *Memory) {
 }
 
 // seal hashes what the parts' fingerprints were gathered to.
-func (m *Memory) seal(tok Tokenizer) {
+func (m *Memory) seal(tok *tokenizer.Tokenizer) {
 	sum := sha256.Sum256([]byte(tok.Fingerprint() + m.print))
 	m.print = hex.EncodeToString(sum[:8])
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mobilellm/data/shard"
+	"mobilellm/tokenizer"
 )
 
 // writeShards puts byte-token shards of the documents and their tokenizer in a
@@ -19,18 +20,18 @@ func writeShards(t *testing.T, dir string, docs ...string) string {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Bytes().Save(dir); err != nil {
+	if err := tokenizer.Bytes().Save(dir); err != nil {
 		t.Fatal(err)
 	}
 	for i := 0; i < len(docs); i += 2 {
 		w, err := shard.Create(filepath.Join(dir, fmt.Sprintf("tokens-%05d.tok", i/2)), shard.Meta{
-			Width: 2, Vocab: 257, BOS: shard.None, EOS: byteEOS, Tokenizer: Bytes().Fingerprint(),
+			Width: 2, Vocab: 257, BOS: shard.None, EOS: endOfText, Tokenizer: tokenizer.Bytes().Fingerprint(),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, doc := range docs[i:min(i+2, len(docs))] {
-			if err := w.Append(append(Bytes().Encode([]byte(doc)), byteEOS)); err != nil {
+			if err := w.Append(append(tokenizer.Bytes().Encode([]byte(doc)), endOfText)); err != nil {
 				t.Fatal(err)
 			}
 			w.EndDocument(int64(len(doc)))
@@ -59,7 +60,7 @@ func TestLoadShards(t *testing.T) {
 		}
 	})
 	all := append(readAll(set.Train), readAll(set.Heldout)...)
-	if got := string(Bytes().Decode(all)); got != strings.Join(docs, EndOfText)+EndOfText {
+	if got := string(tokenizer.Bytes().Decode(all)); got != strings.Join(docs, tokenizer.EndOfText)+tokenizer.EndOfText {
 		t.Errorf("%.200q", got)
 	}
 	if set.Heldout.Len() == 0 || set.Heldout.Len() > set.Train.Len()/5 || len(set.Train.Documents())+len(set.Heldout.Documents()) != 40 {
@@ -122,9 +123,9 @@ func TestLoadRefusesShards(t *testing.T) {
 	shards := writeShards(t, filepath.Join(dir, "tokens"), "one document of some length", "and another")
 	path := filepath.Join(shards, "tokens-00000.tok")
 	config := testConfig(shards)
-	config.Tokenizer = filepath.Join("testdata", "bpe")
+	config.Tokenizer = filepath.Join("..", "tokenizer", "bpe", "testdata", "bpe")
 	_, err := Load(context.Background(), config, LoadOptions{})
-	wantError(t, "other tokenizer", err, "tokens-00000.tok was made with tokenizer "+Bytes().Fingerprint(), "data.tokenizer is "+sampleBPE().Fingerprint(), "hint: ")
+	wantError(t, "other tokenizer", err, "tokens-00000.tok was made with tokenizer "+tokenizer.Bytes().Fingerprint(), "data.tokenizer is "+sampleBPE().Fingerprint(), "hint: ")
 	config.Tokenizer = TokenizerBytes
 	file, err := os.ReadFile(path)
 	if err != nil {

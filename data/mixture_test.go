@@ -6,12 +6,14 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"mobilellm/tokenizer"
 )
 
 // mixedCorpus is a corpus of parts whose tokens say which part they are of.
 func mixedCorpus(t *testing.T, lengths []int, stages ...Stage) *Memory {
 	t.Helper()
-	m := newMemory(Bytes())
+	m := newMemory(tokenizer.Bytes())
 	mixed := &mixture{stages: stages}
 	for i, n := range lengths {
 		var s segment
@@ -147,7 +149,7 @@ func TestDivide(t *testing.T) {
 
 func TestPackDocuments(t *testing.T) {
 	// Documents of 4, 3, 9, 1 and 6 tokens in samples of 6+1.
-	m := newMemory(Bytes())
+	m := newMemory(tokenizer.Bytes())
 	var s segment
 	for i, n := range []int{4, 3, 9, 1, 6} {
 		m.docs = append(m.docs, s.len())
@@ -196,7 +198,7 @@ func TestPackDocuments(t *testing.T) {
 }
 
 func TestDocumentNumbersInStream(t *testing.T) {
-	corpus := buildCorpus(t, makeDocs(3000), Bytes())
+	corpus := buildCorpus(t, makeDocs(300, 700, 2000), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 4, Seq: 32, Seed: 3, Docs: true})
 	plain := newLoader(t, corpus, LoaderConfig{Batch: 4, Seq: 32, Seed: 3})
 	crossed := 0
@@ -213,8 +215,8 @@ func TestDocumentNumbersInStream(t *testing.T) {
 				}
 			case doc != b.Docs[i-1]:
 				crossed++
-				if b.Inputs[i-1] != byteEOS || doc != b.Docs[i-1]+1 {
-					t.Fatalf("document %d after %d, behind id %d", doc, b.Docs[i-1], b.Inputs[i-1])
+				if b.Inputs[i] != endOfText || doc != b.Docs[i-1]+1 {
+					t.Fatalf("document %d after %d, begins with id %d", doc, b.Docs[i-1], b.Inputs[i])
 				}
 			}
 		}
@@ -231,7 +233,7 @@ func TestShareOfTimeWaiting(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out: measures time")
 	}
-	corpus := buildCorpus(t, makeDocs(200_000), Bytes())
+	corpus := buildCorpus(t, makeDocs(200_000), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 8, Seq: 512, Seed: 1})
 	next(t, l).Release()
 	begun, before := time.Now(), l.Waited()

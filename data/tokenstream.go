@@ -8,11 +8,12 @@ import (
 	"fmt"
 
 	"mobilellm/data/shard"
+	"mobilellm/tokenizer"
 )
 
 // OpenTokens opens the token shards of a path, a folder or one shard, as one
 // corpus, and the tokenizer that made them must be tok.
-func OpenTokens(ctx context.Context, path string, tok Tokenizer) (_ *Memory, err error) {
+func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer) (_ *Memory, err error) {
 	source, err := findTokenSource(Source{Path: path})
 	if err != nil {
 		return nil, err
@@ -26,7 +27,7 @@ func OpenTokens(ctx context.Context, path string, tok Tokenizer) (_ *Memory, err
 			err = errors.Join(err, m.Close())
 		}
 	}()
-	if _, err := m.load(ctx, tok, source); err != nil {
+	if _, err := m.load(ctx, Encoding{Tokenizer: tok}, source); err != nil {
 		return nil, err
 	}
 	if m.Len() == 0 {

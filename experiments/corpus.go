@@ -13,6 +13,7 @@ import (
 
 	"mobilellm/data"
 	"mobilellm/data/shard"
+	"mobilellm/tokenizer"
 	"mobilellm/train"
 )
 
@@ -54,7 +55,9 @@ func corpusPath(dir string, c *train.RunConfig) (string, error) {
 		Fraction  float64
 		Tokenizer string
 		Vocab     int
-	}{d.Train, d.Heldout, d.HeldoutFraction, d.Tokenizer, 0}
+		Start     data.Start
+		Parse     bool
+	}{d.Train, d.Heldout, d.HeldoutFraction, d.Tokenizer, 0, d.DocumentStart, d.ParseSpecial}
 	if d.Tokenizer == data.TokenizerTrain {
 		key.Vocab = c.Model.VocabSize
 	}
@@ -145,14 +148,14 @@ func makeCorpus(ctx context.Context, path string, c *train.RunConfig, stage Stag
 }
 
 // writeCorpus writes a corpus as one token shard: the tokens that runs on the text
-// itself would have, the separator before the first document included.
-func writeCorpus(ctx context.Context, dir string, corpus *data.Memory, tok data.Tokenizer) error {
+// itself would have, what opens the first document and ends the last included.
+func writeCorpus(ctx context.Context, dir string, corpus *data.Memory, tok *tokenizer.Tokenizer) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	meta := shard.Meta{Width: shard.WidthFor(tok.VocabSize()), Vocab: tok.VocabSize(), BOS: shard.None, EOS: shard.None, Tokenizer: tok.Fingerprint()}
-	if id, ok := tok.EOS(); ok {
-		meta.EOS = id
+	meta := shard.Meta{Width: shard.WidthFor(tok.VocabSize()), Vocab: tok.VocabSize(), BOS: tok.Special().Start, EOS: shard.None, Tokenizer: tok.Fingerprint()}
+	if end, ok := tok.Special().End(); ok && end != meta.BOS {
+		meta.EOS = end
 	}
 	w, err := shard.Create(filepath.Join(dir, "tokens-00000"+shard.Extension), meta)
 	if err != nil {

@@ -53,7 +53,7 @@ func (s *Sweep) untrainedTeacher(m *Member) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	raw, err := checkpoint.MarshalConfig(teacher.Model, checkpoint.Meta{BOS: -1, EOS: -1, DType: "F32"})
+	raw, err := checkpoint.MarshalConfig(teacher.Model, checkpoint.Meta{Tokens: checkpoint.NoTokens(), DType: "F32"})
 	if err != nil {
 		return "", err
 	}

@@ -4,19 +4,26 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
-	"mobilellm/data/vocab"
+	"mobilellm/tokenizer"
 )
 
 // Model is a model in memory.
 type Model struct {
-	Config     arch.Config // resolved
-	Meta       checkpoint.Meta
-	Weights    map[string][]float32 // by Hugging Face's name, row-major
-	Vocabulary *vocab.Vocabulary    // nil where the model came without one
+	Config  arch.Config // resolved
+	Meta    checkpoint.Meta
+	Weights map[string][]float32 // by Hugging Face's name, row-major
+
+	// OpenTokenizer reads the tokenizer, which only some formats need; nil where the
+	// model came without one.
+	OpenTokenizer func() (*tokenizer.Tokenizer, error)
+
+	files      tokenizer.Files // of the tokenizer, as they were found in the folder
+	generation []byte          // generation_config.json of the folder
 }
 
 // FromFolder reads a model folder: Hugging Face's, or a checkpoint of a run. A
@@ -34,19 +41,36 @@ func FromFolder(dir string) (_ *Model, err error) {
 			return nil, err
 		}
 	}
-	if m.Vocabulary, err = vocab.FromFolder(dir); err != nil {
+	if m.files, err = tokenizer.ReadFiles(dir); err != nil {
 		return nil, err
 	}
-	return m, m.checkVocabulary()
+	m.generation = m.files[tokenizer.GenerationFile]
+	if m.files.Has() {
+		m.OpenTokenizer = sync.OnceValues(folder.Tokenizer)
+	}
+	return m, nil
 }
 
-// checkVocabulary reports a vocabulary that is larger than the model's. A smaller
-// one is usual: models round theirs up.
-func (m *Model) checkVocabulary() error {
-	if m.Vocabulary != nil && len(m.Vocabulary.Tokens) > m.Config.VocabSize {
-		return fmt.Errorf("the tokenizer has %d tokens, more than the model's vocab_size (%d)", len(m.Vocabulary.Tokens), m.Config.VocabSize)
+// Tokenizer reads the tokenizer, nil where the model came without one.
+func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
+	if m.OpenTokenizer == nil {
+		return nil, nil
 	}
-	return nil
+	return m.OpenTokenizer()
+}
+
+// SetVocabulary gives the model the tokenizer of a vocabulary.
+func (m *Model) SetVocabulary(v *tokenizer.Vocabulary) {
+	m.OpenTokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) { return tokenizer.FromVocabulary(v) })
+}
+
+// Vocabulary is what other formats keep of the tokenizer, nil where there is none.
+func (m *Model) Vocabulary() (*tokenizer.Vocabulary, error) {
+	t, err := m.Tokenizer()
+	if t == nil || err != nil {
+		return nil, err
+	}
+	return t.Vocabulary()
 }
 
 // Check reports the first weight that is missing or has another size than the
@@ -61,7 +85,7 @@ func (m *Model) Check() error {
 			return fmt.Errorf("tensor %s has %d elements; shape %d is expected", p.Name, len(x), p.Shape)
 		}
 	}
-	return m.checkVocabulary()
+	return nil
 }
 
 // Unrolled returns the same function without layer sharing: position i of the
@@ -112,10 +136,16 @@ func (m *Model) SaveFolder(dir string, dtype safetensors.DType) error {
 	if err := m.Check(); err != nil {
 		return err
 	}
-	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype)}
+	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype), Generation: m.generation}
 	c.Meta.DType = dtype
-	if m.Vocabulary != nil {
-		c.Tokenizer = m.Vocabulary.SaveFolder
+	t, err := m.Tokenizer()
+	switch {
+	case errors.Is(err, tokenizer.ErrKind): // it need not be understood to be copied
+		c.Tokenizer = m.files.Write
+	case err != nil:
+		return err
+	case t != nil:
+		c.Tokenizer = t.Save
 	}
 	return checkpoint.SaveModel(dir, c)
 }

@@ -67,11 +67,15 @@ func TestFolderRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.Config != m.Config || got.Meta != m.Meta || !reflect.DeepEqual(got.Weights, m.Weights) {
+		if got.Config != m.Config || !reflect.DeepEqual(got.Meta, m.Meta) || !reflect.DeepEqual(got.Weights, m.Weights) {
 			t.Errorf("%s: came back as %+v %+v", s.Strategy, got.Config, got.Meta)
 		}
-		if !reflect.DeepEqual(got.Vocabulary.Tokens, m.Vocabulary.Tokens) {
-			t.Errorf("%s: tokens came back as %v", s.Strategy, got.Vocabulary.Tokens)
+		gotTokens, err := got.Vocabulary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := exporttest.Vocabulary(); !reflect.DeepEqual(gotTokens.Tokens, want.Tokens) || !reflect.DeepEqual(gotTokens.Special, want.Special) {
+			t.Errorf("%s: tokens came back as %v", s.Strategy, gotTokens)
 		}
 	}
 }

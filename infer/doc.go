@@ -11,6 +11,6 @@
 //	...
 //	defer m.Close()
 //	s := infer.NewStream(os.Stdout, m.Tokenizer)
-//	err = m.Generate(ctx, m.Prompt("func "), infer.Options{MaxTokens: 100}, s.Token)
+//	err = m.Generate(ctx, m.Tokenizer.Prompt("func "), infer.Options{MaxTokens: 100}, s.Token)
 //	err = s.Close()
 package infer

@@ -32,14 +32,14 @@ func (o Options) Validate() error {
 }
 
 // Generate continues a prompt, which has a token at least, and hands each new
-// token to emit. It stops after MaxTokens, at the tokenizer's EOS, which is not
+// token to emit. It stops after MaxTokens, at a token that ends texts, which is not
 // handed out, or when ctx ends, with ctx's error. The same seed gives the same
 // tokens.
 func (m *Model) Generate(ctx context.Context, prompt []int32, o Options, emit func(id int32)) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	eos, stops := m.Tokenizer.EOS()
+	special := m.Tokenizer.Special()
 	s := newSampler(o)
 	ids := append([]int32(nil), prompt...)
 	for range o.MaxTokens {
@@ -50,8 +50,8 @@ func (m *Model) Generate(ctx context.Context, prompt []int32, o Options, emit fu
 		if err != nil {
 			return err
 		}
-		id := s.next(logits[:m.Tokenizer.VocabSize()]) // rows beyond stand for no text
-		if stops && id == eos {
+		id := s.next(logits[:min(m.Tokenizer.VocabSize(), len(logits))]) // rows beyond stand for no text
+		if special.Ends(id) {
 			return nil
 		}
 		emit(id)

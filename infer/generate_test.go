@@ -11,9 +11,9 @@ import (
 
 	"gorgonia.org/gorgonia"
 
-	"mobilellm/data"
 	"mobilellm/engine"
 	"mobilellm/engine/cpu"
+	"mobilellm/tokenizer"
 )
 
 // The logits are those of the whole model's graph, for every padded length and
@@ -67,7 +67,7 @@ func reference(t *testing.T, m *Model, ids []int32) []float32 {
 func generated(t *testing.T, m *Model, o Options) []int32 {
 	t.Helper()
 	var ids []int32
-	if err := m.Generate(context.Background(), m.Prompt("deep and thin"), o, func(id int32) { ids = append(ids, id) }); err != nil {
+	if err := m.Generate(context.Background(), m.Tokenizer.Prompt("deep and thin"), o, func(id int32) { ids = append(ids, id) }); err != nil {
 		t.Fatal(err)
 	}
 	return ids
@@ -78,7 +78,7 @@ func generated(t *testing.T, m *Model, o Options) []int32 {
 func TestGenerate(t *testing.T) {
 	m := loaded(t)
 	greedy := generated(t, m, Options{MaxTokens: 50})
-	ids := m.Prompt("deep and thin")
+	ids := m.Tokenizer.Prompt("deep and thin")
 	for _, id := range greedy {
 		logits := reference(t, m, ids[max(0, len(ids)-40):])[:m.Tokenizer.VocabSize()]
 		if best := slices.Max(logits); logits[id] < best-1e-4 {
@@ -108,7 +108,7 @@ func TestGenerate(t *testing.T) {
 // Generation ends at EOS, which is not handed out.
 func TestGenerateEnds(t *testing.T) {
 	m := loaded(t)
-	eos, _ := m.Tokenizer.EOS()
+	eos, _ := m.Tokenizer.Special().End()
 	embedding := m.weights.Value("model.embed_tokens.weight").Float32s()
 	c := m.Config.Dim
 	prompt := []int32{'x'} // without BOS, which has the id of EOS
@@ -127,18 +127,20 @@ func TestGenerateEnds(t *testing.T) {
 	}
 }
 
-// endless is a tokenizer without EOS.
-type endless struct{ data.Tokenizer }
-
-func (endless) EOS() (int32, bool) { return 0, false }
-
 func TestGenerateContext(t *testing.T) {
 	m := loaded(t)
-	m.Tokenizer = endless{m.Tokenizer}
+	v, err := m.Tokenizer.Vocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.Special = tokenizer.NoSpecial() // nothing ends a text
+	if m.Tokenizer, err = tokenizer.FromVocabulary(v); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	n := 0
-	err := m.Generate(ctx, m.Prompt("x"), Options{MaxTokens: 1000}, func(int32) {
+	err = m.Generate(ctx, m.Tokenizer.Prompt("x"), Options{MaxTokens: 1000}, func(int32) {
 		if n++; n == 3 {
 			cancel()
 		}
@@ -216,7 +218,7 @@ func TestStream(t *testing.T) {
 	}
 	for _, test := range tests {
 		var r recorder
-		s := NewStream(&r, data.Bytes())
+		s := NewStream(&r, tokenizer.Bytes())
 		for _, b := range []byte(test.bytes) {
 			s.Token(int32(b))
 		}
@@ -228,7 +230,7 @@ func TestStream(t *testing.T) {
 		}
 	}
 	r := recorder{err: errors.New("closed pipe")}
-	s := NewStream(&r, data.Bytes())
+	s := NewStream(&r, tokenizer.Bytes())
 	s.Token('a')
 	s.Token('b')
 	if err := s.Close(); !errors.Is(err, r.err) || len(r.writes) != 1 {
@@ -269,7 +271,15 @@ func TestLoadErrors(t *testing.T) {
 		t.Errorf("an empty folder gives %v", err)
 	}
 	small := saved(t, filepath.Join(t.TempDir(), "small"), 200)
-	if _, err := Load(small, dev); err == nil || !strings.Contains(err.Error(), "the tokenizer has 257 ids, more than the model's vocab_size (200)") {
-		t.Errorf("a small vocabulary gives %v", err)
+	m, err := Load(small, dev) // has fewer ids than its tokenizer, which matters where one occurs
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Generate(context.Background(), []int32{'a', 'b'}, Options{MaxTokens: 3}, func(int32) {}); err != nil {
+		t.Error(err)
+	}
+	if _, err := m.Logits([]int32{'a', 256}); err == nil || !strings.Contains(err.Error(), "token 256 is not in the vocabulary of 200") {
+		t.Errorf("an id beyond the model gives %v", err)
 	}
 }

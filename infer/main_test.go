@@ -11,8 +11,8 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
-	"mobilellm/data"
 	"mobilellm/engine/cpu"
+	"mobilellm/tokenizer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,13 +36,13 @@ func saved(t *testing.T, dir string, vocab int) string {
 		}
 		weights = append(weights, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: values})
 	}
-	tok := data.Bytes()
-	eos, _ := tok.EOS()
-	if int(eos) >= vocab {
-		eos = -1
+	tok := tokenizer.Bytes()
+	tokens := checkpoint.NoTokens()
+	if eos, _ := tok.Special().End(); int(eos) < vocab {
+		tokens.BOS, tokens.EOS = eos, []int32{eos}
 	}
 	err := checkpoint.SaveModel(dir, checkpoint.Contents{
-		Config: c, Meta: checkpoint.Meta{BOS: int(eos), EOS: int(eos)}, Weights: weights, Tokenizer: tok.Save,
+		Config: c, Meta: checkpoint.Meta{Tokens: tokens}, Weights: weights, Tokenizer: tok.Save,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
-	"mobilellm/data"
 	"mobilellm/engine"
+	"mobilellm/tokenizer"
 )
 
 // Device is what a model needs of the machine that computes it.
@@ -23,7 +23,7 @@ type Device interface {
 // use.
 type Model struct {
 	Config    arch.Config
-	Tokenizer data.Tokenizer
+	Tokenizer *tokenizer.Tokenizer
 
 	dev      Device
 	weights  *engine.Weights
@@ -45,12 +45,9 @@ func Load(dir string, dev Device) (_ *Model, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	tok, err := data.LoadTokenizer(dir)
+	tok, err := folder.Tokenizer()
 	if err != nil {
 		return nil, err
-	}
-	if tok.VocabSize() > folder.Config.VocabSize {
-		return nil, fmt.Errorf("%s: the tokenizer has %d ids, more than the model's vocab_size (%d)", dir, tok.VocabSize(), folder.Config.VocabSize)
 	}
 	m := &Model{
 		Config: folder.Config, Tokenizer: tok, dev: dev, programs: map[int]*program{}, logits: make([]float32, folder.Config.VocabSize),
@@ -79,15 +76,6 @@ func (m *Model) Close() error {
 	}
 	clear(m.programs)
 	return errors.Join(append(errs, m.weights.Close())...)
-}
-
-// Prompt is the ids of a text that begins a document.
-func (m *Model) Prompt(text string) []int32 {
-	var ids []int32
-	if bos, ok := m.Tokenizer.BOS(); ok {
-		ids = append(ids, bos)
-	}
-	return m.Tokenizer.AppendEncode(ids, []byte(text))
 }
 
 // shortest is the length of the smallest program.

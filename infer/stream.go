@@ -4,22 +4,22 @@ import (
 	"io"
 	"unicode/utf8"
 
-	"mobilellm/data"
+	"mobilellm/tokenizer"
 )
 
 // Stream writes tokens as text. A character may be spread over several tokens, so
 // what is not whole yet waits; bytes that are no UTF-8 are written as U+FFFD.
 type Stream struct {
 	w   io.Writer
-	dec data.Decoder
+	dec tokenizer.Decoder
 	err error
 }
 
 // NewStream writes the text of tok's tokens to w. The text goes on from the tokens
 // before, which are not written: a tokenizer may treat a text's beginning
 // differently.
-func NewStream(w io.Writer, tok data.Tokenizer, before ...int32) *Stream {
-	s := &Stream{w: w, dec: data.NewDecoder(tok)}
+func NewStream(w io.Writer, tok *tokenizer.Tokenizer, before ...int32) *Stream {
+	s := &Stream{w: w, dec: tok.NewDecoder()}
 	for _, id := range before {
 		s.dec.Append(nil, id)
 	}

@@ -89,14 +89,14 @@ func TestDocumentMask(t *testing.T) {
 	}
 }
 
-// separately adds up the losses of a row's documents, which end in the separator.
+// separately adds up the losses of a row's documents, which the separator opens.
 func separately(t *testing.T, c RunConfig, w *engine.Weights, dev engine.Device, b *data.Batch, row int) (sum float64, n int) {
 	t.Helper()
 	const eos = 256
 	c.Data.DocumentMask = false
 	for from, end := row*b.Seq, (row+1)*b.Seq; from < end; n++ {
 		to := from + 1
-		for to < end && b.Inputs[to-1] != eos {
+		for to < end && b.Inputs[to] != eos {
 			to++
 		}
 		c.Data.Seq = to - from

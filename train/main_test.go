@@ -107,3 +107,16 @@ func checkError(t *testing.T, err error, want ...string) {
 		}
 	}
 }
+
+// skipWithoutBF16 leaves out what needs bf16 matmuls in hardware.
+func skipWithoutBF16(t *testing.T) {
+	t.Helper()
+	dev, err := OpenDevice("cpu", 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	if !dev.BF16() {
+		t.Skip("this processor, or this build, has no bf16 matmuls")
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/engine"
+	"mobilellm/tokenizer"
 )
 
 // RunFolder is the folder of the run that a checkpoint belongs to.
@@ -189,15 +190,15 @@ func (r *run) recordedChoice() (*Choice, error) {
 
 // givenTokenizer is the one that a checkpoint brings, nil where data.tokenizer
 // says which.
-func (r *run) givenTokenizer() (data.Tokenizer, error) {
+func (r *run) givenTokenizer() (*tokenizer.Tokenizer, error) {
 	switch {
 	case r.from != nil:
-		return data.LoadTokenizer(r.from.Path)
+		return r.from.Model.Tokenizer()
 	case r.o.Init == "" || r.c.Data.Tokenizer != data.TokenizerTrain:
 		return r.tokenizerOfTeacher(), nil
 	}
 	// Weights mean nothing with other ids than those they were trained with.
-	tok, err := data.LoadTokenizer(r.o.Init)
+	tok, err := r.initial.Tokenizer()
 	if errors.Is(err, os.ErrNotExist) {
 		r.o.Progress.Note("%s has no tokenizer: one is trained, and what the model knows of its ids is lost", r.o.Init)
 		return nil, nil

@@ -40,6 +40,9 @@ func TestResumeIsExact(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			c := tiny(t)
 			test.change(&c)
+			if c.Train.Precision.Value == engine.PrecisionBF16 && !c.Train.Precision.Auto {
+				skipWithoutBF16(t)
+			}
 			whole, _ := train(t, c, Options{})
 
 			ctx, cancel := context.WithCancel(context.Background())

@@ -16,6 +16,7 @@ import (
 	"mobilellm/data/topk"
 	"mobilellm/engine"
 	"mobilellm/optim"
+	"mobilellm/tokenizer"
 )
 
 // CheckpointsDir is the folder of checkpoints within a run's.
@@ -83,7 +84,7 @@ type run struct {
 	peak     float64 // FLOP/s
 	flops    int64   // of a token, a teacher's with them
 
-	teacherTokenizer data.Tokenizer
+	teacherTokenizer *tokenizer.Tokenizer
 	teacherSum       string // checksum of the teacher's model, empty without
 
 	metrics *metrics

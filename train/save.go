@@ -6,6 +6,7 @@ import (
 
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/tokenizer"
 )
 
 // save writes a checkpoint of the last update and removes old ones.
@@ -58,14 +59,8 @@ func (r *run) mark(h HeldoutRecord) error {
 }
 
 func (r *run) meta() checkpoint.Meta {
-	m := checkpoint.Meta{BOS: -1, EOS: -1, DType: safetensors.F32}
-	if id, ok := r.text.Tokenizer.BOS(); ok {
-		m.BOS = int(id)
-	}
-	if id, ok := r.text.Tokenizer.EOS(); ok {
-		m.EOS = int(id)
-	}
-	return m
+	s := r.text.Tokenizer.Special()
+	return checkpoint.Meta{Tokens: tokenizer.ModelTokens{BOS: s.BOS, EOS: s.EOS, PAD: s.PAD}, DType: safetensors.F32}
 }
 
 // weightTensors are the weights in float32, which a resumed run needs to the bit:

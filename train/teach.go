@@ -9,6 +9,7 @@ import (
 	"mobilellm/data"
 	"mobilellm/data/topk"
 	"mobilellm/engine"
+	"mobilellm/tokenizer"
 )
 
 // TeachOptions say what a teacher stores of a text.
@@ -73,7 +74,7 @@ func Teach(ctx context.Context, o TeachOptions) (_ *Taught, err error) {
 }
 
 // open checks everything that can be told before the text is read.
-func (o *TeachOptions) open() (_ *checkpoint.Model, _ data.Tokenizer, meta topk.Meta, err error) {
+func (o *TeachOptions) open() (_ *checkpoint.Model, _ *tokenizer.Tokenizer, meta topk.Meta, err error) {
 	if err := errors.Join(atLeast("k", o.K, 1), atLeast("seq", o.Seq, 1), atLeast("rows", o.Rows, 0)); err != nil {
 		return nil, nil, meta, err
 	}
@@ -93,7 +94,7 @@ func (o *TeachOptions) open() (_ *checkpoint.Model, _ data.Tokenizer, meta topk.
 	if o.Seq > c.Context {
 		return nil, nil, meta, fmt.Errorf("teacher %s has a context of %d tokens, fewer than a window of %d\nhint: --seq %d", o.Teacher, c.Context, o.Seq, c.Context)
 	}
-	tok, err := data.LoadTokenizer(o.Teacher)
+	tok, err := model.Tokenizer()
 	if err != nil {
 		return nil, nil, meta, fmt.Errorf("teacher %s: %w\nhint: the folder must hold the tokenizer that the teacher was trained with", o.Teacher, err)
 	}

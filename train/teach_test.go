@@ -14,6 +14,7 @@ import (
 	"mobilellm/data"
 	"mobilellm/data/shard"
 	"mobilellm/data/topk"
+	"mobilellm/tokenizer"
 )
 
 // tokenShards writes c's text as two shards of byte tokens and returns their
@@ -21,8 +22,8 @@ import (
 func tokenShards(t *testing.T, c RunConfig) string {
 	t.Helper()
 	raw := file(t, c.Data.Train[0].Path)
-	tok := data.Bytes()
-	eos, _ := tok.EOS()
+	tok := tokenizer.Bytes()
+	eos, _ := tok.Special().End()
 	dir := t.TempDir()
 	for i, part := range []string{raw[:len(raw)/3], raw[len(raw)/3:]} {
 		path := filepath.Join(dir, []string{"tokens-00000.tok", "tokens-00001.tok"}[i])

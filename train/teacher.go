@@ -13,6 +13,7 @@ import (
 	"mobilellm/data"
 	"mobilellm/engine"
 	"mobilellm/engine/op"
+	"mobilellm/tokenizer"
 )
 
 // teacher is the model that a run learns from at every step. Its weights have no
@@ -230,7 +231,7 @@ func (r *run) openTeacherModel() error {
 	if r.taught, err = checkpoint.ReadModel(dir); err != nil {
 		return fmt.Errorf("distil.teacher: %w", err)
 	}
-	r.teacherTokenizer, err = data.LoadTokenizer(dir)
+	r.teacherTokenizer, err = r.taught.Tokenizer()
 	if err != nil {
 		return fmt.Errorf("distil.teacher (%s): %w\nhint: the folder must hold the tokenizer that the teacher was trained with", dir, err)
 	}
@@ -310,7 +311,7 @@ func (r *run) makeLesson() error {
 
 // tokenizerOfTeacher is the teacher's where data.tokenizer would learn one: no
 // other could be used.
-func (r *run) tokenizerOfTeacher() data.Tokenizer {
+func (r *run) tokenizerOfTeacher() *tokenizer.Tokenizer {
 	if r.teacherTokenizer == nil || r.c.Data.Tokenizer != data.TokenizerTrain {
 		return nil
 	}

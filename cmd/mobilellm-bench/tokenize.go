@@ -14,6 +14,7 @@ import (
 
 	"mobilellm/data"
 	"mobilellm/internal/cli"
+	"mobilellm/tokenizer"
 )
 
 // encoding is what tokenize measured, seconds of one processor.
@@ -30,7 +31,7 @@ type encoding struct {
 }
 
 func tokenizeCommand() *cobra.Command {
-	var tokenizer, text string
+	var path, text string
 	var repeats int
 	var asJSON bool
 	c := &cobra.Command{
@@ -43,14 +44,14 @@ words that came before are remembered.`,
 		Args:    cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			switch {
-			case tokenizer == "":
+			case path == "":
 				return cli.Usagef("--tokenizer is missing")
 			case text == "":
 				return cli.Usagef("--text is missing")
 			case repeats < 1:
 				return cli.Usagef("--repeats (%d) must be positive", repeats)
 			}
-			e, err := measureEncoding(tokenizer, text, repeats)
+			e, err := measureEncoding(path, text, repeats)
 			if err != nil {
 				return err
 			}
@@ -61,14 +62,14 @@ words that came before are remembered.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&tokenizer, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
+	f.StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
 	f.StringVar(&text, "text", "", "text whose lines are encoded")
 	f.IntVar(&repeats, "repeats", 5, "passes to measure after the first")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }
 
-func measureEncoding(tokenizer, text string, repeats int) (*encoding, error) {
+func measureEncoding(path, text string, repeats int) (*encoding, error) {
 	raw, err := os.ReadFile(text)
 	if err != nil {
 		return nil, err
@@ -77,11 +78,11 @@ func measureEncoding(tokenizer, text string, repeats int) (*encoding, error) {
 		return nil, fmt.Errorf("%s is empty", text)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	e := &encoding{Tokenizer: tokenizer, Text: text, Bytes: len(raw)}
+	e := &encoding{Tokenizer: path, Text: text, Bytes: len(raw)}
 	begun := time.Now()
-	tok := data.Bytes()
-	if tokenizer != data.TokenizerBytes {
-		if tok, err = data.LoadTokenizer(tokenizer); err != nil {
+	tok := tokenizer.Bytes()
+	if path != data.TokenizerBytes {
+		if tok, err = tokenizer.Load(path); err != nil {
 			return nil, err
 		}
 	}

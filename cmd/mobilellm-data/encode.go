@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mobilellm/data"
 	"mobilellm/internal/cli"
+	"mobilellm/tokenizer"
 )
 
 func newEncode() *cobra.Command {
@@ -41,7 +41,7 @@ spm_encode --output_format=id does.`,
 	return c
 }
 
-func encodeWhole(tok data.Tokenizer, in io.Reader, out *bufio.Writer) error {
+func encodeWhole(tok *tokenizer.Tokenizer, in io.Reader, out *bufio.Writer) error {
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return fmt.Errorf("standard input: %w", err)
@@ -49,7 +49,7 @@ func encodeWhole(tok data.Tokenizer, in io.Reader, out *bufio.Writer) error {
 	return writeIDs(out, tok.Encode(text))
 }
 
-func encodeLines(tok data.Tokenizer, in io.Reader, out *bufio.Writer) error {
+func encodeLines(tok *tokenizer.Tokenizer, in io.Reader, out *bufio.Writer) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	var ids []int32
 	for {
@@ -63,7 +63,7 @@ func encodeLines(tok data.Tokenizer, in io.Reader, out *bufio.Writer) error {
 		if line[len(line)-1] == '\n' {
 			line = line[:len(line)-1]
 		}
-		ids = tok.AppendEncode(ids[:0], line)
+		ids = tok.AppendPart(ids[:0], line, tokenizer.Part{First: true, Last: true})
 		if err := writeIDs(out, ids); err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func newDecode() *cobra.Command {
 	return c
 }
 
-func decodeLines(tok data.Tokenizer, in io.Reader, out *bufio.Writer, whole bool) error {
+func decodeLines(tok *tokenizer.Tokenizer, in io.Reader, out *bufio.Writer, whole bool) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	var all []int32
 	for number := 1; ; number++ {

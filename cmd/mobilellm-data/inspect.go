@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mobilellm/data"
 	"mobilellm/data/prepare"
 	"mobilellm/data/shard"
 	"mobilellm/internal/cli"
+	"mobilellm/tokenizer"
 )
 
 func newInspect() *cobra.Command {
@@ -149,13 +149,13 @@ func closeShards(shards []*shard.Shard) {
 
 // shardTokenizer is the one named or the one beside the shards; nil where
 // there is none.
-func shardTokenizer(name string, shards []*shard.Shard) (data.Tokenizer, error) {
-	var tok data.Tokenizer
+func shardTokenizer(name string, shards []*shard.Shard) (*tokenizer.Tokenizer, error) {
+	var tok *tokenizer.Tokenizer
 	var err error
 	if name != "" {
 		tok, err = openTokenizer(name)
 	} else if dir := filepath.Dir(shards[0].Path); hasTokenizer(dir) {
-		tok, err = data.LoadTokenizer(dir)
+		tok, err = tokenizer.Load(dir)
 	}
 	if err != nil || tok == nil {
 		return nil, err
@@ -215,7 +215,7 @@ type sample struct {
 
 const sampleTokens = 40
 
-func summarize(shards []*shard.Shard, tok data.Tokenizer, samples int) *summary {
+func summarize(shards []*shard.Shard, tok *tokenizer.Tokenizer, samples int) *summary {
 	first := shards[0]
 	s := &summary{Shards: len(shards), Vocab: first.Vocab, Tokenizer: first.Tokenizer, BytesPerToken: first.Width, BOS: first.BOS, EOS: first.EOS, Samples: []sample{}}
 	used := make([]bool, first.Vocab)
@@ -269,7 +269,7 @@ func summarize(shards []*shard.Shard, tok data.Tokenizer, samples int) *summary 
 	return s
 }
 
-func showDocument(in *shard.Shard, number int64, tok data.Tokenizer) sample {
+func showDocument(in *shard.Shard, number int64, tok *tokenizer.Tokenizer) sample {
 	from, to := in.Document(number)
 	ids := make([]int32, min(to-from, sampleTokens))
 	in.Read(ids, from)

@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			e.Setenv("MODEL", filepath.Join(root, "data", "testdata", "huggingface", "qwen"))
+			e.Setenv("MODEL", filepath.Join(root, "tokenizer", "huggingface", "testdata", "huggingface", "qwen"))
 			var table, packed bytes.Buffer
 			if err := parquet.Write(&table, []struct {
 				Text string `parquet:"content"`
@@ -43,7 +43,7 @@ func TestScripts(t *testing.T) {
 			z.Close()
 			for name, content := range map[string][]byte{
 				"table.parquet": table.Bytes(), "cut.txt.gz": packed.Bytes()[:packed.Len()/2], "broken.txt": []byte("broken \xff text"),
-				"spiece.model": gunzip(e, filepath.Join(root, "data", "sentencepiece", "testdata", "trained.model.gz")),
+				"spiece.model": gunzip(e, filepath.Join(root, "tokenizer", "sentencepiece", "testdata", "trained.model.gz")),
 			} {
 				if err := os.WriteFile(filepath.Join(e.WorkDir, name), content, 0o644); err != nil {
 					return err
@@ -165,7 +165,7 @@ func TestMemory(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "in.txt"), []byte(strings.Repeat(line, 64<<20/len(line))), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(program, "tokenize", "--tokenizer", "../../data/testdata/huggingface/qwen", "--out", filepath.Join(dir, "out"), filepath.Join(dir, "in.txt"))
+	c := exec.Command(program, "tokenize", "--tokenizer", "../../tokenizer/huggingface/testdata/huggingface/qwen", "--out", filepath.Join(dir, "out"), filepath.Join(dir, "in.txt"))
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -15,6 +15,7 @@ import (
 	"mobilellm/data/prepare"
 	"mobilellm/data/shard"
 	"mobilellm/internal/cli"
+	"mobilellm/tokenizer"
 )
 
 // tokenizeFlags are the command line of tokenize.
@@ -24,7 +25,8 @@ type tokenizeFlags struct {
 	kind      string
 	split     string
 	separator string
-	bos       bool
+	start     string
+	bos       bool // as --document-start bos was said at first
 	tasksDir  string
 
 	json bool
@@ -58,7 +60,12 @@ func newTokenize() *cobra.Command {
 	l.BoolVar(&f.options.TokenIDs, "token-ids", false, "JSON lines hold lists of ids, as the official code's")
 	l.StringVar(&f.split, "split", "file", "a plain text's documents: file, line or paragraph")
 	l.StringVar(&f.separator, "separator", "eos", "token behind each document: eos, none, or a token such as </s>")
+	l.StringVar(&f.start, "document-start", string(data.StartAuto), "what opens each document: bos, eos (the separator), or auto, which takes BOS where the tokenizer has one of its own")
 	l.BoolVar(&f.bos, "bos", false, "BOS before each document")
+	if err := l.MarkDeprecated("bos", "say --document-start bos"); err != nil {
+		panic("mobilellm-data: " + err.Error())
+	}
+	l.BoolVar(&f.options.ParseSpecial, "parse-special", false, "make tokens of texts of special tokens, such as <|endoftext|>; otherwise they are text")
 	l.Int64Var(&f.options.ShardTokens, "shard-tokens", prepare.DefaultShardTokens, "tokens after which a shard is ended")
 	l.BoolVar(&f.options.Dedup, "dedup", false, "leave out documents that came before: exact and near copies")
 	l.Float64Var(&f.options.NearDedup, "near", 0.8, "with --dedup: overlap of five-word runs that makes a near copy; 0 for exact copies only")
@@ -91,16 +98,8 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 	if !o.Dedup {
 		o.NearDedup = 0
 	}
-	o.BOS, o.EOS = shard.None, shard.None
-	if f.bos {
-		if o.BOS, err = specialID(tok, "bos"); err != nil {
-			return err
-		}
-	}
-	if f.separator != "none" {
-		if o.EOS, err = specialID(tok, f.separator); err != nil {
-			return err
-		}
+	if tok, err = f.separate(tok, &o); err != nil {
+		return err
 	}
 	o.Inputs, o.Stdin, o.Tokenizer = inputs, c.InOrStdin(), tok
 	bar := newProgress("tokenize")
@@ -118,6 +117,38 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 	return printManifest(c.OutOrStdout(), o.Out, manifest)
 }
 
+// separate chooses what stands before and behind each document, and returns the
+// tokenizer whose files say what opens one.
+func (f *tokenizeFlags) separate(tok *tokenizer.Tokenizer, o *prepare.Options) (*tokenizer.Tokenizer, error) {
+	if f.bos {
+		f.start = string(data.StartBOS)
+	}
+	start, err := oneOf("--document-start", f.start, data.StartAuto, data.StartBOS, data.StartEOS)
+	if err != nil {
+		return nil, err
+	}
+	o.BOS, o.EOS = shard.None, shard.None
+	if f.separator != "none" {
+		if o.EOS, err = specialID(tok, f.separator); err != nil {
+			return nil, err
+		}
+	}
+	s := tok.Special()
+	opener := o.EOS
+	switch {
+	case start == data.StartBOS && s.BOS == tokenizer.None:
+		return nil, fmt.Errorf("--document-start bos: the tokenizer has no BOS")
+	case start == data.StartEOS && o.EOS == shard.None:
+		return nil, fmt.Errorf("--document-start eos: with --separator none there is nothing between documents")
+	case start == data.StartBOS, start == data.StartAuto && s.OwnBOS():
+		opener = s.BOS
+	}
+	if opener != o.EOS {
+		o.BOS = opener
+	}
+	return tok.StartingWith(opener)
+}
+
 func printManifest(w io.Writer, dir string, m *prepare.Manifest) error {
 	r := m.Report
 	fmt.Fprintf(w, "documents  %d\n", r.Documents)
@@ -132,36 +163,26 @@ func printManifest(w io.Writer, dir string, m *prepare.Manifest) error {
 	return nil
 }
 
-func openTokenizer(path string) (data.Tokenizer, error) {
+func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	switch path {
 	case "":
 		return nil, cli.Usagef("--tokenizer is missing\nhint: name a tokenizer.model, a tokenizer.json, a folder with one, or bytes")
 	case data.TokenizerBytes:
-		return data.Bytes(), nil
+		return tokenizer.Bytes(), nil
 	}
-	return data.LoadTokenizer(path)
+	return tokenizer.Load(path)
 }
 
-// specialID finds the id of bos, eos or a token's text.
-func specialID(tok data.Tokenizer, name string) (int32, error) {
-	switch name {
-	case "bos":
-		if id, ok := tok.BOS(); ok {
-			return id, nil
-		}
-		return 0, fmt.Errorf("the tokenizer has no BOS")
-	case "eos":
-		if id, ok := tok.EOS(); ok {
+// specialID finds the id of eos or of a token's text.
+func specialID(tok *tokenizer.Tokenizer, name string) (int32, error) {
+	if name == "eos" {
+		if id, ok := tok.Special().End(); ok {
 			return id, nil
 		}
 		return 0, fmt.Errorf("the tokenizer has no EOS\nhint: name a token with --separator, or none")
 	}
-	if p, ok := tok.(*data.Pieces); ok {
-		if id, ok := p.Model().ID(name); ok {
-			return id, nil
-		}
-	} else if ids := tok.Encode([]byte(name)); len(ids) == 1 {
-		return ids[0], nil
+	if id, ok := tok.ID(name); ok {
+		return id, nil
 	}
 	return 0, fmt.Errorf("the tokenizer has no token %q", name)
 }

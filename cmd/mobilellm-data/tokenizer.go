@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mobilellm/data"
 	"mobilellm/data/ingest"
 	"mobilellm/data/prepare"
 	"mobilellm/internal/cli"
+	"mobilellm/tokenizer"
 )
 
 func newTokenizer() *cobra.Command {
@@ -64,7 +64,11 @@ tokenize. The same text and --vocab give the same bytes.`,
 			if report.Skipped > 0 {
 				fmt.Fprintf(os.Stderr, "mobilellm-data: %d documents cannot be read and were left out\n", report.Skipped)
 			}
-			print := data.NewPieces(model).Fingerprint()
+			tok, err := tokenizer.FromModel(model)
+			if err != nil {
+				return err
+			}
+			print := tok.Fingerprint()
 			if asJSON {
 				return cli.PrintJSON(c.OutOrStdout(), map[string]any{
 					"file": out, "vocab": report.Vocab, "characters": report.Characters, "words": report.Words,

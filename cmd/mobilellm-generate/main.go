@@ -74,7 +74,7 @@ func (f *flags) generate(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	prompt := m.Prompt(f.prompt)
+	prompt := m.Tokenizer.Prompt(f.prompt)
 	if len(prompt) == 0 {
 		return errors.Join(cli.Usagef("--prompt is empty, and the tokenizer has no token to begin with"), m.Close())
 	}

@@ -10,8 +10,8 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
-	"mobilellm/data"
 	"mobilellm/internal/cli/clitest"
+	"mobilellm/tokenizer"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-generate": main}) }
@@ -39,6 +39,6 @@ func saveModel(dir string) error {
 		weights = append(weights, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: values})
 	}
 	return checkpoint.SaveModel(dir, checkpoint.Contents{
-		Config: c, Meta: checkpoint.Meta{BOS: 256, EOS: 256}, Weights: weights, Tokenizer: data.Bytes().Save,
+		Config: c, Meta: checkpoint.Meta{Tokens: tokenizer.ModelTokens{BOS: 256, EOS: []int32{256}, PAD: -1}}, Weights: weights, Tokenizer: tokenizer.Bytes().Save,
 	})
 }

@@ -33,7 +33,7 @@ func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint
 		return err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	prompt := m.Prompt(samplePrompt(config))
+	prompt := m.Tokenizer.Prompt(samplePrompt(config))
 	if len(prompt) == 0 {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 	"mobilellm/data"
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
+	"mobilellm/tokenizer"
 )
 
 // Stdin is the input that stands for standard input.
@@ -22,7 +23,7 @@ type Options struct {
 	Inputs    []string  // files, folders, globs, or Stdin
 	Stdin     io.Reader // what Stdin reads
 	Out       string    // folder of the shards
-	Tokenizer data.Tokenizer
+	Tokenizer *tokenizer.Tokenizer
 
 	Kind     ingest.Kind  // of all inputs; Auto goes by the name
 	Split    ingest.Split // of plain text into documents
@@ -30,7 +31,11 @@ type Options struct {
 	Column   string       // of parquet files
 	TokenIDs bool         // Field holds ids, as the official code's token_ids
 
-	BOS, EOS int32 // ids before and behind each document, shard.None for none
+	// BOS and EOS are the ids before and behind each document, shard.None for none.
+	// Without BOS an EOS opens documents, and stands before the first one too.
+	BOS, EOS int32
+	// ParseSpecial makes tokens of the texts of special tokens.
+	ParseSpecial bool
 
 	ShardTokens   int64    // a shard is ended by the document that reaches so many
 	SkipBadFiles  bool     // list a file that breaks off and go on
@@ -141,6 +146,8 @@ func (o *Options) settings(inputs []input) (string, error) {
 		Field, Column string
 		TokenIDs      bool
 		BOS, EOS      int32
+		OpensFirst    bool // the EOS before the first document, which older folders lack
+		ParseSpecial  bool
 		ShardTokens   int64
 		SkipBadFiles  bool
 		Dedup         bool
@@ -148,7 +155,7 @@ func (o *Options) settings(inputs []input) (string, error) {
 		Decontaminate []string
 	}{
 		inputs, o.Tokenizer.Fingerprint(), o.Kind, o.Split, o.Field, o.Column, o.TokenIDs,
-		o.BOS, o.EOS, o.ShardTokens, o.SkipBadFiles, o.Dedup, o.NearDedup, o.Decontaminate,
+		o.BOS, o.EOS, true, o.ParseSpecial, o.ShardTokens, o.SkipBadFiles, o.Dedup, o.NearDedup, o.Decontaminate,
 	})
 	if err != nil {
 		return "", err

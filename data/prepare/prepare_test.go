@@ -18,9 +18,9 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"go.uber.org/goleak"
 
-	"mobilellm/data"
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
+	"mobilellm/tokenizer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +54,7 @@ func zstandard(text []byte) []byte {
 var bzipped = []byte("\x42\x5a\x68\x39\x31\x41\x59\x26\x53\x59\xdd\xf0\x7a\x02\x00\x00\x07\x59\x80\x00\x10\x40\x00\x10\x00\x3e\x68\x44\x90\x20\x00\x22\x08\xc9\xa6\x0d\x0a\x60\x00\x39\xf7\xa2\x6f\x45\x58\x18\x31\x20\x68\xbb\x92\x29\xc2\x84\x86\xef\x83\xd0\x10")
 
 func options(out string, inputs ...string) Options {
-	return Options{Inputs: inputs, Out: out, Tokenizer: data.Bytes(), BOS: shard.None, EOS: 256, Workers: 2}
+	return Options{Inputs: inputs, Out: out, Tokenizer: tokenizer.Bytes(), BOS: shard.None, EOS: 256, Workers: 2}
 }
 
 // documents decodes all shards of a folder.
@@ -77,7 +77,12 @@ func documents(t *testing.T, dir string, m *Manifest) []string {
 			if ids[len(ids)-1] != 256 {
 				t.Errorf("document %d ends with %d", i, ids[len(ids)-1])
 			}
-			all = append(all, string(data.Bytes().Decode(ids[:len(ids)-1])))
+			if opened := ids[0] == 256; opened != (len(all) == 0) {
+				t.Errorf("document %d begins with %d", i, ids[0]) // an EOS only before the first of all
+			} else if opened {
+				ids = ids[1:]
+			}
+			all = append(all, string(tokenizer.Bytes().Decode(ids[:len(ids)-1])))
 		}
 	}
 	return all

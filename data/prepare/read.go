@@ -6,7 +6,6 @@ import (
 	"io"
 	"sync/atomic"
 
-	"mobilellm/data"
 	"mobilellm/data/ingest"
 )
 
@@ -102,7 +101,7 @@ func (s *source) file(number int, yield func(item) bool) error {
 }
 
 func (s *source) open(path string) (ingest.Reader, error) {
-	o := ingest.Options{Kind: s.Kind, Split: s.Split, Column: s.Column, Cut: data.Cutter(s.Tokenizer), Read: &s.read}
+	o := ingest.Options{Kind: s.Kind, Split: s.Split, Column: s.Column, Cut: s.Tokenizer.Cut, Read: &s.read}
 	if s.filtering() {
 		o.PartSize = wholeText
 	}

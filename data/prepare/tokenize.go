@@ -220,8 +220,8 @@ func (p *pipeline) write(it *item) error {
 			return err
 		}
 	}
-	if it.First && p.BOS != shard.None {
-		if err := p.writer.Append([]int32{p.BOS}); err != nil {
+	if it.First {
+		if err := p.writer.Append(p.opening()); err != nil {
 			return err
 		}
 	}
@@ -245,6 +245,18 @@ func (p *pipeline) write(it *item) error {
 	report.TextBytes += p.textSize
 	report.Tokens += p.writer.Tokens() - before
 	p.begun = false
+	return nil
+}
+
+// opening is what stands before a document: nothing where the EOS of the one before
+// opens it.
+func (p *pipeline) opening() []int32 {
+	switch {
+	case p.BOS != shard.None:
+		return []int32{p.BOS}
+	case p.EOS != shard.None && p.manifest.Report.Documents == 0:
+		return []int32{p.EOS}
+	}
 	return nil
 }
 

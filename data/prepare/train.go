@@ -7,9 +7,9 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	"mobilellm/data"
 	"mobilellm/data/ingest"
-	"mobilellm/data/sentencepiece"
+	"mobilellm/tokenizer"
+	"mobilellm/tokenizer/sentencepiece"
 )
 
 // TrainOptions say from what text to learn a SentencePiece vocabulary.
@@ -68,7 +68,7 @@ func (o *TrainOptions) count(ctx context.Context, inputs []input, total int64, r
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	// The byte tokenizer's texts may be cut at lines, where no word reaches over.
-	s := &source{inputs: inputs, Options: &Options{Kind: o.Kind, Column: o.Column, Tokenizer: data.Bytes(), SkipBadFiles: false}}
+	s := &source{inputs: inputs, Options: &Options{Kind: o.Kind, Column: o.Column, Tokenizer: tokenizer.Bytes(), SkipBadFiles: false}}
 	work := make(chan *batch, o.Workers)
 	var group sync.WaitGroup
 	group.Go(func() {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"mobilellm/data"
 	"mobilellm/data/dedup"
 	"mobilellm/data/ingest"
+	"mobilellm/tokenizer"
 )
 
 // Reasons for which documents are left out.
@@ -72,7 +72,8 @@ func (p *pipeline) judge(it *item) {
 		it.signature, _ = dedup.Sign(text)
 	}
 	if !it.replayed {
-		it.ids = data.AppendPart(p.Tokenizer, make([]int32, 0, len(text)/3+8), text, it.First, it.Last)
+		part := tokenizer.Part{First: it.First, Last: it.Last, Ordinary: !p.ParseSpecial}
+		it.ids = p.Tokenizer.AppendPart(make([]int32, 0, len(text)/3+8), text, part)
 	}
 	if whole || !p.Dedup {
 		it.Text = nil

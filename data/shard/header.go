@@ -42,6 +42,15 @@ type Info struct {
 	Sum       string // SHA-256 in hex
 }
 
+// Start is the id that opens documents: the one before each, or else the one behind
+// the document before it.
+func (m *Meta) Start() int32 {
+	if m.BOS != None {
+		return m.BOS
+	}
+	return m.EOS
+}
+
 // WidthFor is the bytes a token of a vocabulary takes.
 func WidthFor(vocab int) int {
 	if vocab <= 1<<16 {

@@ -35,6 +35,15 @@ func Open(path string) (*Shard, error) {
 	return s, nil
 }
 
+// Stat reads a shard's header and holds it to the file's size.
+func Stat(path string) (Info, error) {
+	s, err := Open(path)
+	if err != nil {
+		return Info{}, err
+	}
+	return s.Info, s.Close()
+}
+
 func (s *Shard) parse() error {
 	var err error
 	if s.Info, err = parseHeader(s.file, int64(len(s.file))); err != nil {

@@ -14,7 +14,8 @@ type product interface {
 	Run(worker int, a, b, c, scratch unsafe.Pointer)
 }
 
-var errNoBF16 = errors.New("bf16 products need oneDNN (Debian: apt-get install libdnnl2)")
+// errNoBF16 is of a bf16 matmul on a processor, or in a build, that has none.
+var errNoBF16 = errors.New("bf16 matmuls need a build with cgo and a processor with AVX-512's bf16 (avx512_bf16 in /proc/cpuinfo)\nhint: --set train.precision=float32")
 
 func (d *Device) product(desc onednn.Desc) (product, error) {
 	if d.products {

@@ -103,9 +103,11 @@ func Read(path, tokenizer string) (*export.Model, error) {
 	if tokenizer == "" {
 		return m, nil
 	}
-	if m.Vocabulary, err = llama2c.ReadTokenizer(tokenizer, m.Config.VocabSize); err != nil {
+	v, err := llama2c.ReadTokenizer(tokenizer, m.Config.VocabSize)
+	if err != nil {
 		return nil, err
 	}
+	m.SetVocabulary(v)
 	return m, m.Check()
 }
 

@@ -66,7 +66,7 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	if m.Config.RoPEScaling.Type == arch.DynamicRoPE && o.Format != HF {
 		notes = append(notes, fmt.Sprintf("dynamic rotary embeddings are kept as they are within the context of %d tokens; %s has no place for what they do beyond", m.Config.Context, o.Format))
 	}
-	if m.Vocabulary == nil {
+	if m.OpenTokenizer == nil {
 		notes = append(notes, "the model came without a tokenizer, and so it goes")
 	}
 	paths = []string{o.Out}
@@ -121,15 +121,19 @@ func writeONNX(path string, m *export.Model, dtype safetensors.DType) (paths []s
 // writeTokenizer puts a tokenizer.bin beside a llama2.c file where it can hold
 // the vocabulary.
 func writeTokenizer(out string, m *export.Model, paths, notes []string) ([]string, []string, error) {
-	if m.Vocabulary == nil {
-		return paths, notes, nil
-	}
+	v, err := m.Vocabulary()
 	var raw strings.Builder
-	if err := llama2c.WriteTokenizer(&raw, m.Vocabulary, m.Config.VocabSize); err != nil {
+	switch {
+	case v == nil && err == nil:
+		return paths, notes, nil
+	case err == nil:
+		err = llama2c.WriteTokenizer(&raw, v, m.Config.VocabSize)
+	}
+	if err != nil {
 		return paths, append(notes, "no tokenizer is written: "+err.Error()), nil
 	}
 	path := tokenizerPath(out)
-	err := whole(path, func(w io.Writer) error { _, err := io.WriteString(w, raw.String()); return err })
+	err = whole(path, func(w io.Writer) error { _, err := io.WriteString(w, raw.String()); return err })
 	return append(paths, path), notes, err
 }
 

@@ -7,8 +7,8 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
-	"mobilellm/data/vocab"
 	"mobilellm/export"
+	"mobilellm/tokenizer"
 )
 
 // Config is a model of two layers with grouped queries and a tied head.
@@ -21,9 +21,10 @@ func Config() arch.Config {
 // Model fills a model with numbers that depend on the seed alone.
 func Model(c arch.Config, seed uint64) *export.Model {
 	m := &export.Model{
-		Config: c.Resolved(), Meta: checkpoint.Meta{BOS: 1, EOS: 2, DType: safetensors.F32},
-		Weights: map[string][]float32{}, Vocabulary: Vocabulary(),
+		Config: c.Resolved(), Meta: checkpoint.Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}, DType: safetensors.F32},
+		Weights: map[string][]float32{},
 	}
+	m.SetVocabulary(Vocabulary())
 	r := rand.New(rand.NewPCG(seed, 1))
 	for _, p := range m.Config.Parameters() {
 		x := make([]float32, p.Size())
@@ -39,17 +40,17 @@ func Model(c arch.Config, seed uint64) *export.Model {
 }
 
 // Vocabulary is SentencePiece's bytes and a few pieces.
-func Vocabulary() *vocab.Vocabulary {
-	v := &vocab.Vocabulary{Kind: vocab.SentencePiece, Unknown: 0, BOS: 1, EOS: 2, AddPrefix: true}
-	v.Tokens = []vocab.Token{
-		{Text: "<unk>", Type: vocab.Unknown}, {Text: "<s>", Type: vocab.Control}, {Text: "</s>", Type: vocab.Control},
+func Vocabulary() *tokenizer.Vocabulary {
+	v := &tokenizer.Vocabulary{Kind: tokenizer.SentencePiece, Special: tokenizer.Special{BOS: 1, EOS: []int32{2}, PAD: tokenizer.None, Start: 1}, AddPrefix: true}
+	v.Tokens = []tokenizer.Token{
+		{Text: "<unk>", Type: tokenizer.Unknown}, {Text: "<s>", Type: tokenizer.Control}, {Text: "</s>", Type: tokenizer.Control},
 	}
 	const digits = "0123456789ABCDEF"
 	for b := range 256 {
-		v.Tokens = append(v.Tokens, vocab.Token{Text: "<0x" + string([]byte{digits[b>>4], digits[b&15]}) + ">", Type: vocab.Byte})
+		v.Tokens = append(v.Tokens, tokenizer.Token{Text: "<0x" + string([]byte{digits[b>>4], digits[b&15]}) + ">", Type: tokenizer.Byte})
 	}
 	for i, text := range []string{"\u2581t", "he", "\u2581the", "in", "th", "er", "\u2581", "e", "t", "a", "h", "i", "n", "r", "é"} {
-		v.Tokens = append(v.Tokens, vocab.Token{Text: text, Score: -float32(i), Type: vocab.Normal})
+		v.Tokens = append(v.Tokens, tokenizer.Token{Text: text, Score: -float32(i), Type: tokenizer.Normal})
 	}
 	return v
 }

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"mobilellm/arch"
-	"mobilellm/data/vocab"
 	"mobilellm/export"
 	"mobilellm/export/exporttest"
+	"mobilellm/tokenizer"
 )
 
 func written(t testing.TB, m *export.Model, typ Type) []byte {
@@ -67,8 +67,12 @@ func TestRoundTrip(t *testing.T) {
 		if !reflect.DeepEqual(got.Weights, m.Weights) {
 			t.Errorf("%s: weights differ", tt.name)
 		}
-		if !slices.Equal(got.Vocabulary.Tokens, m.Vocabulary.Tokens) || got.Meta.BOS != 1 || got.Meta.EOS != 2 {
-			t.Errorf("%s: the vocabulary came back as %v", tt.name, got.Vocabulary)
+		v, err := got.Vocabulary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := exporttest.Vocabulary(); !slices.Equal(v.Tokens, want.Tokens) || !reflect.DeepEqual(v.Special, want.Special) || !reflect.DeepEqual(got.Meta.Tokens, m.Meta.Tokens) {
+			t.Errorf("%s: the vocabulary came back as %v, %+v", tt.name, v, got.Meta)
 		}
 	}
 }
@@ -100,15 +104,22 @@ func TestTypes(t *testing.T) {
 // A byte-level vocabulary keeps its merges and the pattern of words.
 func TestByteLevel(t *testing.T) {
 	m := exporttest.Model(exporttest.Config(), 4)
-	m.Vocabulary = &vocab.Vocabulary{Kind: vocab.ByteLevel, Pattern: vocab.Llama3Pattern, BOS: 2, EOS: 2, Unknown: -1}
-	m.Vocabulary.Tokens = []vocab.Token{{Text: "a", Type: vocab.Normal}, {Text: "Ġa", Type: vocab.Normal}, {Text: "<|endoftext|>", Type: vocab.Control}}
-	m.Vocabulary.Merges = [][2]string{{"Ġ", "a"}}
+	want := &tokenizer.Vocabulary{
+		Kind: tokenizer.ByteLevel, Patterns: []string{tokenizer.WordPattern}, Unknown: tokenizer.None,
+		Special: tokenizer.Special{BOS: 2, EOS: []int32{2}, PAD: tokenizer.None, Start: 2},
+		Tokens:  []tokenizer.Token{{Text: "a", Type: tokenizer.Normal}, {Text: "Ġ", Type: tokenizer.Normal}, {Text: "<|endoftext|>", Type: tokenizer.Control}, {Text: "Ġa", Type: tokenizer.Normal}},
+		Merges:  [][2]string{{"Ġ", "a"}},
+	}
+	m.SetVocabulary(want)
 	got, err := parsed(written(t, m, F32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := got.Vocabulary
-	if !slices.Equal(v.Merges, m.Vocabulary.Merges) || v.Pattern != vocab.Llama3Pattern || !slices.Equal(v.Tokens, m.Vocabulary.Tokens) {
+	v, err := got.Vocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(v, want) {
 		t.Errorf("came back as %+v", v)
 	}
 }
@@ -191,8 +202,11 @@ func TestRefused(t *testing.T) {
 		t.Errorf("reverse: %v", err)
 	}
 	m := exporttest.Model(exporttest.Config(), 1)
-	m.Vocabulary = &vocab.Vocabulary{Kind: vocab.ByteLevel, Pattern: "x+", Merges: [][2]string{{"a", "b"}}}
-	if err := Write(&bytes.Buffer{}, m, F32); err == nil || !strings.Contains(err.Error(), `no name for the tokenizer's pattern of words "x+"`) {
+	m.SetVocabulary(&tokenizer.Vocabulary{
+		Kind: tokenizer.ByteLevel, Patterns: []string{"x+"}, Special: tokenizer.NoSpecial(), Unknown: tokenizer.None,
+		Tokens: []tokenizer.Token{{Text: "a", Type: tokenizer.Normal}, {Text: "b", Type: tokenizer.Normal}, {Text: "ab", Type: tokenizer.Normal}}, Merges: [][2]string{{"a", "b"}},
+	})
+	if err := Write(&bytes.Buffer{}, m, F32); err == nil || !strings.Contains(err.Error(), `no name for the tokenizer's words: pattern ["x+"]`) {
 		t.Errorf("pattern: %v", err)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"strconv"
 
 	"mobilellm/arch"
-	"mobilellm/checkpoint"
-	"mobilellm/export"
 )
 
 // The architecture that is written and read, and its keys.
@@ -233,13 +231,4 @@ func decimal(value any) (float64, bool) {
 	}
 	d, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
 	return d, err == nil
-}
-
-// meta is what the metadata says besides the shape.
-func meta(m *export.Model) checkpoint.Meta {
-	meta := checkpoint.Meta{BOS: -1, EOS: -1}
-	if v := m.Vocabulary; v != nil {
-		meta.BOS, meta.EOS = v.BOS, v.EOS
-	}
-	return meta
 }

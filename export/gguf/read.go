@@ -3,9 +3,12 @@ package gguf
 import (
 	"errors"
 	"fmt"
+	"sync"
 
+	"mobilellm/checkpoint"
 	"mobilellm/export"
 	"mobilellm/export/rotary"
+	"mobilellm/tokenizer"
 )
 
 // Read reads a model of the llama architecture.
@@ -52,10 +55,12 @@ func (f *File) Model() (*export.Model, error) {
 		}
 		m.Weights[p.Name] = x
 	}
-	if m.Vocabulary, err = f.vocabulary(); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.name, err)
+	m.Meta.Tokens = checkpoint.NoTokens()
+	if f.hasVocabulary() {
+		s := f.special(m.Config.VocabSize)
+		m.Meta.Tokens = tokenizer.ModelTokens{BOS: s.BOS, EOS: s.EOS, PAD: s.PAD}
+		m.OpenTokenizer = sync.OnceValues(f.tokenizer)
 	}
-	m.Meta = meta(m)
 	if err := m.Check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}

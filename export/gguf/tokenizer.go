@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"mobilellm/data/vocab"
+	"mobilellm/tokenizer"
 )
 
 const (
@@ -16,6 +16,8 @@ const (
 	keyMerges   = "tokenizer.ggml.merges"
 	keyBOS      = "tokenizer.ggml.bos_token_id"
 	keyEOS      = "tokenizer.ggml.eos_token_id"
+	keyEOT      = "tokenizer.ggml.eot_token_id"
+	keyPAD      = "tokenizer.ggml.padding_token_id"
 	keyUnknown  = "tokenizer.ggml.unknown_token_id"
 	keyAddBOS   = "tokenizer.ggml.add_bos_token"
 	keyAddEOS   = "tokenizer.ggml.add_eos_token"
@@ -24,46 +26,25 @@ const (
 	keyCharsMap = "tokenizer.ggml.precompiled_charsmap"
 )
 
-// patterns are llama.cpp's names for the patterns of words. Of the names that
-// Llama 3's pattern has, the first merges as the list of merges says; llama-bpe
-// would first look each word up whole.
-var patterns = []struct{ name, pattern string }{
-	{"smaug-bpe", vocab.Llama3Pattern},
-	{"dbrx", vocab.Llama3Pattern},
-	{"llama-bpe", vocab.Llama3Pattern},
-	{"gpt-2", vocab.GPT2Pattern},
-}
-
 // tokenizerMetadata lists a vocabulary, padded to the model's with tokens that no
 // text has.
-func tokenizerMetadata(v *vocab.Vocabulary, size int) ([]keyValue, error) {
+func tokenizerMetadata(v *tokenizer.Vocabulary, size int) ([]keyValue, error) {
 	if v == nil {
 		return []keyValue{{keyModel, "no_vocab"}}, nil
 	}
 	var list []keyValue
 	switch v.Kind {
-	case vocab.SentencePiece:
+	case tokenizer.SentencePiece:
 		list = append(list, keyValue{keyModel, "llama"}, keyValue{keyPre, "default"})
 		if len(v.CharsMap) > 0 {
 			return nil, errors.New("the tokenizer normalises text by rules, which llama.cpp does not apply to this kind")
 		}
-	case vocab.ByteLevel:
-		name := ""
-		if v.Pattern == "" {
-			if len(v.Merges) > 0 {
-				return nil, errors.New("the tokenizer merges bytes over words' ends, which GGUF has no name for")
-			}
-			name = "gpt-2" // without merges words do not matter
+	case tokenizer.ByteLevel:
+		pre, err := preOf(v)
+		if err != nil {
+			return nil, err
 		}
-		for _, p := range patterns {
-			if p.pattern == v.Pattern && name == "" {
-				name = p.name
-			}
-		}
-		if name == "" {
-			return nil, fmt.Errorf("GGUF has no name for the tokenizer's pattern of words %q", v.Pattern)
-		}
-		list = append(list, keyValue{keyModel, "gpt2"}, keyValue{keyPre, name})
+		list = append(list, keyValue{keyModel, "gpt2"}, keyValue{keyPre, pre})
 	default:
 		panic(fmt.Sprintf("gguf: vocabulary of kind %d", v.Kind))
 	}
@@ -73,11 +54,11 @@ func tokenizerMetadata(v *vocab.Vocabulary, size int) ([]keyValue, error) {
 			t := v.Tokens[id]
 			texts[id], scores[id], types[id] = t.Text, t.Score, int32(t.Type)
 		} else {
-			texts[id], types[id] = fmt.Sprintf("[PAD%d]", id), int32(vocab.Unused)
+			texts[id], types[id] = fmt.Sprintf("[PAD%d]", id), int32(tokenizer.Unused)
 		}
 	}
 	list = append(list, keyValue{keyTokens, texts}, keyValue{keyTypes, types})
-	if v.Kind == vocab.SentencePiece {
+	if v.Kind == tokenizer.SentencePiece {
 		list = append(list, keyValue{keyScores, scores},
 			keyValue{keyAddSpace, v.AddPrefix}, keyValue{keyBlanks, v.RemoveExtraBlanks})
 	} else {
@@ -87,28 +68,62 @@ func tokenizerMetadata(v *vocab.Vocabulary, size int) ([]keyValue, error) {
 		}
 		list = append(list, keyValue{keyMerges, merges})
 	}
-	for _, id := range []struct {
-		key   string
-		value int
-	}{{keyBOS, v.BOS}, {keyEOS, v.EOS}, {keyUnknown, v.Unknown}} {
-		if id.value >= 0 {
-			list = append(list, keyValue{id.key, uint32(id.value)})
-		}
-	}
-	return append(list, keyValue{keyAddBOS, v.BOS >= 0}, keyValue{keyAddEOS, false}), nil
+	return append(list, specialMetadata(v, size)...), nil
 }
 
-// vocabulary reads the tokenizer, nil where the file has none.
-func (f *File) vocabulary() (*vocab.Vocabulary, error) {
+// specialMetadata lists the special tokens: what opens a text goes by the name of
+// BOS, as llama.cpp puts that before a prompt.
+func specialMetadata(v *tokenizer.Vocabulary, size int) []keyValue {
+	var list []keyValue
+	set := func(key string, id int32) {
+		if id >= 0 && int(id) < size {
+			list = append(list, keyValue{key, uint32(id)})
+		}
+	}
+	s := v.Special
+	bos := s.BOS
+	if s.Start != tokenizer.None {
+		bos = s.Start
+	}
+	set(keyBOS, bos)
+	if end, ok := s.End(); ok {
+		set(keyEOS, end)
+	}
+	if len(s.EOS) > 1 { // llama.cpp has a name for two of them
+		set(keyEOT, s.EOS[1])
+	}
+	set(keyPAD, s.PAD)
+	set(keyUnknown, v.Unknown)
+	return append(list, keyValue{keyAddBOS, s.Start != tokenizer.None}, keyValue{keyAddEOS, false})
+}
+
+// hasVocabulary says whether the file brings a tokenizer.
+func (f *File) hasVocabulary() bool {
 	model, _ := f.Metadata[keyModel].(string)
-	v := &vocab.Vocabulary{AddPrefix: true}
+	return model != "" && model != "no_vocab" && model != "none"
+}
+
+// tokenizer makes the file's tokenizer.
+func (f *File) tokenizer() (*tokenizer.Tokenizer, error) {
+	v, err := f.vocabulary()
+	if err == nil {
+		var t *tokenizer.Tokenizer
+		if t, err = tokenizer.FromVocabulary(v); err == nil {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", f.name, err)
+}
+
+// vocabulary reads the tokenizer.
+func (f *File) vocabulary() (*tokenizer.Vocabulary, error) {
+	model, _ := f.Metadata[keyModel].(string)
+	v := &tokenizer.Vocabulary{}
 	switch model {
-	case "", "no_vocab", "none":
-		return nil, nil
 	case "llama":
-		v.Kind = vocab.SentencePiece
+		v.Kind, v.AddPrefix = tokenizer.SentencePiece, true
 	case "gpt2":
-		v.Kind = vocab.ByteLevel
+		v.Kind = tokenizer.ByteLevel
 	default:
 		return nil, fmt.Errorf("%s %q is not supported: only llama and gpt2 are", keyModel, model)
 	}
@@ -121,27 +136,27 @@ func (f *File) vocabulary() (*vocab.Vocabulary, error) {
 	if len(scores) != 0 && len(scores) != len(texts) || len(types) != 0 && len(types) != len(texts) {
 		return nil, fmt.Errorf("%d tokens have %d scores and %d types", len(texts), len(scores), len(types))
 	}
-	if v.Kind == vocab.SentencePiece && len(scores) == 0 {
+	if v.Kind == tokenizer.SentencePiece && len(scores) == 0 {
 		return nil, fmt.Errorf("%s is missing", keyScores)
 	}
 	// Tokens at the end that only fill up the model's vocabulary are left out.
-	for len(types) > 0 && types[len(types)-1] == int64(vocab.Unused) {
+	for len(types) > 0 && types[len(types)-1] == int64(tokenizer.Unused) {
 		types = types[:len(types)-1]
 		texts = texts[:len(types)]
 	}
 	for id, text := range texts {
-		t := vocab.Token{Text: text, Type: vocab.Normal}
+		t := tokenizer.Token{Text: text, Type: tokenizer.Normal}
 		if len(scores) > 0 {
 			t.Score = scores[id]
 		}
 		if len(types) > 0 {
-			t.Type = vocab.Type(types[id])
+			t.Type = tokenizer.Type(types[id])
 		}
 		v.Tokens = append(v.Tokens, t)
 	}
-	v.BOS, v.EOS, v.Unknown = f.tokenID(keyBOS, len(texts)), f.tokenID(keyEOS, len(texts)), f.tokenID(keyUnknown, len(texts))
-	if v.Kind == vocab.SentencePiece {
-		if v.Unknown < 0 {
+	v.Special, v.Unknown = f.special(len(texts)), f.tokenID(keyUnknown, len(texts))
+	if v.Kind == tokenizer.SentencePiece {
+		if v.Unknown == tokenizer.None {
 			v.Unknown = 0 // llama.cpp's default
 		}
 		if prefix, ok := f.Metadata[keyAddSpace].(bool); ok {
@@ -153,7 +168,7 @@ func (f *File) vocabulary() (*vocab.Vocabulary, error) {
 	return v, f.setMerges(v)
 }
 
-func (f *File) setMerges(v *vocab.Vocabulary) error {
+func (f *File) setMerges(v *tokenizer.Vocabulary) error {
 	merges, _ := f.Metadata[keyMerges].([]string)
 	for i, m := range merges {
 		// The blank that parts both is the first after the first letter: a
@@ -168,15 +183,7 @@ func (f *File) setMerges(v *vocab.Vocabulary) error {
 		return nil // bytes alone
 	}
 	pre, _ := f.Metadata[keyPre].(string)
-	for _, p := range patterns {
-		if p.name == pre {
-			v.Pattern = p.pattern
-		}
-	}
-	if v.Pattern == "" {
-		return fmt.Errorf("%s %q is not supported: only smaug-bpe, dbrx, llama-bpe and gpt-2 are", keyPre, pre)
-	}
-	return nil
+	return setPre(v, pre)
 }
 
 func cutMerge(m string) (left, right string, ok bool) {
@@ -188,10 +195,27 @@ func cutMerge(m string) (left, right string, ok bool) {
 	return "", "", false
 }
 
-func (f *File) tokenID(key string, size int) int {
+// special reads the special tokens. BOS is put before a text where add_bos_token says
+// so; where the key is missing, llama.cpp does it for SentencePiece's.
+func (f *File) special(size int) tokenizer.Special {
+	s := tokenizer.Special{BOS: f.tokenID(keyBOS, size), PAD: f.tokenID(keyPAD, size), Start: tokenizer.None}
+	for _, key := range []string{keyEOS, keyEOT} {
+		if id := f.tokenID(key, size); id != tokenizer.None && !s.Ends(id) {
+			s.EOS = append(s.EOS, id)
+		}
+	}
+	model, _ := f.Metadata[keyModel].(string)
+	add, given := f.Metadata[keyAddBOS].(bool)
+	if add || !given && model == "llama" {
+		s.Start = s.BOS
+	}
+	return s
+}
+
+func (f *File) tokenID(key string, size int) int32 {
 	n, ok := number(f.Metadata[key])
 	if !ok || n < 0 || n >= float64(size) {
-		return -1
+		return tokenizer.None
 	}
-	return int(n)
+	return int32(n)
 }

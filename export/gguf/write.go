@@ -62,11 +62,15 @@ func Write(w io.Writer, m *export.Model, t Type) error {
 		return fmt.Errorf("gguf: shared layers (%s) have no place in the format: unroll them first", m.Config.LayerSharing.Strategy)
 	}
 	metadata := shapeMetadata(m.Config, t)
-	tokenizer, err := tokenizerMetadata(m.Vocabulary, m.Config.VocabSize)
+	vocabulary, err := m.Vocabulary()
 	if err != nil {
 		return fmt.Errorf("gguf: %w", err)
 	}
-	metadata = append(metadata, tokenizer...)
+	tokens, err := tokenizerMetadata(vocabulary, m.Config.VocabSize)
+	if err != nil {
+		return fmt.Errorf("gguf: %w", err)
+	}
+	metadata = append(metadata, tokens...)
 	tensors := outputs(m, t)
 
 	header := []byte(magic)

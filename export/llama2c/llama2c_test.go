@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"mobilellm/arch"
-	"mobilellm/data/sentencepiece"
 	"mobilellm/engine/cpu"
 	"mobilellm/export"
 	"mobilellm/export/exporttest"
+	"mobilellm/tokenizer/sentencepiece"
 )
 
 func written(t *testing.T, m *export.Model, v Version) []byte {
@@ -165,7 +165,9 @@ func TestStories260K(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Vocabulary, err = ReadTokenizer(filepath.Join(dir, "tok512.bin"), m.Config.VocabSize); err != nil {
+	v, err := ReadTokenizer(filepath.Join(dir, "tok512.bin"), m.Config.VocabSize)
+	m.SetVocabulary(v)
+	if err != nil {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(t.TempDir(), "stories")
@@ -186,9 +188,9 @@ func TestStories260K(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := m.Config.VocabSize
+	size := m.Config.VocabSize
 	for i, next := range ids[1:] {
-		row := logits[i*v:][:v]
+		row := logits[i*size:][:size]
 		if got := int32(slices.Index(row, slices.Max(row))); got != next {
 			t.Fatalf("token %d is %d (%q), want %d (%q)", i+1, got, tok.Decode([]int32{got}), next, tok.Decode([]int32{next}))
 		}

@@ -12,6 +12,7 @@ import (
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
 	"mobilellm/export/rotary"
+	"mobilellm/tokenizer"
 )
 
 // Read reads a .bin of version 0 or 1. The model has no vocabulary: that is a
@@ -53,9 +54,9 @@ func ReadFrom(r io.ReaderAt, size int64) (*export.Model, error) {
 	case size > end:
 		return nil, fmt.Errorf("%d bytes, expected %d for the sizes in the header", size, end)
 	}
-	m := &export.Model{Config: c, Meta: checkpoint.Meta{BOS: 1, EOS: 2, DType: safetensors.F32}, Weights: map[string][]float32{}}
+	m := &export.Model{Config: c, Meta: checkpoint.Meta{Tokens: tokenizer.ModelTokens{BOS: bosID, EOS: []int32{eosID}, PAD: tokenizer.None}, DType: safetensors.F32}, Weights: map[string][]float32{}}
 	if c.VocabSize <= 2 {
-		m.Meta.BOS, m.Meta.EOS = -1, -1
+		m.Meta.Tokens = checkpoint.NoTokens()
 	}
 	for _, s := range sections {
 		at += 4 * s.skip

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strings"
 
-	"mobilellm/data/vocab"
+	"mobilellm/tokenizer"
 )
 
 // The tokens of llama2.c that have a place of their own.
@@ -33,16 +33,17 @@ const (
 //
 // A byte-level vocabulary is refused: the authors' program finds bytes at ids 3
 // to 258 and merges over the whole text.
-func WriteTokenizer(w io.Writer, v *vocab.Vocabulary, size int) error {
-	if v.Kind != vocab.SentencePiece {
+func WriteTokenizer(w io.Writer, v *tokenizer.Vocabulary, size int) error {
+	if v.Kind != tokenizer.SentencePiece {
 		return errors.New("llama2.c's tokenizer file has no place for a byte-level vocabulary: its program would cut text differently")
 	}
-	if v.BOS != bosID || v.EOS != eosID || v.Unknown != unknownID {
-		return fmt.Errorf("llama2.c wants the unknown, beginning and end of a text at ids 0, 1 and 2; they are %d, %d and %d", v.Unknown, v.BOS, v.EOS)
+	end, _ := v.Special.End()
+	if v.Special.Start != bosID || end != eosID || v.Unknown != unknownID {
+		return fmt.Errorf("llama2.c wants the unknown, beginning and end of a text at ids 0, 1 and 2; they are %d, %d and %d", v.Unknown, v.Special.Start, end)
 	}
 	for b := range 256 {
 		id := firstByte + b
-		if id >= len(v.Tokens) || v.Tokens[id].Type != vocab.Byte || v.Tokens[id].Text != fmt.Sprintf("<0x%02X>", b) {
+		if id >= len(v.Tokens) || v.Tokens[id].Type != tokenizer.Byte || v.Tokens[id].Text != fmt.Sprintf("<0x%02X>", b) {
 			return fmt.Errorf("llama2.c wants byte %#02x at id %d", b, id)
 		}
 	}
@@ -66,7 +67,7 @@ func WriteTokenizer(w io.Writer, v *vocab.Vocabulary, size int) error {
 	return err
 }
 
-func pieceText(v *vocab.Vocabulary, id int) string {
+func pieceText(v *tokenizer.Vocabulary, id int) string {
 	switch id {
 	case bosID:
 		return bosText
@@ -78,7 +79,7 @@ func pieceText(v *vocab.Vocabulary, id int) string {
 
 // ReadTokenizer reads a tokenizer.bin of a model with size tokens: the file does
 // not say how many there are.
-func ReadTokenizer(path string, size int) (*vocab.Vocabulary, error) {
+func ReadTokenizer(path string, size int) (*tokenizer.Vocabulary, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func ReadTokenizer(path string, size int) (*vocab.Vocabulary, error) {
 }
 
 // ParseTokenizer reads a tokenizer.bin from its bytes.
-func ParseTokenizer(raw []byte, size int) (*vocab.Vocabulary, error) {
+func ParseTokenizer(raw []byte, size int) (*tokenizer.Vocabulary, error) {
 	if len(raw) < 4 {
 		return nil, fmt.Errorf("truncated: %d bytes", len(raw))
 	}
@@ -109,7 +110,8 @@ func ParseTokenizer(raw []byte, size int) (*vocab.Vocabulary, error) {
 	if longest > maxPiece {
 		return nil, fmt.Errorf("a longest piece of %d bytes is more than %d; is it a tokenizer of llama2.c?", longest, maxPiece)
 	}
-	v := &vocab.Vocabulary{Kind: vocab.SentencePiece, Unknown: unknownID, BOS: bosID, EOS: eosID, AddPrefix: true}
+	v := &tokenizer.Vocabulary{Kind: tokenizer.SentencePiece, Unknown: unknownID, AddPrefix: true}
+	v.Special = tokenizer.Special{BOS: bosID, EOS: []int32{eosID}, PAD: tokenizer.None, Start: bosID}
 	at := 4
 	for id := range size {
 		if len(raw)-at < 8 {
@@ -128,26 +130,26 @@ func ParseTokenizer(raw []byte, size int) (*vocab.Vocabulary, error) {
 		return nil, fmt.Errorf("%d bytes follow the %d pieces of the model's vocabulary", len(raw)-at, size)
 	}
 	// Empty pieces at the end only fill up the model's vocabulary.
-	for n := len(v.Tokens); n > 0 && v.Tokens[n-1].Type == vocab.Unused; n-- {
+	for n := len(v.Tokens); n > 0 && v.Tokens[n-1].Type == tokenizer.Unused; n-- {
 		v.Tokens = v.Tokens[:n-1]
 	}
 	return v, nil
 }
 
 // token is a piece as SentencePiece has it.
-func token(id int, text string, score float32) vocab.Token {
-	t := vocab.Token{Text: strings.ReplaceAll(text, " ", blank), Score: score, Type: vocab.Normal}
+func token(id int, text string, score float32) tokenizer.Token {
+	t := tokenizer.Token{Text: strings.ReplaceAll(text, " ", blank), Score: score, Type: tokenizer.Normal}
 	switch {
 	case id == unknownID:
-		t.Type = vocab.Unknown
+		t.Type = tokenizer.Unknown
 	case id == bosID:
-		t = vocab.Token{Text: "<s>", Score: score, Type: vocab.Control}
+		t = tokenizer.Token{Text: "<s>", Score: score, Type: tokenizer.Control}
 	case id == eosID:
-		t = vocab.Token{Text: "</s>", Score: score, Type: vocab.Control}
+		t = tokenizer.Token{Text: "</s>", Score: score, Type: tokenizer.Control}
 	case id >= firstByte && id < firstByte+256 && text == fmt.Sprintf("<0x%02X>", id-firstByte):
-		t.Type = vocab.Byte
+		t.Type = tokenizer.Byte
 	case text == "":
-		t = vocab.Token{Text: fmt.Sprintf("[PAD%d]", id), Score: score, Type: vocab.Unused}
+		t = tokenizer.Token{Text: fmt.Sprintf("[PAD%d]", id), Score: score, Type: tokenizer.Unused}
 	}
 	return t
 }

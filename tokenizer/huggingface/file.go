@@ -1,0 +1,249 @@
+package huggingface
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"mobilellm/tokenizer/internal/words"
+)
+
+// ErrKind marks a tokenizer that this package cannot apply.
+var ErrKind = errors.New("unknown tokenizer kind")
+
+// File is a tokenizer.json. A field that a stage of some type lacks is left out of
+// it.
+type File struct {
+	Version       string           `json:"version"`
+	Truncation    *json.RawMessage `json:"truncation"`
+	Padding       *json.RawMessage `json:"padding"`
+	AddedTokens   []AddedToken     `json:"added_tokens"`
+	Normalizer    *Stage           `json:"normalizer"`
+	PreTokenizer  *Stage           `json:"pre_tokenizer"`
+	PostProcessor *Stage           `json:"post_processor"`
+	Decoder       *Stage           `json:"decoder"`
+	Model         Model            `json:"model"`
+}
+
+// AddedToken is a token that is cut out of a text before anything else.
+type AddedToken struct {
+	ID         int32  `json:"id"`
+	Content    string `json:"content"`
+	SingleWord bool   `json:"single_word"`
+	LStrip     bool   `json:"lstrip"`
+	RStrip     bool   `json:"rstrip"`
+	Normalized bool   `json:"normalized"`
+	Special    bool   `json:"special"`
+}
+
+// Stage is a normalizer, a pre-tokenizer, a post-processor, a decoder, or a part of
+// one.
+type Stage struct {
+	Type string `json:"type"`
+
+	// The parts of a Sequence.
+	Normalizers   []Stage `json:"normalizers,omitempty"`
+	Pretokenizers []Stage `json:"pretokenizers,omitempty"`
+	Processors    []Stage `json:"processors,omitempty"`
+	Decoders      []Stage `json:"decoders,omitempty"`
+
+	Prepend string   `json:"prepend,omitempty"` // Prepend
+	Pattern *Pattern `json:"pattern,omitempty"` // Split, Replace
+	Content *string  `json:"content,omitempty"` // Replace, Strip of a decoder
+
+	Behavior string `json:"behavior,omitempty"` // Split
+	Invert   *bool  `json:"invert,omitempty"`
+
+	Start *int `json:"start,omitempty"` // Strip of a decoder
+	Stop  *int `json:"stop,omitempty"`
+
+	StripLeft  *bool `json:"strip_left,omitempty"` // Strip of a normalizer
+	StripRight *bool `json:"strip_right,omitempty"`
+
+	Replacement   string `json:"replacement,omitempty"`    // Metaspace
+	PrependScheme string `json:"prepend_scheme,omitempty"` // always, first or never
+	Split         *bool  `json:"split,omitempty"`
+
+	AddPrefixSpace *bool `json:"add_prefix_space,omitempty"` // ByteLevel; older files' Metaspace
+	TrimOffsets    *bool `json:"trim_offsets,omitempty"`
+	UseRegex       *bool `json:"use_regex,omitempty"`
+
+	IndividualDigits bool `json:"individual_digits,omitempty"` // Digits
+
+	Single        []TemplatePiece            `json:"single,omitempty"` // TemplateProcessing
+	Pair          []TemplatePiece            `json:"pair,omitempty"`
+	SpecialTokens map[string]TemplateSpecial `json:"special_tokens,omitempty"`
+}
+
+// Pattern is a regular expression, or a text that stands for itself.
+type Pattern struct {
+	String *string `json:"String,omitempty"`
+	Regex  *string `json:"Regex,omitempty"`
+}
+
+// TemplatePiece is a special token or a text in a template.
+type TemplatePiece struct {
+	SpecialToken *TemplateItem `json:"SpecialToken,omitempty"`
+	Sequence     *TemplateItem `json:"Sequence,omitempty"`
+}
+
+// TemplateItem names a special token, or the text (A) or second text (B) of a pair.
+type TemplateItem struct {
+	ID     string `json:"id"`
+	TypeID int    `json:"type_id"`
+}
+
+// TemplateSpecial are the ids for which a special token of a template stands.
+type TemplateSpecial struct {
+	ID     string   `json:"id"`
+	IDs    []int32  `json:"ids"`
+	Tokens []string `json:"tokens"`
+}
+
+// Model is what makes ids of words.
+type Model struct {
+	Type         string   `json:"type"` // older files, such as GPT-2's, leave it out
+	Dropout      *float64 `json:"dropout"`
+	Unknown      *string  `json:"unk_token"`
+	Prefix       *string  `json:"continuing_subword_prefix"`
+	Suffix       *string  `json:"end_of_word_suffix"`
+	FuseUnknown  bool     `json:"fuse_unk"`
+	ByteFallback bool     `json:"byte_fallback"`
+	IgnoreMerges bool     `json:"ignore_merges"`
+	Vocab        Vocab    `json:"vocab"`
+	Merges       []Merge  `json:"merges"`
+}
+
+// BPE is the type of models that merge pairs.
+const BPE = "BPE"
+
+// Vocab is the id of each token's text. It is written in the order of the ids.
+type Vocab map[string]int32
+
+// MarshalJSON writes the tokens by id.
+func (v Vocab) MarshalJSON() ([]byte, error) {
+	texts := make([]string, 0, len(v))
+	for text := range v {
+		texts = append(texts, text)
+	}
+	slices.SortFunc(texts, func(a, b string) int { return int(v[a] - v[b]) })
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	out.WriteByte('{')
+	for i, text := range texts {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		if err := encoder.Encode(text); err != nil {
+			return nil, fmt.Errorf("token %q: %w", text, err)
+		}
+		fmt.Fprintf(&out, ":%d", v[text])
+	}
+	out.WriteByte('}')
+	return out.Bytes(), nil
+}
+
+// Merge is a pair of tokens that are merged.
+type Merge [2]string
+
+// UnmarshalJSON takes a list of two, or as in older files one string with a blank
+// between them.
+func (m *Merge) UnmarshalJSON(text []byte) error {
+	var joined string
+	if json.Unmarshal(text, &joined) == nil {
+		left, right, ok := bytes.Cut([]byte(joined), []byte(" "))
+		if !ok {
+			return fmt.Errorf("merge %q: want two tokens with a blank between", joined)
+		}
+		*m = Merge{string(left), string(right)}
+		return nil
+	}
+	var both []string
+	if err := json.Unmarshal(text, &both); err != nil {
+		return err
+	}
+	if len(both) != 2 {
+		return fmt.Errorf("merge of %d tokens: want 2", len(both))
+	}
+	*m = Merge(both)
+	return nil
+}
+
+// Parse reads a tokenizer.json of any kind; [New] says whether it can be applied.
+func Parse(raw []byte) (*File, error) {
+	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
+		return nil, fmt.Errorf("%w: not a tokenizer.json", ErrKind)
+	}
+	var f File
+	if err := json.Unmarshal(raw, &f); err != nil {
+		var kind struct{ Model struct{ Type string } }
+		if json.Unmarshal(raw, &kind) == nil && kind.Model.Type != "" && kind.Model.Type != BPE {
+			return nil, fmt.Errorf("%w: model.type %q, want %q", ErrKind, kind.Model.Type, BPE)
+		}
+		return nil, err
+	}
+	if f.Model.Type == "" && f.Model.Merges != nil {
+		f.Model.Type = BPE
+	}
+	return &f, nil
+}
+
+// Marshal writes the file.
+func (f *File) Marshal() ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	err := encoder.Encode(f)
+	return out.Bytes(), err
+}
+
+// sequence lists the stages that a stage stands for, nil for none.
+func sequence(s *Stage, parts func(*Stage) []Stage) []Stage {
+	switch {
+	case s == nil:
+		return nil
+	case s.Type != "Sequence":
+		return []Stage{*s}
+	}
+	var all []Stage
+	for _, part := range parts(s) {
+		all = append(all, sequence(&part, parts)...)
+	}
+	return all
+}
+
+func isTrue(option *bool) bool { return option != nil && *option }
+
+// unlessFalse is an option that is on where the file does not turn it off.
+func unlessFalse(option *bool) bool { return option == nil || *option }
+
+// ByteLevel describes a byte-level BPE whose words are cut by regular expressions,
+// one after the other; without any a text is one word.
+func ByteLevel(vocab Vocab, merges []Merge, patterns []string, added []AddedToken) *File {
+	stage := func(regex bool) *Stage {
+		return &Stage{Type: "ByteLevel", AddPrefixSpace: new(bool), TrimOffsets: new(true), UseRegex: new(regex)}
+	}
+	if merges == nil {
+		merges = []Merge{}
+	}
+	f := &File{
+		Version: "1.0", AddedTokens: added, PreTokenizer: stage(false), Decoder: stage(false),
+		Model: Model{Type: BPE, Vocab: vocab, Merges: merges},
+	}
+	var parts []Stage
+	for i, p := range patterns {
+		if p == words.GPT2 && i == len(patterns)-1 {
+			f.PreTokenizer = stage(true)
+			break
+		}
+		parts = append(parts, Stage{Type: "Split", Pattern: &Pattern{Regex: new(p)}, Behavior: "Isolated", Invert: new(bool)})
+	}
+	if len(parts) > 0 {
+		f.PreTokenizer = &Stage{Type: "Sequence", Pretokenizers: append(parts, *f.PreTokenizer)}
+	}
+	return f
+}
