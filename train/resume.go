@@ -44,10 +44,15 @@ func (r *run) openResumed() error {
 	if err != nil {
 		return fmt.Errorf("%s: config: %w", filepath.Join(r.from.Path, checkpoint.StateFile), err)
 	}
+	if before.Data.DocumentStart == data.StartOld { // the key was not there: its rule goes on
+		r.c.Data.DocumentStart, r.c.Data.ParseSpecial = before.Data.DocumentStart, before.Data.ParseSpecial
+	}
 	for _, f := range []struct {
 		key       string
 		was, want any
 	}{
+		{"data.document_start", before.Data.DocumentStart, r.c.Data.DocumentStart},
+		{"data.parse_special", before.Data.ParseSpecial, r.c.Data.ParseSpecial},
 		{"data.seq", before.Data.Seq, r.c.Data.Seq},
 		{"data.packing", before.Data.Packing, r.c.Data.Packing},
 		{"data.document_mask", before.Data.DocumentMask, r.c.Data.DocumentMask},
@@ -158,9 +163,10 @@ func compareFields(key string, was, want reflect.Value, path string) error {
 }
 
 // parseRun reads the configuration that a checkpoint holds, as configs.Print
-// wrote it.
+// wrote it. A key that it lacks has the meaning of before there was one.
 func parseRun(text string) (*RunConfig, error) {
 	c := DefaultRun()
+	c.Data.DocumentStart = data.StartOld
 	decoder := yaml.NewDecoder(bytes.NewReader([]byte(text)))
 	if err := decoder.Decode(&c); err != nil {
 		return nil, err

@@ -31,6 +31,7 @@ func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 type flags struct {
 	model, prompt string
+	parseSpecial  bool
 	options       infer.Options
 }
 
@@ -47,6 +48,7 @@ func newCommand() *cobra.Command {
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder or a model folder")
 	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one a document begins")
+	l.BoolVar(&f.parseSpecial, "parse-special", false, "make tokens of texts of special tokens in the prompt, such as <|im_start|>; otherwise they are text")
 	l.IntVar(&f.options.MaxTokens, "max-tokens", 128, "tokens to add at most")
 	l.Float64Var(&f.options.Temperature, "temperature", 0.8, "how even the draw is; 0 always takes the likeliest token")
 	l.IntVar(&f.options.TopK, "top-k", 0, "draw from this many of the likeliest tokens only; 0 for all")
@@ -75,6 +77,9 @@ func (f *flags) generate(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	prompt := m.Tokenizer.Prompt(f.prompt)
+	if f.parseSpecial {
+		prompt = append(m.Tokenizer.Opening(), m.Tokenizer.Encode([]byte(f.prompt))...)
+	}
 	if len(prompt) == 0 {
 		return errors.Join(cli.Usagef("--prompt is empty, and the tokenizer has no token to begin with"), m.Close())
 	}
