@@ -163,8 +163,10 @@ type givenConfig struct {
 	FFNDim        *int            `json:"intermediate_size"`
 	NormEps       *float64        `json:"rms_norm_eps"`
 	RoPEBase      *float64        `json:"rope_theta"`
-	RoPE          *ropeParameters `json:"rope_parameters"` // transformers 5
-	RoPEScaling   *ropeParameters `json:"rope_scaling"`
+	RoPEScaling   json.RawMessage `json:"rope_scaling"`
+	RoPE          json.RawMessage `json:"rope_parameters"` // transformers 5
+	Partial       *float64        `json:"partial_rotary_factor"`
+	Original      *int            `json:"original_max_position_embeddings"`
 	Context       *int            `json:"max_position_embeddings"`
 	Tie           bool            `json:"tie_word_embeddings"`
 	Share         bool            `json:"share_embedding"` // the official MobileLLM code
@@ -174,8 +176,10 @@ type givenConfig struct {
 	AttentionBias bool            `json:"attention_bias"`
 	MLPBias       bool            `json:"mlp_bias"`
 	Quantization  json.RawMessage `json:"quantization_config"`
-	TorchDType    string          `json:"torch_dtype"`
+	PerLayer      json.RawMessage `json:"per_layer_config"` // transformers 5
+	LayerTypes    []string        `json:"layer_types"`
 	DType         string          `json:"dtype"` // transformers 5
+	TorchDType    string          `json:"torch_dtype"`
 }
 
 // ReadConfig reads a config.json. It takes llama folders, this program's
@@ -204,13 +208,25 @@ func ReadConfig(path string) (arch.Config, Meta, error) {
 func parseConfig(raw []byte) (arch.Config, Meta, error) {
 	var g givenConfig
 	if err := json.Unmarshal(raw, &g); err != nil {
-		return arch.Config{}, Meta{}, err
+		return arch.Config{}, Meta{}, fieldError(err)
 	}
 	tokens, err := tokenizer.ParseModelTokens(raw)
 	if err != nil {
 		return arch.Config{}, Meta{}, err
 	}
 	return g.parse(tokens)
+}
+
+// fieldError names a field of the wrong kind by its key alone.
+func fieldError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &wrong) || wrong.Field == "":
+		return err
+	case wrong.Value == "array":
+		return fmt.Errorf("%s is a list: one for each layer is not supported", wrong.Field)
+	}
+	return fmt.Errorf("%s is a JSON %s where %s is expected", wrong.Field, wrong.Value, wrong.Type)
 }
 
 func (g *givenConfig) parse(tokens tokenizer.ModelTokens) (c arch.Config, m Meta, err error) {
@@ -242,11 +258,7 @@ func (g *givenConfig) parse(tokens tokenizer.ModelTokens) (c arch.Config, m Meta
 	c.NormEps = or(g.NormEps, 1e-6)
 	c.Context = or(g.Context, 2048)
 	c.InitStd = or(g.InitStd, 0.02)
-	c.RoPEBase = or(g.RoPEBase, 10000)
-	if g.RoPE != nil {
-		c.RoPEBase = or(g.RoPE.Base, c.RoPEBase)
-	}
-	if c.RoPEScaling, err = g.ropeScaling(c.Context); err != nil {
+	if c.RoPEBase, c.RoPEScaling, err = g.rope(c.Context); err != nil {
 		return c, m, err
 	}
 	c.ShareEmbedding = g.Tie || g.Share
@@ -284,6 +296,14 @@ func (g *givenConfig) refuse() error {
 		return errors.New("mlp_bias (true) is not supported")
 	case given(g.Quantization):
 		return errors.New("quantization_config: quantised weights are not supported")
+	case given(g.PerLayer):
+		return errors.New("per_layer_config: layers of different shapes are not supported")
+	}
+	// transformers' LLaMA overlooks these; other programs do not.
+	for i, kind := range g.LayerTypes {
+		if kind != "full_attention" && kind != "attention" {
+			return fmt.Errorf("layer_types: %q (layer %d) is not supported: only full_attention is", kind, i)
+		}
 	}
 	return nil
 }
@@ -338,9 +358,9 @@ func (g *givenConfig) meta(tokens tokenizer.ModelTokens) (Meta, error) {
 			}
 		}
 	}
-	name := g.TorchDType
+	name := g.DType
 	if name == "" {
-		name = g.DType
+		name = g.TorchDType
 	}
 	for dtype, torch := range torchDType {
 		if torch == name {

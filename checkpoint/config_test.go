@@ -82,6 +82,11 @@ func TestReadConfig(t *testing.T) {
 			meta: Meta{Tokens: NoTokens(), DType: safetensors.F16},
 		},
 		{
+			name: "both names of the type", json: `"model_type":"llama","tie_word_embeddings":true,"dtype":"bfloat16","torch_dtype":"float32","layer_types":["full_attention","attention"],"per_layer_config":null`,
+			want: func(*arch.Config) {},
+			meta: Meta{DType: safetensors.BF16},
+		},
+		{
 			name: "relu without ffn", json: `"model_type":"mobilellm","tie_word_embeddings":true,"hidden_act":"relu"`,
 			want: func(c *arch.Config) { c.FFN = arch.ReLU },
 		},
@@ -103,7 +108,7 @@ func TestReadConfig(t *testing.T) {
 		if got != want {
 			t.Errorf("%s is\n%+v, want\n%+v", tt.name, got, want)
 		}
-		if tt.meta.DType == "" {
+		if len(tt.meta.Tokens.EOS) == 0 {
 			tt.meta.Tokens = NoTokens()
 		}
 		if !reflect.DeepEqual(meta, tt.meta) {
@@ -140,7 +145,7 @@ func TestReadConfigRejects(t *testing.T) {
 		{"model_type", "gpt2", `model_type "gpt2" is not supported: only llama and mobilellm are`},
 		{"model_type", nil, `model_type "" is not supported`},
 		{"vocab_size", nil, "vocab_size is missing"},
-		{"hidden_size", "8", "hidden_size"},
+		{"hidden_size", "8", "hidden_size is a JSON string where int is expected"},
 		{"hidden_size", 9, "model.dim (9) must be divisible by model.heads (2)"},
 		{"num_hidden_layers", -1, "num_hidden_layers (-1) must be positive"},
 		{"num_key_value_heads", 3, "model.heads (2) must be divisible by model.kv_heads (3)"},
@@ -151,6 +156,16 @@ func TestReadConfigRejects(t *testing.T) {
 		{"mlp_bias", true, "mlp_bias (true) is not supported"},
 		{"rope_scaling", map[string]any{"type": "yarn", "factor": 2}, `rope_scaling: rope scaling "yarn" is not supported: only linear, dynamic and llama3 are`},
 		{"rope_parameters", map[string]any{"rope_type": "llama3", "factor": 8, "high_freq_factor": 4}, `rope_parameters: low_freq_factor is missing, which llama3 needs`},
+		{"rope_scaling", map[string]any{"rope_type": "default", "partial_rotary_factor": 0.5}, "partial_rotary_factor (0.5) is not supported"},
+		{"partial_rotary_factor", 0.25, "partial_rotary_factor (0.25) is not supported"},
+		{"rope_parameters", map[string]any{"full_attention": map[string]any{"rope_theta": 1e6, "rope_type": "default"}}, "rope_parameters: full_attention: parameters of one kind of layer are not supported"},
+		{"rope_scaling", map[string]any{"rope_theta": "1e6"}, "rope_scaling: rope_theta is a JSON string where float64 is expected"},
+		{"rope_scaling", 2, "rope_scaling: an object is expected"},
+		{"rope_theta", []int{10000, 500000}, "rope_theta is a list: one for each layer is not supported"},
+		{"intermediate_size", []int{12, 24}, "intermediate_size is a list: one for each layer is not supported"},
+		{"num_key_value_heads", []int{1, 2}, "num_key_value_heads is a list: one for each layer is not supported"},
+		{"layer_types", []string{"full_attention", "sliding_attention"}, `layer_types: "sliding_attention" (layer 1) is not supported: only full_attention is`},
+		{"per_layer_config", map[string]any{"1": map[string]any{"intermediate_size": 24}}, "per_layer_config: layers of different shapes are not supported"},
 		{"quantization_config", map[string]any{"bits": 4}, "quantised weights are not supported"},
 		{"layer_sharing", map[string]any{"strategy": "twice"}, "twice"},
 		{"layer_sharing", map[string]any{"strategy": "immediate", "repeat": 1}, "model.layer_sharing.repeat (1) must be 2 or more"},

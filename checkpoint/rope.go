@@ -1,7 +1,11 @@
 package checkpoint
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"mobilellm/arch"
 )
@@ -42,6 +46,30 @@ type ropeParameters struct {
 	Partial  *float64 `json:"partial_rotary_factor"`
 }
 
+// parseRoPE reads one of the two, nil where it is left out or says nothing.
+func parseRoPE(raw json.RawMessage) (*ropeParameters, error) {
+	if !given(raw) {
+		return nil, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		return nil, errors.New("an object is expected")
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if fields[name][0] == '{' {
+			return nil, fmt.Errorf("%s: parameters of one kind of layer are not supported", name)
+		}
+	}
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	p := new(ropeParameters)
+	if err := json.Unmarshal(raw, p); err != nil {
+		return nil, fieldError(err)
+	}
+	return p, nil
+}
+
 func (p *ropeParameters) kind() string {
 	kind := p.Type
 	if kind == "" {
@@ -53,47 +81,59 @@ func (p *ropeParameters) kind() string {
 	return kind
 }
 
-// ropeScaling is the scaling of the one of both fields that has one.
-func (g *givenConfig) ropeScaling(context int) (arch.RoPEScaling, error) {
-	none := arch.Default().RoPEScaling
-	for _, field := range []struct {
-		key string
-		*ropeParameters
-	}{{"rope_parameters", g.RoPE}, {"rope_scaling", g.RoPEScaling}} {
-		p := field.ropeParameters
-		if p == nil {
-			continue
-		}
-		if or(p.Partial, 1) != 1 {
-			return none, fmt.Errorf("%s: partial_rotary_factor (%g) is not supported", field.key, *p.Partial)
-		}
-		if p.kind() == "" {
-			continue
-		}
-		s := arch.RoPEScaling{Type: arch.RoPEType(p.kind())}
-		missing := ""
-		need := func(key string, from *float64, to *float64) {
-			if from == nil {
-				missing = key
-				return
-			}
-			*to = *from
-		}
-		switch s.Type {
-		case arch.LinearRoPE, arch.DynamicRoPE:
-			need("factor", p.Factor, &s.Factor)
-		case arch.Llama3RoPE:
-			need("factor", p.Factor, &s.Factor)
-			need("low_freq_factor", p.Low, &s.LowFreqFactor)
-			need("high_freq_factor", p.High, &s.HighFreqFactor)
-			s.OriginalContext = or(p.Original, context)
-		default:
-			return none, fmt.Errorf("%s: rope scaling %q is not supported: only linear, dynamic and llama3 are", field.key, p.kind())
-		}
-		if missing != "" {
-			return none, fmt.Errorf("%s: %s is missing, which %s needs", field.key, missing, s.Type)
-		}
-		return s, nil
+// rope reads the rotary embedding as transformers 5 does: from rope_scaling, or
+// where that says nothing from rope_parameters. Either may hold the base, which
+// otherwise stands beside them.
+func (g *givenConfig) rope(context int) (base float64, s arch.RoPEScaling, err error) {
+	key := "rope_scaling"
+	p, err := parseRoPE(g.RoPEScaling)
+	if p == nil && err == nil {
+		key = "rope_parameters"
+		p, err = parseRoPE(g.RoPE)
 	}
-	return none, nil
+	if err != nil {
+		return 0, s, fmt.Errorf("%s: %w", key, err)
+	}
+	if p == nil {
+		p = new(ropeParameters)
+	}
+	// transformers' LLaMA turns whole heads whatever it says, other programs a part.
+	if partial := or(p.Partial, or(g.Partial, 1)); partial != 1 {
+		return 0, s, fmt.Errorf("partial_rotary_factor (%g) is not supported", partial)
+	}
+	if s, err = p.scaling(or(g.Original, or(p.Original, context))); err != nil {
+		return 0, s, fmt.Errorf("%s: %w", key, err)
+	}
+	return or(p.Base, or(g.RoPEBase, 10000)), s, nil
+}
+
+// scaling is the rule that p names; original is the context of llama3.
+func (p *ropeParameters) scaling(original int) (s arch.RoPEScaling, err error) {
+	if p.kind() == "" {
+		return arch.Default().RoPEScaling, nil
+	}
+	s.Type = arch.RoPEType(p.kind())
+	missing := ""
+	need := func(key string, from *float64, to *float64) {
+		if from == nil {
+			missing = key
+			return
+		}
+		*to = *from
+	}
+	switch s.Type {
+	case arch.LinearRoPE, arch.DynamicRoPE:
+		need("factor", p.Factor, &s.Factor)
+	case arch.Llama3RoPE:
+		need("factor", p.Factor, &s.Factor)
+		need("low_freq_factor", p.Low, &s.LowFreqFactor)
+		need("high_freq_factor", p.High, &s.HighFreqFactor)
+		s.OriginalContext = original
+	default:
+		return s, fmt.Errorf("rope scaling %q is not supported: only linear, dynamic and llama3 are", p.kind())
+	}
+	if missing != "" {
+		return s, fmt.Errorf("%s is missing, which %s needs", missing, s.Type)
+	}
+	return s, nil
 }
