@@ -12,6 +12,7 @@ import (
 	"mobilellm/data/prepare"
 	"mobilellm/data/shard"
 	"mobilellm/data/topk"
+	"mobilellm/tokenizer"
 )
 
 // The text of each run, with the tokenizer of its checkpoint: fingerprints, ids and
@@ -31,7 +32,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-func compareTokenizer(t *testing.T, name string, tok data.Tokenizer) {
+func compareTokenizer(t *testing.T, name string, tok *tokenizer.Tokenizer) {
 	t.Helper()
 	recorded := name
 	if name == "taught" || name == "mixture" {

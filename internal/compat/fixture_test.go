@@ -14,6 +14,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/configs"
+	"mobilellm/data"
 	"mobilellm/train"
 )
 
@@ -59,6 +60,7 @@ func saved(name, step string) string {
 func configOf(t *testing.T, name string) train.RunConfig {
 	t.Helper()
 	c := train.DefaultRun()
+	c.Data.DocumentStart = data.StartOld // there was no such key
 	if _, err := configs.Load(&c, configs.Source{Name: filepath.Join(runFolder(name), train.RunFile)}); err != nil {
 		t.Fatal(err)
 	}
