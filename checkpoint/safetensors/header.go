@@ -18,6 +18,10 @@ const maxHeader = 100_000_000
 // metadataKey is the header's one entry that is no tensor.
 const metadataKey = "__metadata__"
 
+// blanks may stand around the header's JSON. The format pads with spaces behind it
+// alone; its own implementation takes all that JSON does, on both sides.
+const blanks = " \t\r\n"
+
 // Info describes one tensor of a file.
 type Info struct {
 	Name  string
@@ -56,6 +60,7 @@ func parseHeader(raw []byte) (*header, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("its header is not UTF-8")
 	}
+	raw = bytes.Trim(raw, blanks)
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil, errors.New("its header does not begin with {; is it a safetensors file?")
 	}
@@ -78,7 +83,7 @@ func parseHeader(raw []byte) (*header, error) {
 	if err != nil {
 		return nil, fmt.Errorf("its header is malformed: %w", err)
 	}
-	if rest := bytes.TrimRight(raw[p.dec.InputOffset():], " "); len(rest) > 0 {
+	if rest := raw[p.dec.InputOffset():]; len(rest) > 0 {
 		return nil, fmt.Errorf("its header has %d bytes after its JSON", len(rest))
 	}
 
@@ -99,7 +104,7 @@ func parseHeader(raw []byte) (*header, error) {
 }
 
 // headerParser reads a header token by token: encoding/json's Unmarshal would
-// let a name occur twice and take unknown fields.
+// let a name occur twice and take fields in other cases.
 type headerParser struct{ dec *json.Decoder }
 
 // object reads an object and calls value at each key to read what follows it.
@@ -107,6 +112,11 @@ func (p headerParser) object(value func(key string) error) error {
 	if err := p.delim('{', "an object"); err != nil {
 		return err
 	}
+	return p.entries(value)
+}
+
+// entries reads an object behind its brace.
+func (p headerParser) entries(value func(key string) error) error {
 	for p.dec.More() {
 		token, err := p.dec.Token()
 		if err != nil {
@@ -170,8 +180,16 @@ func (p headerParser) sizes() ([]int64, error) {
 	return list, p.delim(']', "the end of an array")
 }
 
+// metadata reads an object of strings, or null.
 func (p headerParser) metadata(into map[string]string) error {
-	return p.object(func(key string) error {
+	token, err := p.dec.Token()
+	if err != nil || token == nil {
+		return err
+	}
+	if token != json.Delim('{') {
+		return fmt.Errorf("%s: %v where an object belongs", metadataKey, token)
+	}
+	return p.entries(func(key string) error {
 		if _, ok := into[key]; ok {
 			return fmt.Errorf("%s: %q is given twice", metadataKey, key)
 		}
@@ -200,8 +218,11 @@ func (p headerParser) tensor(name string) (Info, error) {
 			shape, err = p.sizes()
 		case key == "data_offsets" && offsets == nil:
 			offsets, err = p.sizes()
-		default:
-			err = fmt.Errorf("unexpected field %q", key)
+		case key == "dtype" || key == "shape" || key == "data_offsets":
+			err = fmt.Errorf("field %q is given twice", key)
+		default: // of a later version, or of the writer's own
+			var skipped json.RawMessage
+			err = p.dec.Decode(&skipped)
 		}
 		return err
 	})

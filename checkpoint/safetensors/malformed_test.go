@@ -3,8 +3,10 @@ package safetensors
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -32,15 +34,14 @@ func TestMalformed(t *testing.T) {
 		{"not JSON", file("{hello}", 0), "malformed"},
 		{"JSON cut short", file(ok[:len(ok)-1], 8), "malformed"},
 		{"not an object", file("[]", 0), "does not begin with {"},
-		{"leading space", file(" "+ok, 8), "does not begin with {"},
 		{"bytes after the JSON", file(ok+"x", 8), "1 bytes after its JSON"},
 		{"not UTF-8", file("{\"\xff\":1}", 0), "not UTF-8"},
 		{"metadata of a number", file(`{"__metadata__":{"a":1}}`, 0), `"a": 1 where a string belongs`},
+		{"metadata of a list", file(`{"__metadata__":[]}`, 0), "__metadata__: [ where an object belongs"},
 		{"metadata given twice", file(`{"__metadata__":{},"__metadata__":{}}`, 0), `"__metadata__" is given twice`},
 		{"name given twice", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"\u0061":{"dtype":"F32","shape":[2],"data_offsets":[8,16]}}`, 16), `"a" is given twice`},
 		{"unknown dtype", file(`{"a":{"dtype":"F3","shape":[2],"data_offsets":[0,8]}}`, 8), `tensor a: unknown dtype "F3"`},
-		{"unknown field", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}}`, 8), `tensor a: unexpected field "x"`},
-		{"field given twice", file(`{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), `tensor a: unexpected field "dtype"`},
+		{"field given twice", file(`{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 8), `tensor a: field "dtype" is given twice`},
 		{"no dtype", file(`{"a":{"shape":[2],"data_offsets":[0,8]}}`, 8), "tensor a: dtype, shape or data_offsets is missing"},
 		{"no tensor", file(`{"a":3}`, 0), "tensor a: 3 where an object belongs"},
 		{"negative size", file(`{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}`, 8), "-2 is not a size"},
@@ -64,8 +65,51 @@ func TestMalformed(t *testing.T) {
 			}
 		})
 	}
-	if _, err := NewFile(bytes.NewReader(file(ok+"  ", 8)), int64(len(ok)+18), "padded"); err != nil {
-		t.Errorf("a padded header: %v", err)
+}
+
+// Headers are taken and refused as Python's safetensors does: testdata/golden.py.
+func TestHeadersOfOthers(t *testing.T) {
+	raw, err := os.ReadFile("testdata/headers.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][3]json.RawMessage
+	if err := json.Unmarshal(raw, &rows); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for _, row := range rows {
+		var header string
+		var size int
+		var want []string
+		for i, into := range []any{&header, &size, &want} {
+			if err := json.Unmarshal(row[i], into); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if want == nil {
+			refused++
+		}
+		raw := file(header, size)
+		f, err := NewFile(bytes.NewReader(raw), int64(len(raw)), "f.safetensors")
+		if (err == nil) != (want != nil) {
+			t.Errorf("%q: %v, want the tensors %q", header, err, want)
+			continue
+		}
+		if err != nil {
+			continue
+		}
+		var got []string
+		for _, info := range f.Tensors() {
+			got = append(got, info.Name)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q has tensors %q, want %q", header, got, want)
+		}
+	}
+	if refused == 0 || refused == len(rows) {
+		t.Errorf("%d of %d headers are to be refused", refused, len(rows))
 	}
 }
 

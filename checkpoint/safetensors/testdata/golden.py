@@ -1,6 +1,6 @@
 """Makes and checks this folder's files with Python's safetensors and torch.
 
-  python golden.py         writes python.safetensors and rounding.json
+  python golden.py         writes python.safetensors, rounding.json and headers.json
   python golden.py check   loads go.safetensors, which the Go test holds
                            to the byte, and compares its tensors
 """
@@ -10,9 +10,10 @@ import pathlib
 import random
 import struct
 import sys
+import tempfile
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 here = pathlib.Path(__file__).parent
@@ -26,7 +27,48 @@ def ramp(*shape):
     return (torch.arange(n, dtype=torch.float32) / 8 - 3).reshape(shape)
 
 
+A = '"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
+B = '"b":{"dtype":"BF16","shape":[],"data_offsets":[8,10]}'
+
+# Headers that other writers might make, each of a file with so many bytes of data.
+HEADERS = [
+    *((pad.join(["", "{" + A + "}", after]), 8) for pad in ["", " ", "\n", "\t", "\r", "\n\t  ", "\r\n"] for after in ["", "\n "]),
+    *(("{" + A + "}" + pad, 8) for pad in ["\n", "\t\t", "\r\n", "\0", "\v", "\f", "\u00a0", "\ufeff", " x", "{}"]),
+    *((pad + "{" + A + "}", 8) for pad in ["\0", "\ufeff", "x"]),
+    (json.dumps(json.loads("{" + A + "," + B + "}"), indent=1) + "\n\t  ", 10),
+    ("{" + B + " ,\n" + A + "}", 10),
+    ('{"__metadata__":null,' + A + "}", 8),
+    ("{" + A + ',"__metadata__":{}}', 8),
+    ('{"__metadata__":{"a":1},' + A + "}", 8),
+    ('{"__metadata__":{"a":null},' + A + "}", 8),
+    ('{"__metadata__":[],' + A + "}", 8),
+    ('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"of":{"a":[1,{}]}}}', 8),
+    ('{"a":{"more":null,"data_offsets":[0,8],"shape":[2],"dtype":"F32"}}', 8),
+    ('{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}', 8),
+    ('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"of":}}', 8),
+    ("{" + A + ",}", 8),
+    ("{}", 0),
+    ("null", 0),
+    ("[]", 0),
+]
+
+
+def opened(folder, header, size):
+    """The names in a file of that header, None where it is refused."""
+    path = pathlib.Path(folder) / "headers.safetensors"
+    raw = header.encode()
+    path.write_bytes(struct.pack("<Q", len(raw)) + raw + bytes(size))
+    try:
+        with safe_open(path, "pt") as f:
+            return sorted(f.keys())
+    except SafetensorError:
+        return None
+
+
 def make():
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [json.dumps([header, size, opened(folder, header, size)]) for header, size in HEADERS]
+    (here / "headers.json").write_text("[\n" + ",\n".join(rows) + "\n]\n")
     save_file(
         {
             "model.embed_tokens.weight": ramp(5, 4),
