@@ -58,6 +58,52 @@ func TestRoPEOfTransformers(t *testing.T) {
 	}
 }
 
+// A folder whose tensors have the names of a wrapper, or no "model.", is the model
+// that it was: testdata/names.
+func TestNamesOfWrappers(t *testing.T) {
+	var golden struct {
+		IDs    []int32
+		Logits map[string][]float32 // of the last position
+	}
+	raw, err := os.ReadFile("testdata/names/cases.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		t.Fatal(err)
+	}
+	dev := cpu.New(cpu.Options{Workers: 1})
+	defer dev.Close()
+	for name, want := range golden.Logits {
+		t.Run(name, func(t *testing.T) {
+			m, err := export.FromFolder(filepath.Join("testdata", "names", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range m.Config.Parameters() {
+				sum := 0
+				for _, c := range []byte(p.Name) {
+					sum += int(c)
+				}
+				for i, got := range m.Weights[p.Name] {
+					k := i*7 + sum
+					if want := float32(k*k%61)/64 - 0.46875; got != want {
+						t.Fatalf("%s[%d] is %g, want %g", p.Name, i, got, want)
+					}
+				}
+			}
+			logits, err := m.Logits(dev, golden.IDs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareLogits(t, logits[len(logits)-len(want):], want)
+		})
+	}
+	if len(golden.Logits) != 7 {
+		t.Errorf("%d folders", len(golden.Logits))
+	}
+}
+
 // modelFolder writes a folder with the weights of testdata/rope/golden.py.
 func modelFolder(t *testing.T, config map[string]any) string {
 	t.Helper()

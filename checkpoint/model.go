@@ -12,6 +12,9 @@ import (
 	"mobilellm/checkpoint/safetensors"
 )
 
+// averagedCount is what PyTorch's AveragedModel keeps beside its module.
+const averagedCount = "n_averaged"
+
 // Model is an open model folder.
 type Model struct {
 	Dir    string
@@ -25,9 +28,10 @@ type Model struct {
 // which must be exactly the parameters that the config describes. Weights are
 // read by [Model.LoadInto] or [Model.Load].
 //
-// Two kinds of extra tensors that old folders have are let pass: the rotary
-// embedding's inv_freq, and an lm_head.weight that equals the embedding it is
-// tied to.
+// Tensors are known by Hugging Face's names, whatever wrappers put before or into
+// them. Extra tensors that change nothing are let pass: the rotary embedding's
+// inv_freq of old folders, an lm_head.weight that equals the embedding it is tied
+// to, and the count of an averaged model.
 func ReadModel(dir string) (*Model, error) {
 	path := filepath.Join(dir, ConfigFile)
 	config, meta, err := ReadConfig(path)
@@ -44,9 +48,20 @@ func ReadModel(dir string) (*Model, error) {
 	m := &Model{Dir: dir, Config: config, Meta: meta, weights: weights}
 	if err := m.Check(config.Parameters()); err != nil {
 		m.Close()
-		return nil, err
+		return nil, m.hint(err)
 	}
 	return m, nil
+}
+
+// hint says why tensors may be missing.
+func (m *Model) hint(err error) error {
+	switch {
+	case m.weights.where[arch.EmbeddingName] == nil:
+		return fmt.Errorf("%w\nhint: tensors need Hugging Face's names for LLaMA, such as %s", err, arch.LayerParameterName("self_attn.q_proj", 0))
+	case m.weights.where[m.Config.HeadParameter()] == nil:
+		return fmt.Errorf("%w\nhint: the model was saved without its head; if that is the embedding, %s must say \"tie_word_embeddings\": true", err, ConfigFile)
+	}
+	return err
 }
 
 // Close closes the folder's files.
@@ -65,8 +80,8 @@ func (m *Model) Check(params []arch.Parameter) error {
 
 // ignored lets an extra tensor pass that changes nothing.
 func (m *Model) ignored(name string) (bool, error) {
-	if strings.HasSuffix(name, ".rotary_emb.inv_freq") {
-		return true, nil // follows from rope_theta
+	if strings.HasSuffix(name, ".rotary_emb.inv_freq") || name == averagedCount {
+		return true, nil // the first follows from rope_theta
 	}
 	if name != arch.HeadName || !m.Config.ShareEmbedding {
 		return false, nil
@@ -91,9 +106,27 @@ func (m *Model) Load(tensors []safetensors.Tensor) error {
 	return m.weights.loadAll(tensors, m.ignored)
 }
 
-// openWeights opens the folder's weights: one file, or all shards that an index
-// names, in safetensors or else in PyTorch's format.
+// openWeights opens the folder's weights and gives its tensors the parameters'
+// names.
 func openWeights(dir string) (tensorFiles, error) {
+	weights, err := openStored(dir)
+	if err != nil {
+		return tensorFiles{}, err
+	}
+	own, err := ownNames(weights.names())
+	if err != nil {
+		weights.close()
+		return tensorFiles{}, fmt.Errorf("%s: %w", weights.name, err)
+	}
+	if len(own) > 0 {
+		weights.rename(own)
+	}
+	return weights, nil
+}
+
+// openStored opens one file, or all shards that an index names, in safetensors or
+// else in PyTorch's format.
+func openStored(dir string) (tensorFiles, error) {
 	for _, format := range []struct{ whole, index string }{
 		{WeightsFile, IndexFile},
 		{torchWeightsFile, torchIndexFile},

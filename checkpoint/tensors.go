@@ -77,6 +77,28 @@ func (t tensorFiles) close() error {
 	return errors.Join(errs...)
 }
 
+// names lists the tensors, file by file.
+func (t tensorFiles) names() []string {
+	var names []string
+	for _, f := range t.files {
+		for _, info := range f.Tensors() {
+			names = append(names, info.Name)
+		}
+	}
+	return names
+}
+
+// rename gives tensors the names that own has for theirs.
+func (t tensorFiles) rename(own map[string]string) {
+	clear(t.where)
+	for i, f := range t.files {
+		t.files[i] = renamed(f, own)
+		for _, info := range t.files[i].Tensors() {
+			t.where[info.Name] = t.files[i]
+		}
+	}
+}
+
 // path is the file that holds a tensor.
 func (t tensorFiles) path(name string) string { return t.where[name].Name() }
 
