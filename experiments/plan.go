@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/train"
 )
@@ -68,7 +69,7 @@ func gigabytes(n int64) float64 { return float64(n) / 1e9 }
 // planner plans members on one device whose speed is measured once.
 type planner struct {
 	name string
-	dev  train.Device
+	dev  device.Device
 }
 
 func (p *planner) plan(ctx context.Context, s *Sweep, m *Member) (_ *train.Plan, err error) {
@@ -86,12 +87,12 @@ func (p *planner) plan(ctx context.Context, s *Sweep, m *Member) (_ *train.Plan,
 	}
 	if p.dev == nil || p.name != c.Device {
 		p.close()
-		dev, err := train.OpenDevice(c.Device, 0, func(string) {})
+		dev, err := device.Open(c.Device, 0, func(string) {})
 		if err != nil {
 			return nil, err
 		}
 		p.name, p.dev = c.Device, dev
-		if _, ok := dev.(train.Accelerator); !ok { // whose plan looks behind train.Device
+		if _, ok := dev.(device.Accelerator); !ok { // whose plan looks behind device.Device
 			p.dev = &measured{dev, map[engine.Precision]float64{}}
 		}
 	}
@@ -107,7 +108,7 @@ func (p *planner) close() {
 
 // measured is a device that remembers its peaks.
 type measured struct {
-	train.Device
+	device.Device
 	peaks map[engine.Precision]float64
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"mobilellm/device"
 	"mobilellm/engine"
 )
 
@@ -65,7 +66,7 @@ func (p Precision) MarshalYAML() (any, error) {
 	return p.Value.String(), nil
 }
 
-func (p Precision) resolve(dev Device) engine.Precision {
+func (p Precision) resolve(dev device.Device) engine.Precision {
 	switch {
 	case !p.Auto:
 		return p.Value

@@ -9,6 +9,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/data"
+	"mobilellm/device"
 	"mobilellm/optim"
 )
 
@@ -68,7 +69,7 @@ func DefaultRun() RunConfig {
 func (c *RunConfig) Validate() error {
 	errs := []error{
 		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(),
-		atLeast("eval.every", c.Eval.Every, 0), c.Checkpoint.validate(), validateDevice(c.Device),
+		atLeast("eval.every", c.Eval.Every, 0), c.Checkpoint.validate(), device.Validate(c.Device),
 	}
 	if c.Data.Seq > c.Model.Context {
 		errs = append(errs, fmt.Errorf("data.seq (%d) must be at most model.context (%d)", c.Data.Seq, c.Model.Context))

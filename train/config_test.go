@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mobilellm/configs"
+	"mobilellm/device"
 )
 
 // Every shipped configuration is one of a run, and prints as one that loads to
@@ -62,7 +63,7 @@ func TestConfigErrors(t *testing.T) {
 		{"optim.lr=0", "--set optim.lr=0: optim.lr (0) must be positive"},
 	}
 	for _, test := range tests {
-		if hasCUDA && test.set == "device=cuda" {
+		if device.Validate("cuda") == nil && test.set == "device=cuda" {
 			continue
 		}
 		c := DefaultRun()

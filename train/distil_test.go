@@ -11,6 +11,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
+	"mobilellm/device"
 )
 
 // tinyTeacher trains a model of another shape on c's text and returns its folder.
@@ -177,7 +178,7 @@ func TestDistilErrors(t *testing.T) {
 
 // A plan needs of the teacher its config.json alone, here LLaMA-2 7B's.
 func TestDistilPlan(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1, nil)
+	dev, err := device.Open("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

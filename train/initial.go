@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"mobilellm/arch"
+	"mobilellm/device"
 	"mobilellm/engine"
 )
 
@@ -15,7 +16,7 @@ const initialChunk = 1 << 16
 // official code does. A value depends on the seed, its parameter's name and its
 // place there, so neither the order of parameters nor the number of workers
 // changes it.
-func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed uint64, dev Device) error {
+func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed uint64, dev device.Device) error {
 	type chunk struct {
 		values []float32
 		rng    rand.PCG

@@ -6,12 +6,13 @@ import (
 	"testing"
 
 	"mobilellm/arch"
+	"mobilellm/device"
 	"mobilellm/engine"
 )
 
 func drawn(t *testing.T, params []arch.Parameter, workers int, seed uint64) map[string][]float32 {
 	t.Helper()
-	dev, err := OpenDevice("cpu", workers, nil)
+	dev, err := device.Open("cpu", workers, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

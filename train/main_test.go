@@ -14,6 +14,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/data"
+	"mobilellm/device"
 	"mobilellm/engine"
 )
 
@@ -111,7 +112,7 @@ func checkError(t *testing.T, err error, want ...string) {
 // skipWithoutBF16 leaves out what needs bf16 matmuls in hardware.
 func skipWithoutBF16(t *testing.T) {
 	t.Helper()
-	dev, err := OpenDevice("cpu", 1, nil)
+	dev, err := device.Open("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

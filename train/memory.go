@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/optim"
 )
@@ -42,7 +43,7 @@ func (m Memory) training() int64 {
 }
 
 // estimate counts the memory of a run with micro-batches of rows sequences.
-func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, text int64, dev Device) (Memory, error) {
+func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, text int64, dev device.Device) (Memory, error) {
 	l, err := layOut(c, rows, p, r, dev)
 	if err != nil {
 		return Memory{}, err
@@ -52,7 +53,7 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 		Weights: l.weights - parameters, Gradients: parameters, Optimizer: moments(c.Optim) * c.Model.ParameterCount(),
 		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}
-	if _, ok := dev.(Accelerator); ok { // the text and the program are in the host's memory
+	if _, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
 		m.Data, m.Reading, m.Process = 0, 0, contextBytes
 	}
 	return m, nil
@@ -60,8 +61,8 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 
 // deviceMemory is what a run may take of the memory that its weights and
 // activations go to.
-func deviceMemory(dev Device) int64 {
-	if a, ok := dev.(Accelerator); ok {
+func deviceMemory(dev device.Device) int64 {
+	if a, ok := dev.(device.Accelerator); ok {
 		free, _ := a.Memory()
 		return free
 	}
@@ -69,8 +70,8 @@ func deviceMemory(dev Device) int64 {
 }
 
 // usedMemory is what a run has taken of it.
-func usedMemory(dev Device) int64 {
-	if a, ok := dev.(Accelerator); ok {
+func usedMemory(dev device.Device) int64 {
+	if a, ok := dev.(device.Accelerator); ok {
 		free, total := a.Memory()
 		return total - free
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"mobilellm/device"
 	"mobilellm/engine"
 )
 
@@ -69,7 +70,7 @@ const (
 // choose settles micro-batch, precision and recompute, and tells the memory that
 // the run will need. fixed, when not nil, is the choice of the run that is
 // resumed; it stands where c says auto.
-func choose(c *RunConfig, fixed *Choice, available, text int64, dev Device) (Choice, Memory, []string, error) {
+func choose(c *RunConfig, fixed *Choice, available, text int64, dev device.Device) (Choice, Memory, []string, error) {
 	choice := Choice{int(c.Train.MicroBatch), c.Train.Precision.resolve(dev), engine.Recompute(c.Train.Recompute)}
 	if fixed != nil {
 		if c.Train.Precision.Auto {
@@ -92,7 +93,7 @@ func choose(c *RunConfig, fixed *Choice, available, text int64, dev Device) (Cho
 	}
 	limit := int64(memoryShare * float64(available))
 	most := microTokens
-	if _, ok := dev.(Accelerator); ok {
+	if _, ok := dev.(device.Accelerator); ok {
 		most = acceleratorTokens
 	}
 	first := largestDivisor(c.Train.Batch, max(1, most/c.Data.Seq))
@@ -116,7 +117,7 @@ func choose(c *RunConfig, fixed *Choice, available, text int64, dev Device) (Cho
 }
 
 // chooseRecompute is for a run that does not fit with a single sequence.
-func chooseRecompute(c *RunConfig, choice Choice, before Memory, available, text int64, dev Device) (Choice, Memory, []string, error) {
+func chooseRecompute(c *RunConfig, choice Choice, before Memory, available, text int64, dev device.Device) (Choice, Memory, []string, error) {
 	choice.Recompute = engine.RecomputeBlock
 	m, err := estimate(c, 1, choice.Precision, choice.Recompute, text, dev)
 	if err != nil {
@@ -145,7 +146,7 @@ func (e *MemoryError) Error() string {
 }
 
 // NewPlan plans a run without reading its text.
-func NewPlan(ctx context.Context, c RunConfig, dev Device) (*Plan, error) {
+func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error) {
 	c.Model = c.Model.Resolved()
 	available := deviceMemory(dev)
 	choice, memory, notes, err := choose(&c, nil, available, textSize(ctx, c.Data), dev)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/optim"
 )
@@ -15,7 +16,7 @@ import (
 // Less memory means smaller micro-batches, then blocks computed again, then an
 // error with the numbers.
 func TestChoose(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1, nil)
+	dev, err := device.Open("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestChoose(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1, nil)
+	dev, err := device.Open("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +103,7 @@ func TestPlan(t *testing.T) {
 
 // What the optimizer keeps is planned by its kind and its moments' type.
 func TestOptimizerMemory(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1, nil)
+	dev, err := device.Open("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

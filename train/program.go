@@ -8,6 +8,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/data"
+	"mobilellm/device"
 	"mobilellm/engine"
 )
 
@@ -58,7 +59,7 @@ func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o eng
 		l.bind(g, &p)
 	}
 	vm, err := engine.Compile(p, dev, o)
-	if _, away := dev.(Accelerator); err != nil && away && l != nil && l.teacher == nil {
+	if _, away := dev.(device.Accelerator); err != nil && away && l != nil && l.teacher == nil {
 		return nil, fmt.Errorf("distil.shards: %w\nhint: --device cpu, or distil.teacher in their place", err)
 	}
 	if err != nil {
@@ -139,7 +140,7 @@ func newWeights(dev engine.Device, params []arch.Parameter, keep engine.WeightOp
 }
 
 // planDevice compiles programs that are only laid out.
-type planDevice struct{ Device }
+type planDevice struct{ device.Device }
 
 // Alloc reserves addresses: nothing is written there.
 func (d planDevice) Alloc(bytes int64) (engine.Memory, error) { return d.reserve(bytes) }
@@ -152,7 +153,7 @@ type layout struct {
 }
 
 // layOut plans a run's programs for micro-batches of rows sequences.
-func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev Device) (_ layout, err error) {
+func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev device.Device) (_ layout, err error) {
 	plan := planDevice{dev}
 	w, err := newWeights(plan, c.Model.Parameters(), engine.WeightOptions{Gradients: true, BF16: p == engine.PrecisionBF16})
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/data/topk"
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/optim"
 	"mobilellm/tokenizer"
@@ -32,8 +33,8 @@ type Options struct {
 	Workers   int     // threads; 0 is as many as there are processors, or as the resumed run had
 	PeakFLOPS float64 // of the device, FLOP/s, where it is known; 0 measures it
 	Versions  map[string]string
-	Progress  *Progress // nil tells nobody
-	Device    Device    // to run on, which stays open; nil opens the one that the configuration names
+	Progress  *Progress     // nil tells nobody
+	Device    device.Device // to run on, which stays open; nil opens the one that the configuration names
 
 	afterStep func(step int64) // of tests
 }
@@ -66,7 +67,7 @@ type run struct {
 	taught  *checkpoint.Model      // of the teacher, or nil
 	shards  *topk.File             // what a teacher stored, or nil
 	held    *os.File               // the lock of its folder
-	dev     Device
+	dev     device.Device
 	text    *data.Set
 	heldout *data.Heldout
 	loader  *data.Loader
@@ -175,7 +176,7 @@ func (r *run) openDevice(ctx context.Context) error {
 	}
 	var err error
 	if r.dev = r.o.Device; r.dev == nil {
-		r.dev, err = OpenDevice(r.c.Device, workers, func(text string) { r.o.Progress.Note("%s", text) })
+		r.dev, err = device.Open(r.c.Device, workers, func(text string) { r.o.Progress.Note("%s", text) })
 	}
 	if err != nil {
 		return err
@@ -297,7 +298,7 @@ func (r *run) makeModel(context.Context) error {
 }
 
 func (r *run) makeOptimizer() (err error) {
-	if dev, ok := r.dev.(Accelerator); ok {
+	if dev, ok := r.dev.(device.Accelerator); ok {
 		decays := make([]bool, len(r.params))
 		for i, p := range r.params {
 			decays[i] = !p.Norm

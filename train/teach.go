@@ -8,6 +8,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/data/topk"
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/tokenizer"
 )
@@ -115,13 +116,13 @@ func (o *TeachOptions) open() (_ *checkpoint.Model, _ *tokenizer.Tokenizer, meta
 
 // run computes the windows that are left.
 func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *data.Memory, w *topk.Writer) (err error) {
-	dev, err := OpenDevice(o.Device, o.Workers, func(text string) { o.note("%s", text) })
+	dev, err := device.Open(o.Device, o.Workers, func(text string) { o.note("%s", text) })
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
 	t, err := newTeacher(model.Config, o.Rows, o.Seq, o.K, dev, engine.Options{Precision: teacherPrecision(engine.PrecisionF32, dev)})
-	if _, away := dev.(Accelerator); err != nil && away {
+	if _, away := dev.(device.Accelerator); err != nil && away {
 		return fmt.Errorf("%w\nhint: --device cpu", err)
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/data"
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/engine/op"
 	"mobilellm/tokenizer"
@@ -27,7 +28,7 @@ type teacher struct {
 
 // teacherPrecision is bf16 wherever there is bf16: nothing is summed up over a
 // teacher's steps.
-func teacherPrecision(student engine.Precision, dev Device) engine.Precision {
+func teacherPrecision(student engine.Precision, dev device.Device) engine.Precision {
 	if student == engine.PrecisionBF16 || dev.BF16() {
 		return engine.PrecisionBF16
 	}
@@ -37,7 +38,7 @@ func teacherPrecision(student engine.Precision, dev Device) engine.Precision {
 // newTeacher takes memory for a teacher's weights, yet to be loaded, and compiles
 // its forward pass: up to what its head reads or, for k above 0, to each token's k
 // largest log-probabilities.
-func newTeacher(config arch.Config, rows, seq, k int, dev Device, o engine.Options, options ...arch.Option) (_ *teacher, err error) {
+func newTeacher(config arch.Config, rows, seq, k int, dev device.Device, o engine.Options, options ...arch.Option) (_ *teacher, err error) {
 	t := &teacher{config: config}
 	defer func() {
 		if err != nil {
@@ -179,7 +180,7 @@ func (l *lesson) close() error {
 }
 
 // newLesson lays out what c learns from besides the text, nil for nothing.
-func newLesson(c *RunConfig, rows int, student engine.Precision, dev Device, planOnly bool) (*lesson, error) {
+func newLesson(c *RunConfig, rows int, student engine.Precision, dev device.Device, planOnly bool) (*lesson, error) {
 	if !c.Distil.on() {
 		return nil, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mobilellm/configs"
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/internal/cli"
 	"mobilellm/train"
@@ -62,7 +63,7 @@ func measure(ctx context.Context, o options) error {
 	if err != nil {
 		return cli.Usage(err)
 	}
-	opened, err := train.OpenDevice(o.device, o.workers, func(text string) { fmt.Fprintln(os.Stderr, text) })
+	opened, err := device.Open(o.device, o.workers, func(text string) { fmt.Fprintln(os.Stderr, text) })
 	if err != nil {
 		return err
 	}

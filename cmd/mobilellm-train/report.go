@@ -5,13 +5,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/device"
 	"mobilellm/internal/cli"
 	"mobilellm/train"
 )
 
 // plan prints what a run would take.
 func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
-	dev, err := train.OpenDevice(config.Device, 0, nil)
+	dev, err := device.Open(config.Device, 0, nil)
 	if err != nil {
 		return err
 	}

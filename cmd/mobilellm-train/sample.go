@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mobilellm/device"
 	"mobilellm/infer"
 	"mobilellm/train"
 )
@@ -23,7 +24,7 @@ const (
 
 // sample shows what the model in a checkpoint writes.
 func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint string) (err error) {
-	dev, err := train.OpenDevice("cpu", 0, nil) // where infer's kernels are
+	dev, err := device.Open("cpu", 0, nil) // where infer's kernels are
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/data"
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/engine/cpu"
 	"mobilellm/engine/cuda"
@@ -231,7 +232,7 @@ func TestResume(t *testing.T) {
 	c := small(text(t))
 	dev, _ := open(t, shadow.Options{}, cuda.Options{})
 	out, want, _, _ := losses(t, c, train.Options{Device: dev})
-	for name, device := range map[string]train.Device{"device": dev, "processor": nil} {
+	for name, device := range map[string]device.Device{"device": dev, "processor": nil} {
 		branch := filepath.Join(t.TempDir(), "branch")
 		_, got, _, _ := losses(t, c, train.Options{Device: device, Out: branch, Resume: filepath.Join(out, train.CheckpointsDir, "step-00000010")})
 		tolerance := 0.0

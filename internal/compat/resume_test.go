@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"mobilellm/checkpoint"
+	"mobilellm/device"
 	"mobilellm/engine/cpu"
 	"mobilellm/train"
 )
@@ -92,7 +93,7 @@ func TestResume(t *testing.T) {
 }
 
 // resume goes on with a run on a device, nil for the one that it asks for.
-func resume(t *testing.T, name string, list []ending, dev train.Device) {
+func resume(t *testing.T, name string, list []ending, dev device.Device) {
 	out, before := filepath.Join(t.TempDir(), "run"), saved(name, ended)
 	_, err := train.Run(context.Background(), configOf(t, name), train.Options{
 		Resume: saved(name, halfway), Out: out, PeakFLOPS: 1e11, Device: dev,

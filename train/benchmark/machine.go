@@ -6,13 +6,13 @@ import (
 	"unsafe"
 
 	"mobilellm/arch"
+	"mobilellm/device"
 	"mobilellm/engine"
-	"mobilellm/train"
 )
 
 // Device is what is measured.
 type Device interface {
-	train.Device
+	device.Device
 	// ProductPeak is Peak for an m×n×k product.
 	ProductPeak(p engine.Precision, m, n, k int, run time.Duration) (float64, error)
 }
@@ -36,7 +36,7 @@ type Machine struct {
 // five runs.
 func MeasureMachine(dev Device, c arch.Config, tokens int, p engine.Precision, run time.Duration) (Machine, error) {
 	m := Machine{Device: dev.Name(), Edge: 2048}
-	if _, ok := dev.(train.Accelerator); ok {
+	if _, ok := dev.(device.Accelerator); ok {
 		m.Edge = 8192
 	}
 	peak, err := dev.Peak(p, run)
@@ -45,7 +45,7 @@ func MeasureMachine(dev Device, c arch.Config, tokens int, p engine.Precision, r
 	}
 	m.Peak = peak / 1e9
 	rows := max(tokens/dev.Workers(), 1) // each worker has a product of its own
-	if _, ok := dev.(train.Accelerator); ok {
+	if _, ok := dev.(device.Accelerator); ok {
 		rows = tokens
 	}
 	if peak, err = dev.ProductPeak(p, rows, 2*c.FFNDim, c.Dim, run/5); err != nil {

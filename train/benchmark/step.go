@@ -14,9 +14,9 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"mobilellm/arch"
+	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/optim"
-	"mobilellm/train"
 )
 
 // Config says what to measure.
@@ -84,7 +84,7 @@ func Run(ctx context.Context, dev Device, m Machine, c Config) (*Result, error) 
 	r.TokensPerSecond = float64(c.Batch*c.Seq) / median
 	r.Share = r.TokensPerSecond * float64(r.FLOPsPerToken) / (m.Peak * 1e9)
 	r.PeakBytes = peakMemory()
-	if a, ok := dev.(train.Accelerator); ok {
+	if a, ok := dev.(device.Accelerator); ok {
 		free, total := a.Memory()
 		r.PeakBytes = total - free
 		if err := s.profile(); err != nil {
@@ -174,7 +174,7 @@ func newStepper(dev Device, c Config) (*stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, away := dev.(train.Accelerator)
+	_, away := dev.(device.Accelerator)
 	for _, step := range []func() error{
 		func() error { return s.compile(!away) }, s.initialise, s.makeOptimizer, s.writeInputs,
 	} {
@@ -187,7 +187,7 @@ func newStepper(dev Device, c Config) (*stepper, error) {
 }
 
 func (s *stepper) makeOptimizer() (err error) {
-	if a, ok := s.dev.(train.Accelerator); ok {
+	if a, ok := s.dev.(device.Accelerator); ok {
 		var decays []bool
 		for _, p := range s.config.Model.Parameters() {
 			decays = append(decays, !p.Norm)

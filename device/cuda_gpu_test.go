@@ -1,6 +1,6 @@
 //go:build gpu
 
-package train
+package device
 
 import (
 	"strings"
@@ -9,15 +9,17 @@ import (
 
 // Where there is no GPU, cuda is an error that says so and auto is the processor,
 // with one note.
-func TestOpenDeviceWithoutGPU(t *testing.T) {
-	dev, err := OpenDevice("cuda", 1, nil)
+func TestOpenWithoutGPU(t *testing.T) {
+	dev, err := Open("cuda", 1, nil)
 	if err == nil {
 		defer dev.Close()
 		t.Skip("there is a GPU: ", dev.Name())
 	}
-	checkError(t, err, "device (cuda): ", "\nhint: ")
+	if text := err.Error(); !strings.HasPrefix(text, "device (cuda): ") || !strings.Contains(text, "\nhint: ") {
+		t.Errorf("the error is %q", text)
+	}
 	var notes []string
-	dev, err = OpenDevice(auto, 1, func(text string) { notes = append(notes, text) })
+	dev, err = Open(Auto, 1, func(text string) { notes = append(notes, text) })
 	if err != nil {
 		t.Fatal(err)
 	}

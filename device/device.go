@@ -1,4 +1,4 @@
-package train
+package device
 
 import (
 	"errors"
@@ -11,7 +11,10 @@ import (
 	"mobilellm/optim"
 )
 
-// Device is what a run needs of the machine that computes it.
+// Auto is the name that stands for the best device of the machine.
+const Auto = "auto"
+
+// Device is what a program needs of the machine that computes it.
 type Device interface {
 	engine.Device
 	// For runs f(worker, i) for every i below n on the device's workers.
@@ -38,9 +41,10 @@ type Accelerator interface {
 	NewUpdate(c optim.Config, w *engine.Weights, decays []bool, scalars int) (engine.Update, error)
 }
 
-func validateDevice(name string) error {
+// Validate reports a name that [Open] does not know, or that the build cannot open.
+func Validate(name string) error {
 	switch name {
-	case auto, "cpu":
+	case Auto, "cpu":
 		return nil
 	case "cuda":
 		if !hasCUDA {
@@ -51,12 +55,12 @@ func validateDevice(name string) error {
 	return fmt.Errorf("device (%s) must be auto, cpu or cuda", name)
 }
 
-// OpenDevice opens the device of that name: auto, cpu or cuda. auto is an NVIDIA
+// Open opens the device of that name: auto, cpu or cuda. auto is an NVIDIA
 // GPU where there is one, in builds that can use it, and the processor
 // elsewhere; note is told why it is not the GPU. Without workers, 0, the
 // processor has as many as the process may use of it.
-func OpenDevice(name string, workers int, note func(string)) (Device, error) {
-	if err := validateDevice(name); err != nil {
+func Open(name string, workers int, note func(string)) (Device, error) {
+	if err := Validate(name); err != nil {
 		return nil, err
 	}
 	if name != "cpu" && hasCUDA {

@@ -1,6 +1,6 @@
 //go:build !gpu
 
-package train
+package device
 
 // hasCUDA says whether the build can use NVIDIA GPUs.
 const hasCUDA = false

@@ -1,6 +1,6 @@
 //go:build gpu
 
-package train
+package device
 
 import (
 	"os"
