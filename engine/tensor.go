@@ -113,6 +113,19 @@ func Read[E float32 | uint16 | int32](t *Tensor, dst []E) error {
 	return nil
 }
 
+// Fill lets fill make the values of a float32 tensor: in place where the host can
+// touch its memory, in memory of the host's that is then copied where it cannot.
+func Fill(t *Tensor, fill func(dst []float32) error) error {
+	if t.OnHost() {
+		return fill(t.Float32s())
+	}
+	values := make([]float32, t.Len())
+	if err := fill(values); err != nil {
+		return err
+	}
+	return Write(t, values)
+}
+
 func (t *Tensor) sized(n int, size int64) {
 	if n != t.Len() || size != t.DType.Size() {
 		panic(fmt.Sprintf("engine: %v copied as %d elements of %d bytes", t, n, size))

@@ -15,6 +15,9 @@ func (m *Model) Logits(dev engine.Device, ids []int32) (_ []float32, err error) 
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
+	if len(ids) == 0 {
+		return nil, errors.New("there are no tokens")
+	}
 	for _, id := range ids {
 		if id < 0 || int(id) >= m.Config.VocabSize {
 			return nil, fmt.Errorf("token %d is not in the vocabulary of %d", id, m.Config.VocabSize)
@@ -34,7 +37,9 @@ func (m *Model) Logits(dev engine.Device, ids []int32) (_ []float32, err error) 
 	}
 	defer func() { err = errors.Join(err, weights.Close()) }()
 	for _, p := range params {
-		copy(weights.Value(p.Name).Float32s(), m.Weights[p.Name])
+		if err := engine.Write(weights.Value(p.Name), m.Weights[p.Name]); err != nil {
+			return nil, err
+		}
 	}
 	weights.Changed()
 	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{graph.Logits}, Weights: weights}, dev, engine.Options{})
@@ -42,9 +47,12 @@ func (m *Model) Logits(dev engine.Device, ids []int32) (_ []float32, err error) 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, vm.Close()) }()
-	copy(vm.Input(graph.Tokens).Ids(), ids)
+	if err := engine.Write(vm.Input(graph.Tokens), ids); err != nil {
+		return nil, err
+	}
 	if err := vm.RunAll(); err != nil {
 		return nil, err
 	}
-	return append([]float32(nil), vm.Output(graph.Logits).Float32s()...), nil
+	logits := make([]float32, len(ids)*m.Config.VocabSize)
+	return logits, engine.Read(vm.Output(graph.Logits), logits)
 }

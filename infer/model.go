@@ -31,10 +31,13 @@ type Model struct {
 	logits   []float32        // [V]
 }
 
-// program computes what the head reads for so many tokens.
+// program computes, for so many tokens, what the head reads or, on a device whose
+// memory the host cannot touch, the logits of all.
 type program struct {
 	graph *arch.Graph
 	vm    *engine.VM
+	out   *gorgonia.Node
+	away  []float32 // what is copied from such a device, [T,V]
 }
 
 // Load reads the model folder dir: config.json, the weights, which are held in
@@ -60,7 +63,8 @@ func Load(dir string, dev Device) (_ *Model, err error) {
 		return nil, err
 	}
 	for _, p := range list {
-		if err := folder.LoadInto(p.Name, m.weights.Value(p.Name).Float32s(), p.Shape); err != nil {
+		load := func(dst []float32) error { return folder.LoadInto(p.Name, dst, p.Shape) }
+		if err := engine.Fill(m.weights.Value(p.Name), load); err != nil {
 			return nil, errors.Join(err, m.Close())
 		}
 	}
@@ -96,16 +100,23 @@ func (m *Model) program(length int) (*program, error) {
 	if p := m.programs[length]; p != nil {
 		return p, nil
 	}
-	g, err := m.Config.BuildHidden(1, length)
+	p := new(program)
+	var err error
+	if _, remote := m.dev.(engine.Remote); remote {
+		if p.graph, err = m.Config.BuildLogits(1, length); err == nil {
+			p.out, p.away = p.graph.Logits, make([]float32, length*m.Config.VocabSize)
+		}
+	} else if p.graph, err = m.Config.BuildHidden(1, length); err == nil {
+		p.out = p.graph.Hidden
+	}
 	if err != nil {
 		return nil, err
 	}
-	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Hidden}, Weights: m.weights}, m.dev, engine.Options{})
-	if err != nil {
+	if p.vm, err = engine.Compile(engine.Program{Outputs: []*gorgonia.Node{p.out}, Weights: m.weights}, m.dev, engine.Options{}); err != nil {
 		return nil, err
 	}
-	m.programs[length] = &program{g, vm}
-	return m.programs[length], nil
+	m.programs[length] = p
+	return p, nil
 }
 
 // Logits are the scores [V] of the token that follows ids, valid until the next
@@ -124,13 +135,23 @@ func (m *Model) Logits(ids []int32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	input := p.vm.Input(p.graph.Tokens).Ids()
-	clear(input[copy(input, ids):])
+	padded := make([]int32, m.paddedLength(len(ids)))
+	copy(padded, ids)
+	if err := engine.Write(p.vm.Input(p.graph.Tokens), padded); err != nil {
+		return nil, err
+	}
 	if err := p.vm.RunAll(); err != nil {
 		return nil, err
 	}
-	c := m.Config.Dim
-	m.head(p.vm.Output(p.graph.Hidden).Float32s()[(len(ids)-1)*c:][:c])
+	out, last := p.vm.Output(p.out), len(ids)-1
+	if p.away == nil {
+		m.head(out.Float32s()[last*m.Config.Dim:][:m.Config.Dim])
+		return m.logits, nil
+	}
+	if err := engine.Read(out, p.away); err != nil {
+		return nil, err
+	}
+	copy(m.logits, p.away[last*len(m.logits):])
 	return m.logits, nil
 }
 

@@ -67,24 +67,13 @@ func newTeacher(config arch.Config, rows, seq, k int, dev device.Device, o engin
 
 func (t *teacher) load(m *checkpoint.Model) error {
 	for _, p := range t.config.Parameters() {
-		if err := loadWeight(m, p, t.weights.Value(p.Name)); err != nil {
+		load := func(dst []float32) error { return m.LoadInto(p.Name, dst, p.Shape) }
+		if err := engine.Fill(t.weights.Value(p.Name), load); err != nil {
 			return fmt.Errorf("teacher: %w", err)
 		}
 	}
 	t.weights.Changed()
 	return nil
-}
-
-// loadWeight reads one weight of a folder, to host memory or by way of it.
-func loadWeight(m *checkpoint.Model, p arch.Parameter, t *engine.Tensor) error {
-	if t.OnHost() {
-		return m.LoadInto(p.Name, t.Float32s(), p.Shape)
-	}
-	values := make([]float32, t.Len())
-	if err := m.LoadInto(p.Name, values, p.Shape); err != nil {
-		return err
-	}
-	return engine.Write(t, values)
 }
 
 // hidden is what the teacher's head reads after a run, and head the head.

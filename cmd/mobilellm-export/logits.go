@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
-	"mobilellm/engine/cpu"
+	"mobilellm/device"
 	"mobilellm/internal/cli"
 )
 
 func newLogits() *cobra.Command {
-	var model, tokenizer, tokens string
+	var model, tokenizer, tokens, deviceName string
 	c := &cobra.Command{
 		Use:   "logits --model DIR --tokens 1,15,7",
 		Short: "Print the logits of a sequence of tokens, to compare with other programs",
@@ -41,7 +42,10 @@ token that follows each position. --tokens - reads the ids from standard input.`
 			if err != nil {
 				return err
 			}
-			dev := cpu.New(cpu.Options{})
+			dev, err := device.Open(deviceName, 0, nil)
+			if err != nil {
+				return fmt.Errorf("--%w", err)
+			}
 			defer dev.Close()
 			logits, err := m.Logits(dev, ids)
 			if err != nil {
@@ -54,7 +58,13 @@ token that follows each position. --tokens - reads the ids from standard input.`
 	l.StringVar(&model, "model", "", "the model to run")
 	l.StringVar(&tokenizer, "tokenizer", "", "the tokenizer.bin of a llama2.c model")
 	l.StringVar(&tokens, "tokens", "", "token ids, separated by commas")
+	addDevice(l, &deviceName)
 	return c
+}
+
+// addDevice adds the flag that chooses where to compute.
+func addDevice(l *pflag.FlagSet, name *string) {
+	l.StringVar(name, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
 }
 
 func parseIDs(list string) ([]int32, error) {

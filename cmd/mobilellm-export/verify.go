@@ -10,13 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mobilellm/engine/cpu"
+	"mobilellm/device"
 	"mobilellm/export/convert"
 	"mobilellm/internal/cli"
 )
 
 func newVerify() *cobra.Command {
-	var against, tokenizer string
+	var against, tokenizer, deviceName string
 	var tokens int
 	var asJSON bool
 	c := &cobra.Command{
@@ -43,7 +43,10 @@ far rounding itself moves the logits is reported beside.`,
 			if err != nil {
 				return err
 			}
-			dev := cpu.New(cpu.Options{})
+			dev, err := device.Open(deviceName, 0, nil)
+			if err != nil {
+				return fmt.Errorf("--%w", err)
+			}
 			defer dev.Close()
 			result, err := convert.Verify(m, against, dev, tokens)
 			if result != nil {
@@ -59,6 +62,7 @@ far rounding itself moves the logits is reported beside.`,
 	l.StringVar(&tokenizer, "tokenizer", "", "the tokenizer.bin of a llama2.c model")
 	l.IntVar(&tokens, "tokens", 64, "positions to compare, at most the model's context")
 	l.BoolVar(&asJSON, "json", false, "print one JSON object")
+	addDevice(l, &deviceName)
 	return c
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mobilellm/engine/cpu"
+	"mobilellm/device"
 	"mobilellm/infer"
 	"mobilellm/internal/cli"
 )
@@ -31,6 +31,7 @@ func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 type flags struct {
 	model, prompt string
+	device        string
 	parseSpecial  bool
 	options       infer.Options
 }
@@ -47,6 +48,7 @@ func newCommand() *cobra.Command {
 	}
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder or a model folder")
+	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
 	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one a document begins")
 	l.BoolVar(&f.parseSpecial, "parse-special", false, "make tokens of texts of special tokens in the prompt, such as <|im_start|>; otherwise they are text")
 	l.IntVar(&f.options.MaxTokens, "max-tokens", 128, "tokens to add at most")
@@ -70,7 +72,10 @@ func (f *flags) generate(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}
-	dev := cpu.New(cpu.Options{})
+	dev, err := device.Open(f.device, 0, nil)
+	if err != nil {
+		return fmt.Errorf("--%w", err)
+	}
 	defer dev.Close()
 	m, err := infer.Load(dir, dev)
 	if err != nil {

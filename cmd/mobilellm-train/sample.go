@@ -24,7 +24,7 @@ const (
 
 // sample shows what the model in a checkpoint writes.
 func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint string) (err error) {
-	dev, err := device.Open("cpu", 0, nil) // where infer's kernels are
+	dev, err := device.Open(config.Device, 0, nil)
 	if err != nil {
 		return err
 	}
