@@ -60,10 +60,10 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// stopped saves a run whose context has ended; other errors pass.
+// stopped saves a run whose context has ended. Other errors pass, even where they come
+// after a signal: after them the state may be half of an update, and is not saved.
 func (r *run) stopped(ctx context.Context, err error) error {
-	var bad *NonFiniteError
-	if ctx.Err() == nil || errors.As(err, &bad) {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 		return err
 	}
 	if r.state.step == 0 {

@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "text.txt"), []byte(strings.Repeat("a deep and thin model reads this line\n", 300)), 0o644)
 		},
-		Cmds: clitest.Commands(map[string]clitest.Command{"signals": signals}),
+		Cmds: clitest.Commands(map[string]clitest.Command{"signals": signals, "under-tee": underTee}),
 	})
 }
 
@@ -64,13 +64,50 @@ eval: {every: 2}
 checkpoint: {every: 2}
 `
 
+// under-tee SIGNAL TIMES RUN COMMAND… runs a command so many times with 2>&1 | tee and
+// sends both a signal, as Ctrl-C in a terminal does, once its run folder, RUN-1 and so on,
+// has metrics of a step. Each run must have a checkpoint after.
+func underTee(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: under-tee SIGNAL TIMES RUN COMMAND…")
+	}
+	name := map[string]syscall.Signal{"INT": syscall.SIGINT, "HUP": syscall.SIGHUP}[args[0]]
+	times, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for n := range times {
+		run := ts.MkAbs(fmt.Sprintf("%s-%d", args[2], n+1))
+		cmd := exec.Command("sh", "-c", strings.Join(args[3:], " ")+" --out "+run+" 2>&1 | tee log")
+		cmd.Dir = ts.Getenv("WORK")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		ts.Check(cmd.Start())
+		for range 600 {
+			if info, err := os.Stat(filepath.Join(run, "metrics.jsonl")); err == nil && info.Size() > 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		ts.Check(syscall.Kill(-cmd.Process.Pid, name))
+		_ = cmd.Wait() // tee's end, before the program's
+		saved := false
+		for i := 0; i < 600 && !saved; i++ {
+			found, err := filepath.Glob(filepath.Join(run, "checkpoints", "step-*", "state.json"))
+			ts.Check(err)
+			saved = len(found) > 0
+			time.Sleep(10 * time.Millisecond)
+		}
+		if !saved {
+			ts.Fatalf("run %d of %d has no checkpoint after SIG%s", n+1, times, args[0])
+		}
+	}
+}
+
 // signals SIGNAL CODE WAITFOR COMMAND… sends a running command a signal once the
 // file exists; the command must end with that code.
 func signals(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: signals SIGNAL CODE FILE COMMAND…")
 	}
-	name := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM}[args[0]]
+	name := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
 	path, err := exec.LookPath(args[3])
 	ts.Check(err)
 	cmd := exec.Command(path, args[4:]...)

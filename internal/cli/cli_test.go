@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"testing"
 
@@ -67,5 +68,44 @@ func TestPrepare(t *testing.T) {
 		if errors.As(err, &usage) != tt.want || (err != nil) != tt.want {
 			t.Errorf("%s: error %v", tt.name, err)
 		}
+	}
+}
+
+func TestOnlyCanceled(t *testing.T) {
+	other := errors.New("disk full")
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{context.Canceled, true},
+		{fmt.Errorf("encoding: %w", context.Canceled), true},
+		{errors.Join(context.Canceled, fmt.Errorf("step: %w", context.Canceled)), true},
+		{errors.Join(context.Canceled, other), false},
+		{fmt.Errorf("saving: %w: %w", other, context.Canceled), false},
+		{other, false},
+	} {
+		if got := onlyCanceled(tt.err); got != tt.want {
+			t.Errorf("%v: %v", tt.err, got)
+		}
+	}
+}
+
+// A result that cannot be written is an error, whatever the command looked at.
+func TestFullOutput(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("there is no /dev/full here: ", err)
+	}
+	defer full.Close()
+	stdout := os.Stdout
+	os.Stdout = full
+	defer func() { os.Stdout = stdout }()
+	c := &cobra.Command{Use: "program", RunE: func(c *cobra.Command, _ []string) error {
+		fmt.Fprintln(c.OutOrStdout(), "a result")
+		return nil
+	}}
+	c.SetArgs(nil)
+	if code := run(c, Options{}); code != ExitError {
+		t.Errorf("exit code %d, want %d", code, ExitError)
 	}
 }

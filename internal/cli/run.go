@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 
@@ -19,8 +20,8 @@ const (
 
 // Options are what differs between programs.
 type Options struct {
-	// Graceful makes the first SIGINT or SIGTERM end the command's context only,
-	// and the second the process. Otherwise the first ends the process.
+	// Graceful makes the first SIGINT, SIGTERM or SIGHUP end the command's context
+	// only, and the second the process. Otherwise the first ends the process.
 	Graceful bool
 	// Stopping is what the first signal prints, empty for nothing.
 	Stopping string
@@ -38,20 +39,56 @@ func run(c *cobra.Command, o Options) int {
 		ctx, stop = withSignals(o.Stopping)
 	}
 	defer stop()
+	out := &output{w: os.Stdout}
+	c.SetOut(out)
 	err := c.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("standard output: %w", out.err)
+	}
 	if err == nil {
 		return 0
 	}
 	var by *signalError
 	errors.As(context.Cause(ctx), &by)
-	if errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, syscall.EPIPE) && by == nil {
 		return ExitError // the reader of our output went away, and knows
 	}
-	if by != nil && errors.Is(err, context.Canceled) {
+	if by != nil && onlyCanceled(err) {
 		err = by
 	}
 	fmt.Fprintf(os.Stderr, "%s: %v\n", c.Name(), err)
 	return exitCode(err, by, o.Code)
+}
+
+// output remembers the first failure to write results, which a command that prints
+// line by line need not look at.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// onlyCanceled says whether nothing else went wrong than that a context ended.
+func onlyCanceled(err error) bool {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if !onlyCanceled(inner) {
+				return false
+			}
+		}
+		return true
+	case interface{ Unwrap() error }:
+		return onlyCanceled(e.Unwrap())
+	}
+	return err == context.Canceled
 }
 
 func exitCode(err error, by *signalError, own func(error) int) int {
