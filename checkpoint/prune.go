@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"mobilellm/internal/atomicfile"
 )
 
 // bestName is the symbolic link to the best checkpoint, so that any command
@@ -31,7 +33,7 @@ func MarkBest(dir, name string) error {
 	if err := os.Rename(tmp, filepath.Join(dir, bestName)); err != nil {
 		return fmt.Errorf("marking the best checkpoint: %w", err)
 	}
-	return syncPath(dir)
+	return atomicfile.SyncFolder(dir)
 }
 
 // Best returns the checkpoint that is marked as the best. Its error wraps

@@ -11,6 +11,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/internal/atomicfile"
 )
 
 // tmpPrefix begins the names of folders that are not whole: being written, or
@@ -82,7 +83,7 @@ func Save(dir string, c Contents) (path string, err error) {
 	if err := install(tmp, final); err != nil {
 		return "", errors.Join(err, os.RemoveAll(tmp))
 	}
-	return final, syncPath(dir)
+	return final, atomicfile.SyncFolder(dir)
 }
 
 // SaveModel writes a model folder without a run's state: config, weights and
@@ -110,7 +111,7 @@ func SaveModel(dir string, c Contents) (err error) {
 	if err := os.Rename(tmp, dir); err != nil {
 		return errors.Join(err, os.RemoveAll(tmp))
 	}
-	return syncPath(parent)
+	return atomicfile.SyncFolder(parent)
 }
 
 // build fills the new folder tmp with a model's files and what more adds, and
@@ -153,7 +154,7 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 	if err := more(d); err != nil {
 		return err
 	}
-	return syncPath(tmp)
+	return atomicfile.SyncFolder(tmp)
 }
 
 // modelConfig returns config.json, once the weights are known to be those that
@@ -215,7 +216,7 @@ func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	return syncPath(parent)
+	return atomicfile.SyncFolder(parent)
 }
 
 func fullDiskHint(err error) string {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mobilellm/checkpoint"
+	"mobilellm/internal/atomicfile"
 	"mobilellm/train"
 )
 
@@ -128,7 +129,7 @@ func recordFailure(dir, id string, why error) error {
 	if err != nil {
 		return err
 	}
-	return checkpoint.ReplaceFile(failurePath(dir, id), append(raw, '\n'))
+	return atomicfile.Write(failurePath(dir, id), append(raw, '\n'))
 }
 
 // failure reads a member's record, nil where there is none.

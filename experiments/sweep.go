@@ -11,7 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"mobilellm/checkpoint"
+	"mobilellm/internal/atomicfile"
 	"mobilellm/train"
 )
 
@@ -100,7 +100,7 @@ func (s *Sweep) Save(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkpoint.ReplaceFile(filepath.Join(dir, SweepFile), append(raw, '\n')); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, SweepFile), append(raw, '\n')); err != nil {
 		return fmt.Errorf("sweep folder: %w", err)
 	}
 	return nil

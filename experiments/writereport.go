@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"mobilellm/checkpoint"
+	"mobilellm/internal/atomicfile"
 )
 
 // ReportDir is the folder of a sweep's report within the sweep's.
@@ -37,7 +37,7 @@ func (r *Report) Write(dir string) error {
 		if err := write(&out); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := checkpoint.ReplaceFile(filepath.Join(dir, name), out.Bytes()); err != nil {
+		if err := atomicfile.Write(filepath.Join(dir, name), out.Bytes()); err != nil {
 			return err
 		}
 	}

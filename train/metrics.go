@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"mobilellm/internal/atomicfile"
 )
 
 // MetricsFile holds a run's numbers, a JSON object a line.
@@ -98,11 +100,7 @@ func cutMetrics(from, dir string, step int64) (*metrics, []HeldoutRecord, error)
 		}
 		heldout = append(heldout, h)
 	}
-	tmp := filepath.Join(dir, "."+MetricsFile+".tmp")
-	if err := os.WriteFile(tmp, kept.Bytes(), 0o644); err != nil {
-		return nil, nil, err
-	}
-	if err := os.Rename(tmp, filepath.Join(dir, MetricsFile)); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, MetricsFile), kept.Bytes()); err != nil {
 		return nil, nil, err
 	}
 	m, err := createMetrics(dir)

@@ -2,10 +2,10 @@ package train
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 
 	"mobilellm/configs"
+	"mobilellm/internal/atomicfile"
 )
 
 // RunFile is the name of a run's resolved configuration in its folder. It loads
@@ -38,9 +38,5 @@ func writeRun(dir string, c *RunConfig) error {
 	if err != nil {
 		return err
 	}
-	tmp := filepath.Join(dir, "."+RunFile+".tmp")
-	if err := os.WriteFile(tmp, text, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, filepath.Join(dir, RunFile))
+	return atomicfile.Write(filepath.Join(dir, RunFile), text)
 }

@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"mobilellm/checkpoint"
+	"mobilellm/internal/atomicfile"
 )
 
 // SummaryFile holds what came out of a run. It exists once the run has made all its
@@ -66,7 +66,7 @@ func (r *run) summarize() error {
 	if err != nil {
 		return err
 	}
-	return checkpoint.ReplaceFile(filepath.Join(r.o.Out, SummaryFile), append(raw, '\n'))
+	return atomicfile.Write(filepath.Join(r.o.Out, SummaryFile), append(raw, '\n'))
 }
 
 // unfinish takes the result of a run that goes on.

@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"mobilellm/data/ingest"
 	"mobilellm/data/prepare"
+	"mobilellm/internal/atomicfile"
 	"mobilellm/internal/cli"
 	"mobilellm/tokenizer"
 )
@@ -55,7 +55,7 @@ tokenize. The same text and --vocab give the same bytes.`,
 			if err != nil {
 				return err
 			}
-			if err := replaceFile(out, model.File()); err != nil {
+			if err := atomicfile.Write(out, model.File()); err != nil {
 				return err
 			}
 			if report.Vocab < report.Asked {
@@ -89,26 +89,4 @@ tokenize. The same text and --vocab give the same bytes.`,
 	l.IntVar(&o.Workers, "workers", 0, "processors that count (all)")
 	l.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c
-}
-
-// replaceFile writes a file beside its name and then renames it.
-func replaceFile(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // of no use once renamed
-	if _, err = file.Write(content); err == nil {
-		err = file.Sync()
-	}
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Chmod(file.Name(), 0o644)
-	}
-	if err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }

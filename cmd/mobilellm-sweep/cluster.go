@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"mobilellm/checkpoint"
 	"mobilellm/experiments"
+	"mobilellm/internal/atomicfile"
 	"mobilellm/internal/cli"
 	"mobilellm/train"
 )
@@ -141,7 +141,7 @@ many pods may write.`,
 }
 
 func writeJob(c *cobra.Command, path string, text []byte, submit string) error {
-	if err := checkpoint.ReplaceFile(path, text); err != nil {
+	if err := atomicfile.Write(path, text); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(c.OutOrStdout(), "%s\nnext: %s %s\n", path, submit, path)

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"mobilellm/export/gguf"
 	"mobilellm/export/llama2c"
 	"mobilellm/export/onnx"
+	"mobilellm/internal/atomicfile"
 )
 
 // Options say what to write.
@@ -81,13 +81,13 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		if parseErr != nil {
 			return nil, nil, parseErr
 		}
-		err = whole(o.Out, func(w io.Writer) error { return gguf.Write(w, m, typ) })
+		err = atomicfile.WriteFunc(o.Out, func(w io.Writer) error { return gguf.Write(w, m, typ) })
 	case ONNX:
 		if paths, err = writeONNX(o.Out, m, dtypes[o.Type]); err != nil {
 			return nil, nil, err
 		}
 	case Llama2c:
-		if err = whole(o.Out, func(w io.Writer) error { return llama2c.Write(w, m, o.Version) }); err == nil {
+		if err = atomicfile.WriteFunc(o.Out, func(w io.Writer) error { return llama2c.Write(w, m, o.Version) }); err == nil {
 			paths, notes, err = writeTokenizer(o.Out, m, paths, notes)
 		}
 	default:
@@ -133,32 +133,6 @@ func writeTokenizer(out string, m *export.Model, paths, notes []string) ([]strin
 		return paths, append(notes, "no tokenizer is written: "+err.Error()), nil
 	}
 	path := tokenizerPath(out)
-	err = whole(path, func(w io.Writer) error { _, err := io.WriteString(w, raw.String()); return err })
+	err = atomicfile.WriteFunc(path, func(w io.Writer) error { _, err := io.WriteString(w, raw.String()); return err })
 	return append(paths, path), notes, err
-}
-
-// whole writes a file beside its final name, syncs and renames it: it is there
-// whole or not at all.
-func whole(path string, fill func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = fill(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = errors.Join(f.Chmod(0o644), f.Sync())
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }
