@@ -14,42 +14,57 @@ import (
 )
 
 func newEncode() *cobra.Command {
-	var tokenizer string
-	var whole bool
+	var path string
+	var whole, jsonLines, parseSpecial bool
 	c := &cobra.Command{
-		Use:   "encode --tokenizer FILE [--whole]",
+		Use:   "encode --tokenizer FILE [--whole | --json-lines] [--parse-special]",
 		Short: "Turn lines of standard input into lines of ids",
 		Long: `Turn each line of standard input into a line of ids with blanks between, as
 spm_encode --output_format=id does.`,
 		Args: cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			tok, err := openTokenizer(tokenizer)
+			tok, err := openTokenizer(path)
 			if err != nil {
 				return err
 			}
+			encode := func(dst []int32, text []byte) []int32 {
+				return tok.AppendPart(dst, text, tokenizer.Part{First: true, Last: true, Ordinary: !parseSpecial})
+			}
 			out := bufio.NewWriterSize(c.OutOrStdout(), 1<<16)
-			if whole {
-				err = encodeWhole(tok, c.InOrStdin(), out)
-			} else {
-				err = encodeLines(tok, c.InOrStdin(), out)
+			switch {
+			case whole && jsonLines:
+				return errWholeJSON
+			case whole:
+				err = encodeWhole(encode, c.InOrStdin(), out)
+			case jsonLines:
+				err = encodeJSONLines(encode, c.InOrStdin(), out)
+			default:
+				err = encodeLines(encode, c.InOrStdin(), out)
 			}
 			return errors.Join(err, out.Flush())
 		},
 	}
-	c.Flags().StringVar(&tokenizer, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
+	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
 	c.Flags().BoolVar(&whole, "whole", false, "all of standard input is one text: one line of ids")
+	c.Flags().BoolVar(&jsonLines, "json-lines", false, "each line is a JSON string, which may hold line feeds: a JSON list of ids each")
+	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "make tokens of texts of special tokens, such as <|endoftext|>; otherwise they are text")
 	return c
 }
 
-func encodeWhole(tok *tokenizer.Tokenizer, in io.Reader, out *bufio.Writer) error {
+var errWholeJSON = cli.Usagef("--whole and --json-lines: want one of them")
+
+// appendIDs appends the ids of a whole text.
+type appendIDs func(dst []int32, text []byte) []int32
+
+func encodeWhole(encode appendIDs, in io.Reader, out *bufio.Writer) error {
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return fmt.Errorf("standard input: %w", err)
 	}
-	return writeIDs(out, tok.Encode(text))
+	return writeIDs(out, encode(nil, text))
 }
 
-func encodeLines(tok *tokenizer.Tokenizer, in io.Reader, out *bufio.Writer) error {
+func encodeLines(encode appendIDs, in io.Reader, out *bufio.Writer) error {
 	lines := bufio.NewReaderSize(in, 1<<16)
 	var ids []int32
 	for {
@@ -63,7 +78,7 @@ func encodeLines(tok *tokenizer.Tokenizer, in io.Reader, out *bufio.Writer) erro
 		if line[len(line)-1] == '\n' {
 			line = line[:len(line)-1]
 		}
-		ids = tok.AppendPart(ids[:0], line, tokenizer.Part{First: true, Last: true})
+		ids = encode(ids[:0], line)
 		if err := writeIDs(out, ids); err != nil {
 			return err
 		}
@@ -82,23 +97,32 @@ func writeIDs(out *bufio.Writer, ids []int32) error {
 }
 
 func newDecode() *cobra.Command {
-	var tokenizer string
-	var whole bool
+	var path string
+	var whole, jsonLines bool
 	c := &cobra.Command{
-		Use:   "decode --tokenizer FILE [--whole]",
+		Use:   "decode --tokenizer FILE [--whole | --json-lines]",
 		Short: "Turn lines of ids back into text",
 		Args:  cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			tok, err := openTokenizer(tokenizer)
+			tok, err := openTokenizer(path)
 			if err != nil {
 				return err
 			}
 			out := bufio.NewWriterSize(c.OutOrStdout(), 1<<16)
-			return errors.Join(decodeLines(tok, c.InOrStdin(), out, whole), out.Flush())
+			switch {
+			case whole && jsonLines:
+				return errWholeJSON
+			case jsonLines:
+				err = decodeJSONLines(tok, c.InOrStdin(), out)
+			default:
+				err = decodeLines(tok, c.InOrStdin(), out, whole)
+			}
+			return errors.Join(err, out.Flush())
 		},
 	}
-	c.Flags().StringVar(&tokenizer, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
+	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
 	c.Flags().BoolVar(&whole, "whole", false, "all ids are one text, which is written without a line feed behind it")
+	c.Flags().BoolVar(&jsonLines, "json-lines", false, "each line is a JSON list of ids: a JSON string each")
 	return c
 }
 
