@@ -1,8 +1,12 @@
 #!/usr/bin/env bash
 # Train tiny models and check that transformers, ONNX Runtime, llama.cpp and
-# llama2.c's format agree with this program about them.
+# llama2.c's format agree with this program about them (interop.py), and the
+# tokenizers and sentencepiece libraries about the ids of odd texts with every kind
+# of tokenizer (tokenizer_ids.py).
 #
 #   interop/run.sh [--update-table] [--case NAME] [--keep DIR]
+#
+# NAME is a model's or a kind's of tokenizers.
 #
 # Needs Go, Python 3.10 or later, cmake and a C++ compiler (for llama.cpp), and on
 # the first run the network: the tools of requirements.txt go into a virtual
@@ -14,5 +18,8 @@ venv=$(scripts/venv.sh "${packages[@]}")
 
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
-GOEXPERIMENT="${GOEXPERIMENT-simd}" go build -o "$bin/" ./cmd/mobilellm-train ./cmd/mobilellm-generate ./cmd/mobilellm-export
-"$venv/bin/python" interop/interop.py --bin "$bin" "$@"
+GOEXPERIMENT="${GOEXPERIMENT-simd}" go build -o "$bin/" ./cmd/mobilellm-train ./cmd/mobilellm-generate ./cmd/mobilellm-export ./cmd/mobilellm-data
+status=0
+"$venv/bin/python" interop/interop.py --bin "$bin" "$@" || status=1
+"$venv/bin/python" interop/tokenizer_ids.py --bin "$bin" "$@" || status=1
+exit $status
