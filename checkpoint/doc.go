@@ -33,13 +33,13 @@
 // The main types:
 //
 //   - [Model] is an open model folder, from [ReadModel].
-//   - [Checkpoint] is an open checkpoint of a run, from [Open] or [OpenLatest].
+//   - [Checkpoint] is an open checkpoint of a run, from [Open] or [OpenNewest].
 //   - [Contents] is what Save writes; [State] is state.json.
 //   - [List], [Latest], [Prune], [MarkBest] and [Best] manage a run's folder.
 //
 // For example, to resume:
 //
-//	c, err := checkpoint.OpenLatest("runs/quickstart/checkpoints")
+//	c, err := checkpoint.OpenNewest("runs/quickstart/checkpoints", note)
 //	...
 //	defer c.Close()
 //	err = c.Model.Load(weights)      // []safetensors.Tensor over the model's memory

@@ -37,7 +37,7 @@ func checkFailedSave(t *testing.T, dir, file string, want error) {
 	if got := names(t, dir); !slices.Equal(got, []string{"step-00000001"}) {
 		t.Errorf("the folder holds %v", got)
 	}
-	verify(t, filepath.Join(dir, "step-00000001"))
+	opens(t, filepath.Join(dir, "step-00000001"))
 }
 
 // limitVariable marks the process that TestFileSizeLimit starts.

@@ -32,7 +32,16 @@ type Model struct {
 // them. Extra tensors that change nothing are let pass: the rotary embedding's
 // inv_freq of old folders, an lm_head.weight that equals the embedding it is tied
 // to, and the count of an averaged model.
+//
+// Files of a run's checkpoint are compared with their checksums.
 func ReadModel(dir string) (*Model, error) {
+	if err := verifyModel(dir); err != nil {
+		return nil, err
+	}
+	return readModel(dir)
+}
+
+func readModel(dir string) (*Model, error) {
 	path := filepath.Join(dir, ConfigFile)
 	config, meta, err := ReadConfig(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -12,6 +12,9 @@ import (
 	"mobilellm/checkpoint/safetensors"
 )
 
+// ErrDamaged is what [Open] wraps where files are missing, cut short or changed.
+var ErrDamaged = errors.New("damaged checkpoint")
+
 // Checkpoint is an open checkpoint of a run.
 type Checkpoint struct {
 	Path  string // symbolic links resolved
@@ -21,9 +24,9 @@ type Checkpoint struct {
 	moments tensorFiles
 }
 
-// Open opens a checkpoint of a run and compares every file that its state.json
-// lists with its size there: a file that is missing or was cut short is an error
-// with its path and both sizes. [Checkpoint.Verify] reads the contents too.
+// Open opens a checkpoint of a run and compares every file with the size and the
+// checksum that its state.json lists: one that is missing, was cut short or is
+// damaged is an error with its path and what was expected.
 func Open(path string) (*Checkpoint, error) {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -31,7 +34,7 @@ func Open(path string) (*Checkpoint, error) {
 	}
 	state, err := readState(filepath.Join(resolved, StateFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no checkpoint of a run: %w", path, err)
+		return nil, damage(fmt.Errorf("%s is no checkpoint of a run: %w", path, err))
 	}
 	if err != nil {
 		return nil, err
@@ -41,9 +44,12 @@ func Open(path string) (*Checkpoint, error) {
 	}
 	c := &Checkpoint{Path: resolved, State: state}
 	if err := c.checkSizes(); err != nil {
+		return nil, damage(err)
+	}
+	if err := verify(resolved, state.Files); err != nil {
 		return nil, err
 	}
-	if c.Model, err = ReadModel(resolved); err != nil {
+	if c.Model, err = readModel(resolved); err != nil {
 		return nil, err
 	}
 	optimizer := filepath.Join(resolved, OptimizerFile)
@@ -52,6 +58,13 @@ func Open(path string) (*Checkpoint, error) {
 	}
 	return c, nil
 }
+
+// damaged marks an error as [ErrDamaged] without a word more.
+type damaged struct{ error }
+
+func damage(err error) error { return damaged{err} }
+
+func (d damaged) Unwrap() []error { return []error{ErrDamaged, d.error} }
 
 // checkSizes compares the files with the list in state.json, which must have
 // those that every checkpoint needs.
@@ -93,21 +106,6 @@ func (c *Checkpoint) file(name string) string {
 
 // Name is the checkpoint's name within its run, e.g. step-00001000.
 func (c *Checkpoint) Name() string { return filepath.Base(c.Path) }
-
-// Verify reads every file and compares it with its checksum.
-func (c *Checkpoint) Verify() error {
-	for _, name := range c.fileNames() {
-		got, err := sumFile(c.file(name))
-		if err != nil {
-			return err
-		}
-		if want := c.State.Files[name]; got != want {
-			return fmt.Errorf("%s is damaged: %d bytes with CRC-32C %s, expected %d with %s",
-				c.file(name), got.Bytes, got.CRC32C, want.Bytes, want.CRC32C)
-		}
-	}
-	return nil
-}
 
 // LoadOptimizer reads the optimiser's state: tensors must be exactly those that
 // were saved, each with memory for its values in Data, to which any type is

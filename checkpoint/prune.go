@@ -30,30 +30,35 @@ func MarkBest(dir, name string) error {
 	if err := os.Symlink(name, tmp); err != nil {
 		return fmt.Errorf("marking the best checkpoint: %w", err)
 	}
-	if err := os.Rename(tmp, filepath.Join(dir, bestName)); err != nil {
+	link := filepath.Join(dir, bestName)
+	if info, err := os.Lstat(link); err == nil && info.IsDir() { // copying a run makes a folder of the link
+		aside := filepath.Join(dir, damagedPrefix+bestName)
+		if err := errors.Join(os.RemoveAll(aside), os.Rename(link, aside)); err != nil {
+			return fmt.Errorf("marking the best checkpoint: %w", err)
+		}
+	}
+	if err := os.Rename(tmp, link); err != nil {
 		return fmt.Errorf("marking the best checkpoint: %w", err)
 	}
 	return atomicfile.SyncFolder(dir)
 }
 
 // Best returns the checkpoint that is marked as the best. Its error wraps
-// [ErrNone] where none is marked; a mark without its checkpoint is another.
+// [ErrNone] where none is marked, or what is marked is no checkpoint that is there:
+// copying a run's folder may make a folder of the link, or leave it dangling.
 func Best(dir string) (Entry, error) {
-	link := filepath.Join(dir, bestName)
-	name, err := os.Readlink(link)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Entry{}, fmt.Errorf("%w is marked as the best in %s", ErrNone, dir)
-	}
+	none := fmt.Errorf("%w is marked as the best in %s", ErrNone, dir)
+	name, err := os.Readlink(filepath.Join(dir, bestName))
 	if err != nil {
-		return Entry{}, err
+		return Entry{}, none
 	}
 	step, ok := parseStep(name)
 	if !ok {
-		return Entry{}, fmt.Errorf("%s names %q, which is no checkpoint", link, name)
+		return Entry{}, none
 	}
 	path := filepath.Join(dir, name)
 	if _, err := os.Stat(path); err != nil {
-		return Entry{}, fmt.Errorf("%s: %w", link, err)
+		return Entry{}, none
 	}
 	return Entry{name, path, step}, nil
 }

@@ -70,21 +70,27 @@ func Latest(dir string) (Entry, error) {
 	return list[len(list)-1], nil
 }
 
-// OpenLatest opens the checkpoint with the highest step. Where that is damaged
-// it does not take another: the error says what is wrong, and a hint names the
-// one before it.
-func OpenLatest(dir string) (*Checkpoint, error) {
-	latest, err := Latest(dir)
+// OpenNewest opens the newest checkpoint of a run's folder that is whole. Newer ones
+// that are damaged are set aside, under the name damaged-STEP, and their errors are
+// handed to note. Its error wraps [ErrNone] where no checkpoint is whole.
+func OpenNewest(dir string, note func(path string, err error)) (*Checkpoint, error) {
+	list, err := List(dir)
 	if err != nil {
 		return nil, err
 	}
-	c, err := Open(latest.Path)
-	if err != nil {
-		list, listErr := List(dir)
-		if listErr == nil && len(list) > 1 {
-			err = fmt.Errorf("%w\nhint: the checkpoint before it is %s", err, list[len(list)-2].Path)
+	for _, entry := range slices.Backward(list) {
+		c, err := Open(entry.Path)
+		if err == nil || !errors.Is(err, ErrDamaged) {
+			return c, err
 		}
-		return nil, err
+		aside := filepath.Join(dir, damagedPrefix+entry.Name)
+		if renaming := errors.Join(os.RemoveAll(aside), os.Rename(entry.Path, aside)); renaming != nil {
+			return nil, errors.Join(err, renaming)
+		}
+		note(aside, err)
 	}
-	return c, nil
+	return nil, fmt.Errorf("%w in %s", ErrNone, dir)
 }
+
+// damagedPrefix begins the names of checkpoints that were set aside.
+const damagedPrefix = "damaged-"

@@ -91,21 +91,18 @@ func TestSaveAndOpen(t *testing.T) {
 		t.Errorf("the checkpoint holds %v, want %v", got, want)
 	}
 
-	c, err := OpenLatest(dir)
+	c, err := OpenNewest(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := c.Verify(); err != nil {
-		t.Error(err)
-	}
 	saved := contents(100)
 	sums := c.State.Files
 	if len(sums) != 6 || sums["extra/merges.txt"].Bytes != 4 {
 		t.Errorf("files %v", sums)
 	}
 	state := c.State
-	state.Version, state.Files = 0, nil
+	state.Version, state.Checksum, state.Files = 0, "", nil
 	if !reflect.DeepEqual(state, saved.State) {
 		t.Errorf("state came back as\n%+v, want\n%+v", state, saved.State)
 	}
@@ -207,7 +204,7 @@ func TestSaveSameStepAgain(t *testing.T) {
 	if _, err := Save(dir, second); err != nil {
 		t.Fatal(err)
 	}
-	c, err := OpenLatest(dir)
+	c, err := OpenNewest(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,24 +267,21 @@ func TestFailedSaveLeavesNothing(t *testing.T) {
 		if got := names(t, dir); !slices.Equal(got, []string{"step-00000001"}) {
 			t.Errorf("%s: the folder holds %v", tt.name, got)
 		}
-		verify(t, filepath.Join(dir, "step-00000001"))
+		opens(t, filepath.Join(dir, "step-00000001"))
 	}
 	if _, err := Save(t.TempDir(), contents(-1)); err == nil {
 		t.Error("step -1 was saved")
 	}
 }
 
-func verify(t *testing.T, path string) {
+func opens(t *testing.T, path string) {
 	t.Helper()
 	c, err := Open(path)
 	if err != nil {
 		t.Error(err)
 		return
 	}
-	defer c.Close()
-	if err := c.Verify(); err != nil {
-		t.Error(err)
-	}
+	c.Close()
 }
 
 func TestOpenDamaged(t *testing.T) {
@@ -309,12 +303,11 @@ func TestOpenDamaged(t *testing.T) {
 		{"tokenizer missing", func(dir string) { remove(t, dir, "tokenizer.json") }, "%s/tokenizer.json is missing; 3 bytes are expected"},
 		{"no state", func(dir string) { remove(t, dir, StateFile) }, "%s is no checkpoint of a run: "},
 		{"state cut short", func(dir string) { cut(t, dir, StateFile, 20) }, "%s/state.json: unexpected end of JSON input"},
-		{"another step's state", func(dir string) {
+		{"another step's state", func(dir string) { changeState(t, dir, `"step": 3`, `"step": 4`) }, "%s: state.json is of step 4"},
+		{"a state that was changed", func(dir string) {
 			put(t, dir, StateFile, strings.Replace(read(t, dir, StateFile), `"step": 3`, `"step": 4`, 1))
-		}, "%s: state.json is of step 4"},
-		{"no weights in the list", func(dir string) {
-			put(t, dir, StateFile, strings.Replace(read(t, dir, StateFile), `"model.safetensors"`, `"config.json"`, 1))
-		}, "%s/state.json: files: model.safetensors is missing"},
+		}, "%s/state.json: the file has CRC-32C"},
+		{"no weights in the list", func(dir string) { changeState(t, dir, `"model.safetensors"`, `"config.json"`) }, "%s/state.json: files: model.safetensors is missing"},
 	} {
 		dir := filepath.Join(t.TempDir(), "step-00000003")
 		if err := os.CopyFS(dir, os.DirFS(path)); err != nil {
@@ -328,6 +321,15 @@ func TestOpenDamaged(t *testing.T) {
 	}
 }
 
+// changeState replaces a text of state.json, whose checksum is made anew.
+func changeState(t *testing.T, dir, from, to string) {
+	t.Helper()
+	raw := read(t, dir, StateFile)
+	at := strings.Index(raw, sealedBy) + len(sealedBy)
+	raw = raw[:at] + unsealed + raw[at+len(unsealed):]
+	put(t, dir, StateFile, string(seal([]byte(strings.Replace(raw, from, to, 1)))))
+}
+
 func read(t *testing.T, dir, name string) string {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(dir, name))
@@ -337,40 +339,80 @@ func read(t *testing.T, dir, name string) string {
 	return string(raw)
 }
 
-// A flipped bit passes Open and fails Verify.
-func TestVerifyFindsAFlippedBit(t *testing.T) {
-	for _, name := range []string{WeightsFile, OptimizerFile, "tokenizer.json"} {
-		path := save(t, t.TempDir(), 3)
-		raw := []byte(read(t, path, name))
-		raw[len(raw)-1] ^= 1
-		put(t, path, name, string(raw))
-		c, err := Open(path)
-		if err != nil {
-			t.Fatal(err)
+// A flipped bit anywhere in a checkpoint is found when it is opened, and in what
+// belongs to the model where only that is opened.
+func TestFlippedBits(t *testing.T) {
+	whole := save(t, t.TempDir(), 3)
+	for _, name := range names(t, whole) {
+		if name == "extra" {
+			continue // a folder
 		}
-		err = c.Verify()
-		if err == nil || !strings.Contains(err.Error(), filepath.Join(path, name)+" is damaged: ") {
-			t.Errorf("%s: got %v", name, err)
+		raw := []byte(read(t, whole, name))
+		for _, at := range []int{0, len(raw) / 3, len(raw) / 2, len(raw) - 2} {
+			path := filepath.Join(t.TempDir(), "step-00000003")
+			if err := os.CopyFS(path, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			changed := slices.Clone(raw)
+			changed[at] ^= 1
+			put(t, path, name, string(changed))
+			c, err := Open(path)
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), filepath.Join(path, name)) {
+				t.Errorf("%s, byte %d: got %v", name, at, err)
+			}
+			if err == nil {
+				c.Close()
+			}
+			m, err := ReadModel(path)
+			if (err == nil) != (name == OptimizerFile) {
+				t.Errorf("%s, byte %d: the model alone gives %v", name, at, err)
+			}
+			if err == nil {
+				m.Close()
+			}
 		}
-		c.Close()
 	}
 }
 
-// A run whose latest checkpoint is damaged does not go on from another one.
-func TestOpenLatestDoesNotFallBack(t *testing.T) {
+// A state.json of before it had a checksum of its own opens.
+func TestUnsealedState(t *testing.T) {
+	path := save(t, t.TempDir(), 3)
+	lines := strings.SplitAfter(read(t, path, StateFile), "\n")
+	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, sealedBy) })
+	put(t, path, StateFile, strings.Join(lines, ""))
+	opens(t, path)
+}
+
+// The newest checkpoint that is whole is taken, and damaged ones before it are set
+// aside with their names.
+func TestOpenNewest(t *testing.T) {
 	dir := t.TempDir()
 	save(t, dir, 10)
+	save(t, dir, 15)
 	cut(t, save(t, dir, 20), WeightsFile, 4)
-	_, err := OpenLatest(dir)
-	hint := "\nhint: the checkpoint before it is " + filepath.Join(dir, "step-00000010")
-	if err == nil || !strings.Contains(err.Error(), "is truncated") || !strings.HasSuffix(err.Error(), hint) {
-		t.Errorf("got %v", err)
+	remove(t, save(t, dir, 30), StateFile)
+	var told []string
+	c, err := OpenNewest(dir, func(path string, err error) { told = append(told, filepath.Base(path)+": "+err.Error()) })
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := OpenLatest(filepath.Join(dir, "none")); !errors.Is(err, ErrNone) {
+	c.Close()
+	if c.State.Step != 15 || len(told) != 2 || !strings.HasPrefix(told[0], "damaged-step-00000030: ") || !strings.Contains(told[1], "is truncated") {
+		t.Errorf("step %d, notes %q", c.State.Step, told)
+	}
+	if got := names(t, dir); !slices.Equal(got, []string{"damaged-step-00000020", "damaged-step-00000030", "step-00000010", "step-00000015"}) {
+		t.Errorf("the folder holds %q", got)
+	}
+	if _, err := OpenNewest(filepath.Join(dir, "none"), nil); !errors.Is(err, ErrNone) {
 		t.Errorf("an absent folder: %v", err)
 	}
 	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an absent checkpoint: %v", err)
+	}
+	// What cannot be read for another reason is not damaged, and stays.
+	put(t, filepath.Join(dir, "step-00000015"), StateFile, strings.Replace(read(t, filepath.Join(dir, "step-00000015"), StateFile), `"version": 1`, `"version": 9`, 1))
+	if _, err := OpenNewest(dir, nil); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version (9)") {
+		t.Errorf("a newer version: %v", err)
 	}
 }
 
@@ -396,6 +438,8 @@ func TestStateIsStrict(t *testing.T) {
 		if raw == string(good) {
 			t.Fatalf("%s is not in %s", tt.from, good)
 		}
+		at := strings.Index(raw, sealedBy) + len(sealedBy)
+		raw = string(seal([]byte(raw[:at] + unsealed + raw[at+len(unsealed):])))
 		if _, err := parseState([]byte(raw)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %s", tt.to, err, tt.want)
 		}

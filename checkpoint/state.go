@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,10 +23,11 @@ const stateVersion = 1
 // State is state.json: all that a run needs, besides weights and moments, to go
 // on as if it had not stopped.
 type State struct {
-	Version        int    `json:"version"`         // set by Save
-	Step           int64  `json:"step"`            // updates done; the next step has this number
-	Tokens         int64  `json:"tokens"`          // tokens trained on
-	OptimizerSteps int    `json:"optimizer_steps"` // the optimiser's own count, for its bias correction
+	Version        int    `json:"version"`            // set by Save
+	Checksum       string `json:"checksum,omitempty"` // of this file, see sealed; set by Save, absent in older files
+	Step           int64  `json:"step"`               // updates done; the next step has this number
+	Tokens         int64  `json:"tokens"`             // tokens trained on
+	OptimizerSteps int    `json:"optimizer_steps"`    // the optimiser's own count, for its bias correction
 	Seed           uint64 `json:"seed"`
 
 	Data     DataPosition `json:"data"`
@@ -87,7 +89,7 @@ type FileSum struct {
 
 // marshal returns state.json. Losses that are not finite cannot be written.
 func (s State) marshal() ([]byte, error) {
-	s.Version = stateVersion
+	s.Version, s.Checksum = stateVersion, unsealed
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -95,8 +97,37 @@ func (s State) marshal() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(raw, '\n'), nil
+	return seal(append(raw, '\n')), nil
 }
+
+// unsealed stands for a checksum while it is computed, and sealedBy before it.
+const (
+	unsealed = "00000000"
+	sealedBy = `"checksum": "`
+)
+
+// seal puts the CRC-32C of a state.json into it: that of the text with eight zeros in
+// its place.
+func seal(raw []byte) []byte {
+	at := bytes.Index(raw, []byte(sealedBy+unsealed)) + len(sealedBy)
+	copy(raw[at:], fmt.Sprintf("%08x", crc32.Checksum(raw, castagnoli)))
+	return raw
+}
+
+// checkSeal compares a state.json with its checksum; older ones have none.
+func checkSeal(raw []byte, sum string) error {
+	if sum == "" {
+		return nil
+	}
+	open := bytes.Replace(raw, []byte(sealedBy+sum), []byte(sealedBy+unsealed), 1)
+	if got := fmt.Sprintf("%08x", crc32.Checksum(open, castagnoli)); got != sum {
+		return fmt.Errorf("the file has CRC-32C %s, expected %s", got, sum)
+	}
+	return nil
+}
+
+// ReadState reads the state.json of a checkpoint and nothing else of it.
+func ReadState(path string) (State, error) { return readState(filepath.Join(path, StateFile)) }
 
 // readState reads a state.json strictly: an unknown field would be something
 // that resuming must not lose.
@@ -107,10 +138,17 @@ func readState(path string) (State, error) {
 	}
 	s, err := parseState(raw)
 	if err != nil {
-		return State{}, fmt.Errorf("%s: %w", path, err)
+		err = fmt.Errorf("%s: %w", path, err)
+		if !errors.Is(err, errStateVersion) {
+			err = damage(err)
+		}
+		return State{}, err
 	}
 	return s, nil
 }
+
+// errStateVersion is of a state.json that another version of this program wrote.
+var errStateVersion = errors.New("another version of the format")
 
 func parseState(raw []byte) (State, error) {
 	// The version first: a newer one may have fields that this program does
@@ -125,7 +163,7 @@ func parseState(raw []byte) (State, error) {
 	case version.Version == nil:
 		return State{}, errors.New("version is missing")
 	case *version.Version != stateVersion:
-		return State{}, fmt.Errorf("version (%d) is not supported: this program reads version %d", *version.Version, stateVersion)
+		return State{}, fmt.Errorf("version (%d) is not supported: this program reads version %d: %w", *version.Version, stateVersion, errStateVersion)
 	}
 
 	var s State
@@ -136,6 +174,9 @@ func parseState(raw []byte) (State, error) {
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return State{}, errors.New("more follows the state's JSON")
+	}
+	if err := checkSeal(raw, s.Checksum); err != nil {
+		return State{}, err
 	}
 	return s, s.check()
 }

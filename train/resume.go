@@ -22,19 +22,40 @@ func RunFolder(checkpoint string) string {
 	return filepath.Dir(filepath.Dir(filepath.Clean(checkpoint)))
 }
 
-// LatestCheckpoint is the newest checkpoint of the run in a folder.
+// LatestCheckpoint is the newest checkpoint of the run in a folder; it is empty for a
+// run that was killed before its first one, which is to begin anew.
 func LatestCheckpoint(runFolder string) (string, error) {
 	entry, err := checkpoint.Latest(filepath.Join(runFolder, CheckpointsDir))
 	if errors.Is(err, checkpoint.ErrNone) {
+		if _, begun := os.Stat(filepath.Join(runFolder, RunFile)); begun == nil {
+			return "", nil
+		}
 		return "", fmt.Errorf("nothing to resume: %w\nhint: name the run's folder with --out, or a checkpoint with --resume PATH", err)
 	}
 	return entry.Path, err
 }
 
+// ConfigOf is the configuration that a checkpoint holds.
+func ConfigOf(path string) (*RunConfig, error) {
+	state, err := checkpoint.ReadState(path)
+	if err != nil {
+		return nil, err
+	}
+	return parseRun(state.Config)
+}
+
 // openResumed opens the checkpoint to go on from and compares what must be equal.
 func (r *run) openResumed() error {
 	var err error
-	if r.from, err = checkpoint.Open(r.o.Resume); err != nil {
+	if r.o.Newest {
+		r.from, err = checkpoint.OpenNewest(filepath.Dir(r.o.Resume), func(aside string, err error) {
+			r.o.Progress.Note("%v", err)
+			r.o.Progress.Note("the checkpoint is kept aside as %s; the run goes on from the one before it", aside)
+		})
+	} else {
+		r.from, err = checkpoint.Open(r.o.Resume)
+	}
+	if err != nil {
 		return fmt.Errorf("resume: %w%s", err, r.otherCheckpoint())
 	}
 	if err := compareModels(r.from.Model.Config, r.c.Model, r.from.Path); err != nil {

@@ -16,6 +16,7 @@ import (
 	"mobilellm/data/topk"
 	"mobilellm/device"
 	"mobilellm/engine"
+	"mobilellm/internal/atomicfile"
 	"mobilellm/optim"
 	"mobilellm/tokenizer"
 )
@@ -27,6 +28,8 @@ const CheckpointsDir = "checkpoints"
 type Options struct {
 	Out       string  // the run's folder, made where there is none
 	Resume    string  // a checkpoint of a run to go on from; empty starts anew
+	Newest    bool    // Resume is the newest of its run: where it is damaged, one before it will do
+	Restart   bool    // begin anew in the folder of a run that has no checkpoint yet
 	Init      string  // a model folder whose weights a new run starts from; empty draws them
 	Overfit   bool    // every step trains on the batch of the first
 	Profile   bool    // time every operation
@@ -160,10 +163,25 @@ func (r *run) checkEmpty() error {
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
+	if full && r.o.Restart {
+		return r.checkUnsaved()
+	}
 	if full {
 		return fmt.Errorf("run folder %s is not empty\nhint: go on with the run there by --resume, or name another folder with --out", r.o.Out)
 	}
 	return nil
+}
+
+// checkUnsaved keeps a run from beginning anew where there is something to go on from.
+func (r *run) checkUnsaved() error {
+	latest, err := checkpoint.Latest(r.checkpoints())
+	switch {
+	case errors.Is(err, checkpoint.ErrNone):
+		return nil
+	case err != nil:
+		return fmt.Errorf("run folder: %w", err)
+	}
+	return fmt.Errorf("run folder %s has checkpoint %s\nhint: go on with it by --resume", r.o.Out, latest.Name)
 }
 
 func (r *run) openDevice(ctx context.Context) error {
@@ -342,11 +360,19 @@ func (r *run) startFolder(context.Context) error {
 			return err
 		}
 	}
-	var err error
+	err := atomicfile.Sweep(r.o.Out)
+	if err != nil {
+		return fmt.Errorf("run folder: %w", err)
+	}
 	if r.from != nil {
 		err = errors.Join(r.cutMetrics(), unfinish(r.o.Out))
 	} else {
-		r.metrics, err = createMetrics(r.o.Out)
+		if r.o.Restart { // what a run that was killed early left
+			err = os.RemoveAll(filepath.Join(r.o.Out, MetricsFile))
+		}
+		if err == nil {
+			r.metrics, err = createMetrics(r.o.Out)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)

@@ -98,13 +98,13 @@ func TestNonFinite(t *testing.T) {
 	if got := records(t, out); len(got) != 1 {
 		t.Errorf("records are %v, want that of step 1", got)
 	}
-	latest, err := checkpoint.OpenLatest(filepath.Join(out, CheckpointsDir))
+	latest, err := checkpoint.OpenNewest(filepath.Join(out, CheckpointsDir), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer latest.Close()
-	if err := latest.Verify(); err != nil || latest.State.Step != 1 {
-		t.Errorf("the latest checkpoint is of step %d: %v", latest.State.Step, err)
+	if latest.State.Step != 1 {
+		t.Errorf("the latest checkpoint is of step %d", latest.State.Step)
 	}
 }
 

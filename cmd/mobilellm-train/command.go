@@ -119,7 +119,7 @@ func (f *flags) main(c *cobra.Command) error {
 		progress.Note("training on the Go source tree of the installed toolchain; --data PATH takes another text")
 	}
 	o := train.Options{
-		Resume: resume, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress,
+		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress,
 	}
 	if o.Out, err = f.folder(out); err != nil {
 		return err
@@ -149,10 +149,20 @@ func (f *flags) resumed() (checkpoint, out string, err error) {
 func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs.Resolved, error) {
 	config := train.DefaultRun()
 	name := f.config
-	if name == "" && resume != "" {
+	switch {
+	case name != "":
+	case resume != "":
 		name = filepath.Join(train.RunFolder(resume), train.RunFile)
-	}
-	if name == "" {
+		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) { // the checkpoint has it too
+			saved, err := train.ConfigOf(resume)
+			if err != nil {
+				return config, nil, err
+			}
+			config, name = *saved, ""
+		}
+	case f.resume == latest: // a run without a checkpoint begins anew
+		name = filepath.Join(f.out, train.RunFile)
+	default:
 		name = "quickstart.yaml"
 	}
 	set := map[string]any{}
