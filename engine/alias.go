@@ -45,9 +45,5 @@ func canAccumulate(v *value) bool {
 	if v.def == nil || v.home != nil || v.into != nil || v.keep || v.dtype != F32 {
 		return false
 	}
-	switch v.def.op.(type) {
-	case op.LinearOp, op.LinearGradInputOp, op.RMSNormGradOp:
-		return true
-	}
-	return false
+	return op.Accumulates(v.def.op, v.part)
 }

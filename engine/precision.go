@@ -37,24 +37,7 @@ func ParsePrecision(s string) (Precision, error) {
 // Float32 in every precision: the residual stream and its gradient, statistics
 // of rows, losses and the gradients of weights.
 func (p Precision) storage(o op.Op, i int) DType {
-	if p == PrecisionF32 {
-		return F32
-	}
-	switch o.(type) {
-	case op.RMSNormOp:
-		if i < 2 {
-			return BF16
-		}
-	case op.AttentionOp:
-		if i == 0 {
-			return BF16
-		}
-	case op.HeadLossOp, op.DistilLossOp, op.DistilTopLossOp:
-		if i == 1 {
-			return BF16
-		}
-	case op.LinearOp, op.LinearGradInputOp, op.AttentionGradOp, op.SwiGLUOp, op.SwiGLUGradOp,
-		op.ReLUOp, op.ReLUGradOp, op.ScaleOp:
+	if p == PrecisionBF16 && op.Rounds(o, i) {
 		return BF16
 	}
 	return F32

@@ -36,19 +36,25 @@ func ParseRecompute(s string) (Recompute, error) {
 // them. It works on the plan and not on the graph, in which gorgonia would
 // merge a repeated node with its original.
 type repeater struct {
-	mode    Recompute
-	leaving map[*value]bool // values that a later block reads
-	again   map[*value]*value
-	steps   []*step
+	mode      Recompute
+	leaving   map[*value]bool // values that a later block reads
+	attention map[*value]bool // values that are made again with the attention
+	again     map[*value]*value
+	steps     []*step
 }
 
 func (pl *plan) recompute(mode Recompute) {
-	r := repeater{mode: mode, leaving: map[*value]bool{}, again: map[*value]*value{}}
+	r := repeater{mode: mode, leaving: map[*value]bool{}, attention: map[*value]bool{}, again: map[*value]*value{}}
 	for _, s := range pl.steps {
 		for _, v := range s.in {
 			if !s.backward && v.def != nil && block(v.def.op) != block(s.op) {
 				r.leaving[v] = true
 			}
+		}
+	}
+	for _, s := range pl.steps {
+		if !s.backward && op.RecomputeOf(s.op) == op.WithAttention {
+			r.withAttention(s)
 		}
 	}
 	for _, s := range pl.steps {
@@ -69,6 +75,24 @@ func block(o op.Op) string {
 	return b
 }
 
+// withAttention marks the results of a step and what its inputs are made of within
+// its block, back to a norm, whose output is made again in any case.
+func (r *repeater) withAttention(s *step) {
+	for _, v := range s.out {
+		if v != nil {
+			r.attention[v] = true
+		}
+	}
+	for _, v := range s.in {
+		if v.def == nil || r.leaving[v] || r.attention[v] {
+			continue
+		}
+		if _, norm := op.Remakes(v.def.op); !norm {
+			r.withAttention(v.def)
+		}
+	}
+}
+
 // repeat returns v made again, or v itself where it is kept.
 func (r *repeater) repeat(v *value) *value {
 	if w := r.again[v]; w != nil {
@@ -77,56 +101,54 @@ func (r *repeater) repeat(v *value) *value {
 	if v.def == nil || v.def.backward || v.keep || r.leaving[v] {
 		return v
 	}
-	o, fromXhat := v.def.op, false
-	switch o.(type) {
-	case op.SwiGLUOp, op.ReLUOp:
-	case op.RMSNormOp:
-		if r.mode != RecomputeBlock {
-			if v.part != 0 {
-				return v
-			}
-			fromXhat = true
+	if r.mode == RecomputeBlock {
+		if block(v.def.op) == v.def.op.Place() {
+			return v // outside the blocks: the final norm
 		}
-	case op.LinearOp, op.AttentionOp:
-		inAttention := strings.Contains(o.Place(), ".attn")
-		if r.mode == RecomputeNone || r.mode == RecomputeAttention && !inAttention {
-			return v
-		}
-	default:
-		if r.mode != RecomputeBlock {
-			return v
-		}
+		return r.repeatStep(v)
 	}
-	if r.mode == RecomputeBlock && block(o) == o.Place() {
-		return v // outside the blocks: the final norm
-	}
-	s := &step{op: o, backward: true, repeated: true, store: make([]Store, len(v.def.store)), out: make([]*value, len(v.def.out))}
-	if fromXhat {
-		norm := o.(op.RMSNormOp)
-		s.op, s.in = norm.Again(), []*value{r.xhat(v.def), v.def.in[1]}
-		s.out = make([]*value, 1)
-		s.store = s.store[:1]
-		r.copyResult(s, 0, v)
-	} else {
-		for _, in := range v.def.in {
-			s.in = append(s.in, r.repeat(in))
+	if o, ok := op.Remakes(v.def.op); ok {
+		if m, ok := o.Remake(v.part); ok {
+			return r.remake(v, m)
 		}
-		for i, out := range v.def.out {
-			if out != nil {
-				r.copyResult(s, i, out)
-			}
+		return v
+	}
+	if op.RecomputeOf(v.def.op) == op.Always || r.mode == RecomputeAttention && r.attention[v] {
+		return r.repeatStep(v)
+	}
+	return v
+}
+
+// repeatStep makes v again from the inputs of its step, with the step's other
+// results.
+func (r *repeater) repeatStep(v *value) *value {
+	s := &step{op: v.def.op, backward: true, repeated: true, store: make([]Store, len(v.def.store)), out: make([]*value, len(v.def.out))}
+	for _, in := range v.def.in {
+		s.in = append(s.in, r.repeat(in))
+	}
+	for i, out := range v.def.out {
+		if out != nil {
+			r.copyResult(s, i, out)
 		}
 	}
 	r.steps = append(r.steps, s)
 	return r.again[v]
 }
 
-// xhat is part 1 of a norm, which its gradient reads in any case.
-func (r *repeater) xhat(norm *step) *value {
-	if norm.out[1] == nil {
-		panic("engine: a norm's output is needed in the backward pass without its gradient")
+// remake makes v again from another part of its step.
+func (r *repeater) remake(v *value, m op.Remaking) *value {
+	from := v.def.out[m.Part]
+	if from == nil {
+		panic(fmt.Sprintf("engine: %s %s: part %d is needed in the backward pass without its gradient, which keeps part %d",
+			v.def.op.Place(), v.def.op.Kind(), v.part, m.Part))
 	}
-	return norm.out[1]
+	s := &step{op: m.Op, in: []*value{from}, backward: true, repeated: true, store: make([]Store, 1), out: make([]*value, 1)}
+	for _, i := range m.Inputs {
+		s.in = append(s.in, v.def.in[i])
+	}
+	r.copyResult(s, 0, v)
+	r.steps = append(r.steps, s)
+	return r.again[v]
 }
 
 func (r *repeater) copyResult(s *step, part int, v *value) {

@@ -95,6 +95,15 @@ func (o AttentionOp) check(in []tensor.Shape) error {
 	return nil
 }
 
+// Rounds implements Rounder: the log-sum-exp is a statistic of rows.
+func (o AttentionOp) Rounds(i int) bool { return i == 0 }
+
+// Recompute implements Recomputer.
+func (o AttentionOp) Recompute() Recompute { return WithAttention }
+
+// FLOPs implements FLOPCounter: half of the full square of scores, twice.
+func (o AttentionOp) FLOPs(_, _ []tensor.Shape) int64 { return 2 * o.scoreFLOPs() }
+
 // Do is the plain version. A document that does not begin between its sequence
 // and the token itself is an error.
 func (o AttentionOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
@@ -159,11 +168,22 @@ func (o AttentionGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, erro
 	return inferShape(o, in)
 }
 
+// Rounds implements Rounder.
+func (o AttentionGradOp) Rounds(int) bool { return true }
+
+// FLOPs implements FLOPCounter: four products, as the fifth makes the scores again.
+func (o AttentionGradOp) FLOPs(_, _ []tensor.Shape) int64 { return 4 * o.scoreFLOPs() }
+
 // Do is the plain version.
 func (o AttentionGradOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(o, v,
 		func(a operands[float32]) { attentionBackward(o.Heads, a) },
 		func(a operands[float64]) { attentionBackward(o.Heads, a) })
+}
+
+// scoreFLOPs are those of one causal T×T product for every head.
+func (h Heads) scoreFLOPs() int64 {
+	return int64(h.Batch) * int64(h.Heads) * int64(h.Seq) * int64(h.Seq) * int64(h.HeadDim)
 }
 
 // rotated is a copy of qkv with RoPE applied to its query and key heads, or

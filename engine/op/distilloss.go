@@ -95,6 +95,26 @@ func (Distillation) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{tensor.ScalarShape(), in[0].Clone(), in[1].Clone(), tensor.ScalarShape()}
 }
 
+// Rounds implements Rounder, as HeadLossOp does.
+func (Distillation) Rounds(i int) bool { return i == 1 }
+
+// Accumulates implements Accumulator, as HeadLossOp does.
+func (Distillation) Accumulates(i int) bool { return i == 2 }
+
+// Weights implements Multiplier: the model's and the teacher's output matrix.
+func (o DistilLossOp) Weights(int) [][]int { return [][]int{{1}, {5}} }
+
+// Weights implements Multiplier.
+func (o DistilTopLossOp) Weights(int) [][]int { return [][]int{{1}} }
+
+// FLOPs implements FLOPCounter.
+func (o DistilLossOp) FLOPs(in, out []tensor.Shape) int64 {
+	return headFLOPs(in, out) + productFLOPs(in[4], in[5][0])
+}
+
+// FLOPs implements FLOPCounter.
+func (o DistilTopLossOp) FLOPs(in, out []tensor.Shape) int64 { return headFLOPs(in, out) }
+
 // InferShape implements gorgonia.Op.
 func (o DistilLossOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return inferShape(o, in)

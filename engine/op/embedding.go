@@ -75,6 +75,9 @@ func (e EmbeddingGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, erro
 	return inferShape(e, in)
 }
 
+// Accumulates implements Accumulator.
+func (e EmbeddingGradOp) Accumulates(int) bool { return true }
+
 // Do is the plain version.
 func (e EmbeddingGradOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(e, v, scatterAdd[float32], scatterAdd[float64])

@@ -53,6 +53,27 @@ func (o HeadLossOp) check(in []tensor.Shape) error {
 	return nil
 }
 
+// Rounds implements Rounder: dx is what a product reads.
+func (o HeadLossOp) Rounds(i int) bool { return i == 1 }
+
+// Accumulates implements Accumulator: dw is a gradient of a weight.
+func (o HeadLossOp) Accumulates(i int) bool { return i == 2 }
+
+// Weights implements Multiplier.
+func (o HeadLossOp) Weights(int) [][]int { return [][]int{{1}} }
+
+// FLOPs implements FLOPCounter.
+func (o HeadLossOp) FLOPs(in, out []tensor.Shape) int64 { return headFLOPs(in, out) }
+
+// headFLOPs are those of the logits and, where they are wanted, of both gradients.
+func headFLOPs(in, out []tensor.Shape) int64 {
+	n := productFLOPs(in[0], in[1][0])
+	if out[1] != nil || out[2] != nil {
+		return 3 * n
+	}
+	return n
+}
+
 // Do is the plain version. A target beyond the vocabulary is an error.
 func (o HeadLossOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	if err := checkTargets(o, v); err != nil {

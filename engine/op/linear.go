@@ -51,6 +51,19 @@ func (l LinearOp) DiffWRT(n int) []bool {
 	return d
 }
 
+// Rounds implements Rounder.
+func (l LinearOp) Rounds(int) bool { return true }
+
+// Accumulates implements Accumulator: in float32 the result goes to the residual
+// stream without rounding.
+func (l LinearOp) Accumulates(int) bool { return true }
+
+// Weights implements Multiplier.
+func (l LinearOp) Weights(inputs int) [][]int { return [][]int{from(1, inputs)} }
+
+// FLOPs implements FLOPCounter.
+func (l LinearOp) FLOPs(in, out []tensor.Shape) int64 { return productFLOPs(in[0], out[0][1]) }
+
 // Do is the plain version.
 func (l LinearOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(l, v, product[float32], product[float64])
@@ -117,6 +130,18 @@ func (l LinearGradInputOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, er
 	return inferShape(l, in)
 }
 
+// Rounds implements Rounder.
+func (l LinearGradInputOp) Rounds(int) bool { return true }
+
+// Accumulates implements Accumulator.
+func (l LinearGradInputOp) Accumulates(int) bool { return true }
+
+// Weights implements Multiplier.
+func (l LinearGradInputOp) Weights(inputs int) [][]int { return [][]int{from(1, inputs)} }
+
+// FLOPs implements FLOPCounter.
+func (l LinearGradInputOp) FLOPs(in, _ []tensor.Shape) int64 { return productFLOPs(in[0], in[1][1]) }
+
 // Do is the plain version.
 func (l LinearGradInputOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(l, v, productGradInput[float32], productGradInput[float64])
@@ -170,6 +195,15 @@ func (l LinearGradWeightOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, e
 	return inferShape(l, in)
 }
 
+// Accumulates implements Accumulator.
+func (l LinearGradWeightOp) Accumulates(int) bool { return true }
+
+// Stacks implements Stacker: the gradients of all weights are one product.
+func (l LinearGradWeightOp) Stacks() bool { return true }
+
+// FLOPs implements FLOPCounter.
+func (l LinearGradWeightOp) FLOPs(in, _ []tensor.Shape) int64 { return productFLOPs(in[0], in[1][1]) }
+
 // Do is the plain version.
 func (l LinearGradWeightOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(l, v, productGradWeight[float32], productGradWeight[float64])
@@ -201,4 +235,13 @@ func matrices(n int) []rank {
 		r[i] = matrix
 	}
 	return r
+}
+
+// from are the numbers from first on, below end.
+func from(first, end int) []int {
+	var list []int
+	for i := first; i < end; i++ {
+		list = append(list, i)
+	}
+	return list
 }

@@ -27,6 +27,12 @@ func (r ReLUOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{
 
 func (r ReLUOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return inferShape(r, in) }
 
+// Rounds implements Rounder.
+func (r ReLUOp) Rounds(int) bool { return true }
+
+// Recompute implements Recomputer.
+func (r ReLUOp) Recompute() Recompute { return Always }
+
 // Do is the plain version.
 func (r ReLUOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(r, v, relu[float32], relu[float64])
@@ -57,6 +63,9 @@ func (r ReLUGradOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Sh
 func (r ReLUGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return inferShape(r, in)
 }
+
+// Rounds implements Rounder.
+func (r ReLUGradOp) Rounds(int) bool { return true }
 
 // Do is the plain version.
 func (r ReLUGradOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {

@@ -50,6 +50,9 @@ func (r RMSNormOp) check(in []tensor.Shape) error {
 	return nil
 }
 
+// Rounds implements Rounder: r is a statistic of rows.
+func (r RMSNormOp) Rounds(i int) bool { return i < 2 }
+
 // Do is the plain version.
 func (r RMSNormOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(r, v,
@@ -113,6 +116,9 @@ func (r RMSNormGradOp) Parts(in []tensor.Shape) []tensor.Shape {
 func (r RMSNormGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return inferShape(r, in)
 }
+
+// Accumulates implements Accumulator.
+func (r RMSNormGradOp) Accumulates(int) bool { return true }
 
 // Do is the plain version.
 func (r RMSNormGradOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {

@@ -12,8 +12,10 @@ import (
 // RMSNorm's output again from x̂, instead of keeping it for the backward pass.
 type ScaleOp struct{ place }
 
-// Again returns the operation that makes part 0 of the norm from part 1.
-func (r RMSNormOp) Again() ScaleOp { return ScaleOp{r.place} }
+// Remake implements Remaker: y = x̂·w.
+func (r RMSNormOp) Remake(i int) (Remaking, bool) {
+	return Remaking{Op: ScaleOp{r.place}, Part: 1, Inputs: []int{1}}, i == 0
+}
 
 func (s ScaleOp) Kind() string                           { return "scale" }
 func (s ScaleOp) Arity() int                             { return 2 }
@@ -24,6 +26,9 @@ func (s ScaleOp) String() string                         { return string(s.place
 func (s ScaleOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 
 func (s ScaleOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return inferShape(s, in) }
+
+// Rounds implements Rounder.
+func (s ScaleOp) Rounds(int) bool { return true }
 
 // Do is the plain version.
 func (s ScaleOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -9,7 +10,7 @@ import (
 	"mobilellm/internal/golden"
 )
 
-// What Again makes of x̂ is the norm's output, to the bit.
+// What Remake makes of x̂ is the norm's output, to the bit.
 func TestScaleMakesNormAgain(t *testing.T) {
 	r := random(18)
 	for _, dtype := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
@@ -21,7 +22,11 @@ func TestScaleMakesNormAgain(t *testing.T) {
 		}
 		parts := elements(packed)
 		xhat := argument{name: "x̂", shape: x.shape, data: parts[35:70]}
-		again, err := norm.Again().Do(xhat.value(dtype), w.value(dtype))
+		made, ok := norm.Remake(0)
+		if !ok || made.Part != 1 || !slices.Equal(made.Inputs, []int{1}) {
+			t.Fatalf("y is made again by %+v, %v, want from part 1 and input 1", made, ok)
+		}
+		again, err := made.Op.Do(xhat.value(dtype), w.value(dtype))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,8 +36,13 @@ func TestScaleMakesNormAgain(t *testing.T) {
 		if err := golden.Check("norm made again", elements(again), parts[:35], 0); err != nil {
 			t.Errorf("%v: %v", dtype, err)
 		}
-		if at := norm.Again().Place(); at != "0.norm" {
+		if at := made.Op.Place(); at != "0.norm" {
 			t.Errorf("place is %s", at)
+		}
+		for i := 1; i < 3; i++ {
+			if made, ok := norm.Remake(i); ok {
+				t.Errorf("part %d is made again by %+v", i, made)
+			}
 		}
 	}
 }

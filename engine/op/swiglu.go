@@ -40,6 +40,12 @@ func (s SwiGLUOp) check(in []tensor.Shape) error {
 	return nil
 }
 
+// Rounds implements Rounder.
+func (s SwiGLUOp) Rounds(int) bool { return true }
+
+// Recompute implements Recomputer.
+func (s SwiGLUOp) Recompute() Recompute { return Always }
+
 // Do is the plain version.
 func (s SwiGLUOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(s, v, swiglu[float32], swiglu[float64])
@@ -79,6 +85,9 @@ func (s SwiGLUGradOp) Parts(in []tensor.Shape) []tensor.Shape {
 func (s SwiGLUGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return inferShape(s, in)
 }
+
+// Rounds implements Rounder.
+func (s SwiGLUGradOp) Rounds(int) bool { return true }
 
 // Do is the plain version.
 func (s SwiGLUGradOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {

@@ -58,6 +58,12 @@ func (o TopLogProbsOp) check(in []tensor.Shape) error {
 	return nil
 }
 
+// Weights implements Multiplier.
+func (o TopLogProbsOp) Weights(int) [][]int { return [][]int{{1}} }
+
+// FLOPs implements FLOPCounter.
+func (o TopLogProbsOp) FLOPs(in, _ []tensor.Shape) int64 { return productFLOPs(in[0], in[1][0]) }
+
 // Do is the plain version.
 func (o TopLogProbsOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	return evaluate(o, v, func(a operands[float32]) { topLogProbs(a, o.K) }, func(a operands[float64]) { topLogProbs(a, o.K) })
