@@ -10,6 +10,8 @@ import (
 	"mobilellm/engine/op"
 )
 
+func init() { engine.Register(kernels, newAttention) }
+
 type angleKey struct {
 	rope   op.RoPE
 	t, dim int
@@ -129,7 +131,8 @@ type attention struct {
 	k, q, s, p, o, temp int64
 }
 
-func newAttention(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
+func newAttention(d *Device, in *engine.Instr, o op.AttentionOp) (engine.Kernel, error) {
+	h := o.Heads
 	qkv, starts := in.In[0], documentStarts(in, 1)
 	if qkv.DType == engine.BF16 {
 		if !bf16.Available() {

@@ -9,6 +9,8 @@ import (
 	"mobilellm/engine/op"
 )
 
+func init() { engine.Register(kernels, newAttentionGrad) }
+
 // attentionGrad, in float32, computes dqkv in two rounds. In the first, one task for each
 // head of each sequence makes its scores again, block by block from the last,
 // and writes dq; its dk and dv go to scratch memory. The second sums dk and dv
@@ -28,7 +30,8 @@ type attentionGrad struct {
 // gradProducts are the products of one block of queries.
 type gradProducts struct{ scores, dp, dv, dk, dq product }
 
-func newAttentionGrad(d *Device, in *engine.Instr, h op.Heads) (engine.Kernel, error) {
+func newAttentionGrad(d *Device, in *engine.Instr, o op.AttentionGradOp) (engine.Kernel, error) {
+	h := o.Heads
 	starts := documentStarts(in, 4)
 	if in.In[0].DType == engine.BF16 {
 		if !bf16.Available() {

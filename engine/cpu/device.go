@@ -8,7 +8,6 @@ import (
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/cpu/onednn"
-	"mobilellm/engine/op"
 )
 
 // Device runs instructions on this machine's processor. It implements
@@ -70,50 +69,11 @@ func (d *Device) Missing() []string {
 // Alloc implements engine.Device.
 func (d *Device) Alloc(bytes int64) (engine.Memory, error) { return alloc(bytes) }
 
+// kernels are the processor's, by operation.
+var kernels = engine.NewKernels[*Device]("the cpu")
+
 // Compile implements engine.Device.
-func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
-	switch o := in.Op.(type) {
-	case op.EmbeddingOp:
-		return newEmbedding(d, in), nil
-	case op.EmbeddingGradOp:
-		return newEmbeddingGrad(d, in), nil
-	case op.LinearOp:
-		return newLinear(d, in)
-	case op.LinearGradInputOp:
-		return newLinearGradInput(d, in)
-	case op.LinearGradWeightOp:
-		return newLinearGradWeight(d, in)
-	case op.RMSNormOp:
-		return newRMSNorm(d, in, o.Eps), nil
-	case op.RMSNormGradOp:
-		return newRMSNormGrad(d, in), nil
-	case op.ScaleOp:
-		return newScale(d, in), nil
-	case op.AttentionOp:
-		return newAttention(d, in, o.Heads)
-	case op.AttentionGradOp:
-		return newAttentionGrad(d, in, o.Heads)
-	case op.SwiGLUOp:
-		return newSwiGLU(d, in), nil
-	case op.SwiGLUGradOp:
-		return newSwiGLUGrad(d, in), nil
-	case op.ReLUOp:
-		return newReLU(d, in), nil
-	case op.ReLUGradOp:
-		return newReLUGrad(d, in), nil
-	case op.AddOp:
-		return newAdd(d, in), nil
-	case op.HeadLossOp:
-		return newHeadLoss(d, in)
-	case op.DistilLossOp:
-		return newDistilLoss(d, in, o.Distillation)
-	case op.DistilTopLossOp:
-		return newDistilLoss(d, in, o.Distillation)
-	case op.TopLogProbsOp:
-		return newTopLogProbs(d, in, o.K)
-	}
-	return nil, fmt.Errorf("the cpu has no kernel for %T", in.Op)
-}
+func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) { return kernels.Compile(d, in) }
 
 // KeepsBF16 implements engine.Device: package bf16 rounds weights as it packs
 // them, oneDNN wants them rounded.

@@ -8,6 +8,11 @@ import (
 	"mobilellm/engine/op"
 )
 
+func init() {
+	engine.Register(kernels, newDistilLoss)
+	engine.Register(kernels, newDistilTopLoss)
+}
+
 // distilLoss is a headLoss whose rows are compared with a teacher's
 // distribution too. The products are the head's own; soft replaces the loss of a
 // row.
@@ -34,33 +39,42 @@ type softLoss struct {
 	vocab, perWorker int
 }
 
-func newDistilLoss(d *Device, in *engine.Instr, rule op.Distillation) (engine.Kernel, error) {
-	x, w := in.In[0], in.In[1]
-	rows := min(x.Rows(), headTokens)
-	s := &softLoss{d: d, in: in, rule: rule, labels: make([]float64, rows), vocab: w.Rows()}
-	if _, stored := in.Op.(op.DistilTopLossOp); stored {
-		s.perWorker = 2 * in.In[5].Cols()
-	} else {
-		var err error
-		if s.logits, err = newChunkLogits(d, in.In[4], in.In[5], x.DType, &s.layout); err != nil {
-			return nil, err
-		}
-		s.chunk = s.layout.take(4 * int64(rows) * int64(s.vocab))
+func newDistilLoss(d *Device, in *engine.Instr, o op.DistilLossOp) (engine.Kernel, error) {
+	s := newSoftLoss(d, in, o.Distillation)
+	var err error
+	if s.logits, err = newChunkLogits(d, in.In[4], in.In[5], in.In[0].DType, &s.layout); err != nil {
+		return nil, err
 	}
+	s.chunk = s.layout.take(4 * int64(len(s.labels)) * int64(s.vocab))
+	return newDistilHead(d, in, s)
+}
+
+func newDistilTopLoss(d *Device, in *engine.Instr, o op.DistilTopLossOp) (engine.Kernel, error) {
+	s := newSoftLoss(d, in, o.Distillation)
+	s.perWorker = 2 * in.In[5].Cols()
+	return newDistilHead(d, in, s)
+}
+
+func newSoftLoss(d *Device, in *engine.Instr, rule op.Distillation) *softLoss {
+	return &softLoss{d: d, in: in, rule: rule, labels: make([]float64, min(in.In[0].Rows(), headTokens)), vocab: in.In[1].Rows()}
+}
+
+func newDistilHead(d *Device, in *engine.Instr, s *softLoss) (engine.Kernel, error) {
 	s.rowsOne = aligned(4 * int64(s.vocab+s.perWorker))
 	s.rows = s.layout.take(s.rowsOne * int64(d.Workers()))
-	head, err := newDistilHead(d, in, s)
+	head, err := newSoftHead(d, in, s)
 	if err != nil {
 		return nil, err
 	}
 	return &distilLoss{Kernel: head, soft: s, own: aligned(head.Scratch())}, nil
 }
 
-func newDistilHead(d *Device, in *engine.Instr, soft *softLoss) (engine.Kernel, error) {
+// newSoftHead is the head, whose rows s compares.
+func newSoftHead(d *Device, in *engine.Instr, s *softLoss) (engine.Kernel, error) {
 	if in.In[0].DType == engine.BF16 && d.pairs {
-		return newDistilHeadBF16(d, in, soft), nil
+		return newDistilHeadBF16(d, in, s), nil
 	}
-	return newFullHeadLoss(d, in, soft)
+	return newFullHeadLoss(d, in, s)
 }
 
 func (k *distilLoss) Scratch() int64 { return k.own + k.soft.layout.size }

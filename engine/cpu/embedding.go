@@ -4,7 +4,13 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/op"
 )
+
+func init() {
+	engine.Register(kernels, newEmbedding)
+	engine.Register(kernels, newEmbeddingGrad)
+}
 
 type embedding struct {
 	noScratch
@@ -12,7 +18,9 @@ type embedding struct {
 	in *engine.Instr
 }
 
-func newEmbedding(d *Device, in *engine.Instr) engine.Kernel { return &embedding{d: d, in: in} }
+func newEmbedding(d *Device, in *engine.Instr, _ op.EmbeddingOp) (engine.Kernel, error) {
+	return &embedding{d: d, in: in}, nil
+}
 
 // Run copies rows in float32; ids were checked when the batch was made.
 func (k *embedding) Run(unsafe.Pointer, bool) {
@@ -34,8 +42,8 @@ type embeddingGrad struct {
 	in *engine.Instr
 }
 
-func newEmbeddingGrad(d *Device, in *engine.Instr) engine.Kernel {
-	return &embeddingGrad{d: d, in: in}
+func newEmbeddingGrad(d *Device, in *engine.Instr, _ op.EmbeddingGradOp) (engine.Kernel, error) {
+	return &embeddingGrad{d: d, in: in}, nil
 }
 
 func (k *embeddingGrad) Run(_ unsafe.Pointer, accumulating bool) {

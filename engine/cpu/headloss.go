@@ -6,7 +6,10 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/onednn"
+	"mobilellm/engine/op"
 )
+
+func init() { engine.Register(kernels, newHeadLoss) }
 
 // headLoss takes the tokens in chunks, so that only a chunk's logits exist at a
 // time: logits, then loss and the gradient of the logits in their place, then
@@ -34,7 +37,7 @@ type headChunk struct {
 // three products, 64 MB of logits for a vocabulary of 32,000.
 const headTokens = 512
 
-func newHeadLoss(d *Device, in *engine.Instr) (engine.Kernel, error) {
+func newHeadLoss(d *Device, in *engine.Instr, _ op.HeadLossOp) (engine.Kernel, error) {
 	if in.In[0].DType == engine.BF16 && d.pairs {
 		return newHeadLossBF16(d, in), nil
 	}

@@ -6,7 +6,14 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/onednn"
+	"mobilellm/engine/op"
 )
+
+func init() {
+	engine.Register(kernels, newLinear)
+	engine.Register(kernels, newLinearGradInput)
+	engine.Register(kernels, newLinearGradWeight)
+}
 
 // linear is y[N,O] = x[N,C]·wᵀ.
 type linear struct {
@@ -81,7 +88,7 @@ func scratchOf(d *Device, products ...*tiled) int64 {
 	return n
 }
 
-func newLinear(d *Device, in *engine.Instr) (engine.Kernel, error) {
+func newLinear(d *Device, in *engine.Instr, _ op.LinearOp) (engine.Kernel, error) {
 	x, y := in.In[0], in.Out[0]
 	_, o, err := weight(in.In[1:], d.weightType(x.DType))
 	if err != nil {
@@ -118,7 +125,7 @@ type linearGradInput struct {
 	set, add *tiled
 }
 
-func newLinearGradInput(d *Device, in *engine.Instr) (engine.Kernel, error) {
+func newLinearGradInput(d *Device, in *engine.Instr, _ op.LinearGradInputOp) (engine.Kernel, error) {
 	dy, dx := in.In[0], in.Out[0]
 	t := dx.DType
 	if dy.DType == engine.BF16 {
@@ -159,7 +166,7 @@ type linearGradWeight struct {
 	set, add *tiled
 }
 
-func newLinearGradWeight(d *Device, in *engine.Instr) (engine.Kernel, error) {
+func newLinearGradWeight(d *Device, in *engine.Instr, _ op.LinearGradWeightOp) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
 	if _, _, err := weight(in.Out, engine.F32); err != nil {
 		return nil, fmt.Errorf("gradient of %w", err)

@@ -5,18 +5,25 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/op"
 )
+
+func init() {
+	engine.Register(kernels, newRMSNorm)
+	engine.Register(kernels, newRMSNormGrad)
+	engine.Register(kernels, newScale)
+}
 
 // newRMSNorm makes y and, for training, x̂ and r. In bf16, y is made from the
 // rounded x̂, as it is when it is made again in the backward pass.
-func newRMSNorm(d *Device, in *engine.Instr, eps float64) engine.Kernel {
+func newRMSNorm(d *Device, in *engine.Instr, o op.RMSNormOp) (engine.Kernel, error) {
 	kept := in.Out[0]
 	if kept == nil {
 		kept = in.Out[1]
 	}
 	return byType(kept,
-		func(bool) { rmsnorm[float32](d, in, eps) },
-		func(bool) { rmsnorm[uint16](d, in, eps) })
+		func(bool) { rmsnorm[float32](d, in, o.Eps) },
+		func(bool) { rmsnorm[uint16](d, in, o.Eps) }), nil
 }
 
 func rmsnorm[E elem](d *Device, in *engine.Instr, eps float64) {
@@ -42,10 +49,10 @@ func rmsnorm[E elem](d *Device, in *engine.Instr, eps float64) {
 	})
 }
 
-func newScale(d *Device, in *engine.Instr) engine.Kernel {
+func newScale(d *Device, in *engine.Instr, _ op.ScaleOp) (engine.Kernel, error) {
 	return byType(in.Out[0],
 		func(bool) { scaleColumns[float32](d, in) },
-		func(bool) { scaleColumns[uint16](d, in) })
+		func(bool) { scaleColumns[uint16](d, in) }), nil
 }
 
 func scaleColumns[E elem](d *Device, in *engine.Instr) {
@@ -67,9 +74,9 @@ type rmsnormGrad struct {
 	bufs [][][]float32
 }
 
-func newRMSNormGrad(d *Device, in *engine.Instr) engine.Kernel {
+func newRMSNormGrad(d *Device, in *engine.Instr, _ op.RMSNormGradOp) (engine.Kernel, error) {
 	c := in.In[1].Cols()
-	return &rmsnormGrad{d: d, in: in, zero: make([]float32, c), bufs: d.buffers(1, c)}
+	return &rmsnormGrad{d: d, in: in, zero: make([]float32, c), bufs: d.buffers(1, c)}, nil
 }
 
 // normGrain is the number of rows that share a partial sum of dw.

@@ -5,7 +5,10 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/op"
 )
+
+func init() { engine.Register(kernels, newTopLogProbs) }
 
 // topLogProbs takes the tokens in chunks as headLoss does.
 type topLogProbs struct {
@@ -29,14 +32,14 @@ func (c candidate) below(d candidate) bool {
 	return c.logit < d.logit || c.logit == d.logit && c.id > d.id
 }
 
-func newTopLogProbs(d *Device, in *engine.Instr, k int) (engine.Kernel, error) {
-	t := &topLogProbs{in: in, k: k}
+func newTopLogProbs(d *Device, in *engine.Instr, o op.TopLogProbsOp) (engine.Kernel, error) {
+	t := &topLogProbs{in: in, k: o.K}
 	var err error
 	if t.logits, err = newChunkLogits(d, in.In[0], in.In[1], in.In[0].DType, &t.layout); err != nil {
 		return nil, err
 	}
 	t.chunk = t.layout.take(4 * int64(min(in.In[0].Rows(), headTokens)) * int64(in.In[1].Rows()))
-	t.bestOne = aligned(int64(k) * int64(unsafe.Sizeof(candidate{})))
+	t.bestOne = aligned(int64(t.k) * int64(unsafe.Sizeof(candidate{})))
 	t.best = t.layout.take(t.bestOne * int64(d.Workers()))
 	return t, nil
 }

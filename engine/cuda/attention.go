@@ -8,6 +8,11 @@ import (
 	"mobilellm/engine/op"
 )
 
+func init() {
+	engine.Register(compilers, (*Device).attention)
+	engine.Register(compilers, (*Device).attentionGrad)
+}
+
 // angles are the cosines and sines of RoPE on the GPU, [T,D/2] each.
 type angles struct{ cos, sin kernels.Pointer }
 
@@ -58,7 +63,8 @@ func starts(in *engine.Instr, i int) *engine.Tensor {
 	return nil
 }
 
-func (d *Device) attention(in *engine.Instr, h op.Heads) (*kernel, error) {
+func (d *Device) attention(in *engine.Instr, o op.AttentionOp) (engine.Kernel, error) {
+	h := o.Heads
 	qkv := in.In[0]
 	a := d.shape(h, qkv.DType)
 	if err := a.Check(); err != nil {
@@ -72,7 +78,8 @@ func (d *Device) attention(in *engine.Instr, h op.Heads) (*kernel, error) {
 	}}, nil
 }
 
-func (d *Device) attentionGrad(in *engine.Instr, h op.Heads) (*kernel, error) {
+func (d *Device) attentionGrad(in *engine.Instr, o op.AttentionGradOp) (engine.Kernel, error) {
+	h := o.Heads
 	qkv, out, lse, dout := in.In[0], in.In[1], in.In[2], in.In[3]
 	a := d.shape(h, qkv.DType)
 	if err := a.Check(); err != nil {

@@ -11,7 +11,6 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
-	"mobilellm/engine/op"
 )
 
 // Device runs instructions on an NVIDIA GPU. It implements engine.Device and
@@ -235,43 +234,8 @@ func at(t *engine.Tensor) kernels.Pointer {
 	return address(t.Pointer())
 }
 
+// compilers are the GPU's kernels, by operation.
+var compilers = engine.NewKernels[*Device]("the GPU")
+
 // Compile implements engine.Device.
-func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
-	switch o := in.Op.(type) {
-	case op.EmbeddingOp:
-		return d.embedding(in), nil
-	case op.EmbeddingGradOp:
-		return d.embeddingGrad(in), nil
-	case op.LinearOp:
-		return d.linear(in)
-	case op.LinearGradInputOp:
-		return d.linearGradInput(in)
-	case op.LinearGradWeightOp:
-		return d.linearGradWeight(in)
-	case op.RMSNormOp:
-		return d.rmsnorm(in, o.Eps), nil
-	case op.RMSNormGradOp:
-		return d.rmsnormGrad(in)
-	case op.ScaleOp:
-		return d.scale(in), nil
-	case op.AttentionOp:
-		return d.attention(in, o.Heads)
-	case op.AttentionGradOp:
-		return d.attentionGrad(in, o.Heads)
-	case op.SwiGLUOp:
-		return d.swiglu(in), nil
-	case op.SwiGLUGradOp:
-		return d.swigluGrad(in), nil
-	case op.ReLUOp:
-		return d.relu(in), nil
-	case op.ReLUGradOp:
-		return d.reluGrad(in), nil
-	case op.AddOp:
-		return d.add(in), nil
-	case op.HeadLossOp, op.DistilLossOp, op.DistilTopLossOp:
-		return d.headLoss(in)
-	case op.TopLogProbsOp:
-		return d.topLogProbs(in, o.K)
-	}
-	return nil, fmt.Errorf("the GPU has no kernel for %T", in.Op)
-}
+func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) { return compilers.Compile(d, in) }

@@ -6,6 +6,12 @@ import (
 	"mobilellm/engine/op"
 )
 
+func init() {
+	engine.Register(compilers, (*Device).headLoss)
+	engine.Register(compilers, (*Device).distilLoss)
+	engine.Register(compilers, (*Device).distilTopLoss)
+}
+
 // headBytes bounds the logits of a chunk of tokens: so large that the products with
 // the gradient of the logits fill a large GPU.
 const headBytes = 1 << 30
@@ -18,16 +24,44 @@ func (d *Device) headChunk(n, stride int) int {
 // headLoss goes through the tokens in chunks: logits by a product, their
 // cross-entropy and its gradient in their place, and the gradients of x and w by
 // two products.
-//
-// With a teacher the cross-entropy is distillation: against logits made likewise, or
-// against the log-probabilities that were stored.
-func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
-	x, targets, scale := in.In[0], in.In[2], in.In[3]
+func (d *Device) headLoss(in *engine.Instr, _ op.HeadLossOp) (engine.Kernel, error) {
+	h, err := d.newHead(in)
+	if err != nil {
+		return nil, err
+	}
+	return h.compile(d)
+}
+
+// distilLoss is headLoss with a teacher: the cross-entropy is distillation against
+// logits made likewise.
+func (d *Device) distilLoss(in *engine.Instr, o op.DistilLossOp) (engine.Kernel, error) {
+	h, err := d.newHead(in)
+	if err != nil {
+		return nil, err
+	}
+	if h.teacher, err = h.newTeacher(o.Distillation); err != nil {
+		return nil, err
+	}
+	return h.compile(d)
+}
+
+// distilTopLoss is distilLoss against the log-probabilities that were stored.
+func (d *Device) distilTopLoss(in *engine.Instr, o op.DistilTopLossOp) (engine.Kernel, error) {
+	h, err := d.newHead(in)
+	if err != nil {
+		return nil, err
+	}
+	h.stored = &storedTeacher{rule: o.Distillation, ids: in.In[4], logProbs: in.In[5], labels: h.take(4 * int64(h.n))}
+	return h.compile(d)
+}
+
+func (d *Device) newHead(in *engine.Instr) (*head, error) {
+	x := in.In[0]
 	w, _, err := weightsFor(in.In[1:2])
 	if err != nil {
 		return nil, err
 	}
-	h := &head{in: in, n: x.Rows(), c: x.Cols(), vocab: w.Rows(), t: w.DType, w: w, targets: targets, scale: scale}
+	h := &head{in: in, n: x.Rows(), c: x.Cols(), vocab: w.Rows(), t: w.DType, w: w, targets: in.In[2], scale: in.In[3]}
 	// Rows begin at multiples of 16 bytes in either type.
 	h.stride = (h.vocab + 7) &^ 7
 	h.chunk = d.headChunk(h.n, h.stride)
@@ -35,18 +69,14 @@ func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
 	if h.t == engine.BF16 {
 		h.gradStride = 2 * h.stride // within the logits' own rows
 	}
-	var l layout
-	h.x = operandOf(x, h.t, &l)
-	h.losses = l.take(4 * int64(h.n))
-	h.logits = l.take(4 * int64(h.chunk) * int64(h.stride))
-	switch o := in.Op.(type) {
-	case op.DistilLossOp:
-		if h.teacher, err = h.newTeacher(o.Distillation, &l); err != nil {
-			return nil, err
-		}
-	case op.DistilTopLossOp:
-		h.stored = &storedTeacher{rule: o.Distillation, ids: in.In[4], logProbs: in.In[5], labels: l.take(4 * int64(h.n))}
-	}
+	h.x = operandOf(x, h.t, &h.layout)
+	h.losses = h.take(4 * int64(h.n))
+	h.logits = h.take(4 * int64(h.chunk) * int64(h.stride))
+	return h, nil
+}
+
+// compile plans the products of the chunks.
+func (h *head) compile(d *Device) (engine.Kernel, error) {
 	var workspace int64
 	for _, rows := range h.sizes() {
 		p, err := h.plans(d, rows)
@@ -56,12 +86,13 @@ func (d *Device) headLoss(in *engine.Instr) (*kernel, error) {
 		h.chunks = append(h.chunks, p)
 		workspace = max(workspace, p.workspace())
 	}
-	h.work = l.take(workspace)
-	return &kernel{d: d, scratch: l.taken(), list: h.list}, nil
+	h.work = h.take(workspace)
+	return &kernel{d: d, scratch: h.taken(), list: h.list}, nil
 }
 
 // head is a compiled HeadLoss.
 type head struct {
+	layout
 	in                 *engine.Instr
 	n, c, vocab        int
 	chunk              int
@@ -100,14 +131,14 @@ func (s *storedTeacher) loss(l kernels.Loss, first int, labels kernels.Pointer) 
 		float32(s.rule.Alpha), float32(s.rule.Temperature))
 }
 
-func (h *head) newTeacher(rule op.Distillation, l *layout) (*teacherHead, error) {
+func (h *head) newTeacher(rule op.Distillation) (*teacherHead, error) {
 	w, _, err := weightsFor(h.in.In[5:6])
 	if err != nil {
 		return nil, err
 	}
 	return &teacherHead{
-		rule: rule, hidden: operandOf(h.in.In[4], w.DType, l), w: w,
-		labels: l.take(4 * int64(h.n)), logits: l.take(4 * int64(h.chunk) * int64(h.stride)),
+		rule: rule, hidden: operandOf(h.in.In[4], w.DType, &h.layout), w: w,
+		labels: h.take(4 * int64(h.n)), logits: h.take(4 * int64(h.chunk) * int64(h.stride)),
 	}, nil
 }
 

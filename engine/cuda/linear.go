@@ -5,7 +5,14 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
+	"mobilellm/engine/op"
 )
+
+func init() {
+	engine.Register(compilers, (*Device).linear)
+	engine.Register(compilers, (*Device).linearGradInput)
+	engine.Register(compilers, (*Device).linearGradWeight)
+}
 
 // operand is a matrix as a product reads it: itself, or rounded to bf16 in
 // scratch memory.
@@ -82,7 +89,7 @@ func offset(t *engine.Tensor) int64 { return int64(at(t)) }
 const arenaAlignment = 64
 
 // linear is y[N,O] = x[N,C]·wᵀ.
-func (d *Device) linear(in *engine.Instr) (*kernel, error) {
+func (d *Device) linear(in *engine.Instr, _ op.LinearOp) (engine.Kernel, error) {
 	x, y := in.In[0], in.Out[0]
 	w, o, err := weightsFor(in.In[1:])
 	if err != nil {
@@ -104,7 +111,7 @@ func (d *Device) linear(in *engine.Instr) (*kernel, error) {
 }
 
 // linearGradInput is dx[N,C] = dy[N,O]·w.
-func (d *Device) linearGradInput(in *engine.Instr) (*kernel, error) {
+func (d *Device) linearGradInput(in *engine.Instr, _ op.LinearGradInputOp) (engine.Kernel, error) {
 	dy, dx := in.In[0], in.Out[0]
 	w, o, err := weightsFor(in.In[1:])
 	if err != nil {
@@ -126,7 +133,7 @@ func (d *Device) linearGradInput(in *engine.Instr) (*kernel, error) {
 }
 
 // linearGradWeight is dw[O,C] = dyᵀ·x, of all weights of the product at once.
-func (d *Device) linearGradWeight(in *engine.Instr) (*kernel, error) {
+func (d *Device) linearGradWeight(in *engine.Instr, _ op.LinearGradWeightOp) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
 	for i, s := range in.Store {
 		if s != in.Store[0] || in.Out[i] == nil {

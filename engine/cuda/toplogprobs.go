@@ -3,11 +3,15 @@ package cuda
 import (
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
+	"mobilellm/engine/op"
 )
+
+func init() { engine.Register(compilers, (*Device).topLogProbs) }
 
 // topLogProbs makes what is stored of a teacher, the k largest log-probabilities of
 // each token and their ids, from the logits of a chunk of tokens at a time.
-func (d *Device) topLogProbs(in *engine.Instr, k int) (*kernel, error) {
+func (d *Device) topLogProbs(in *engine.Instr, o op.TopLogProbsOp) (engine.Kernel, error) {
+	k := o.K
 	x := in.In[0]
 	w, _, err := weightsFor(in.In[1:2])
 	if err != nil {

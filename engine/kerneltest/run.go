@@ -3,6 +3,7 @@ package kerneltest
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -29,23 +30,18 @@ func (c Case) Run(t *testing.T, dev engine.Device, precision engine.Precision) {
 	}
 }
 
+// accumulates reports whether some part can be added to what is there.
 func (c Case) accumulates() bool {
-	switch c.Op.(type) {
-	case op.LinearOp, op.LinearGradInputOp, op.LinearGradWeightOp, op.RMSNormGradOp, op.EmbeddingGradOp, op.HeadLossOp,
-		op.DistilLossOp, op.DistilTopLossOp:
-		return true
+	for i := range c.Out {
+		if op.Accumulates(c.Op, i) {
+			return true
+		}
 	}
 	return false
 }
 
-// isHead tells of a head with its loss, whose part 2 alone may be added to.
-func (c Case) isHead() bool {
-	switch c.Op.(type) {
-	case op.HeadLossOp, op.DistilLossOp, op.DistilTopLossOp:
-		return true
-	}
-	return false
-}
+// adds reports whether part i is added to what is there in this execution.
+func (r *run) adds(i int) bool { return r.store == engine.Accumulate && op.Accumulates(r.Op, i) }
 
 // run is one execution of a case.
 type run struct {
@@ -159,7 +155,7 @@ func (r *run) input(i int, s tensor.Shape, x []float32, weight *engine.Tensor) *
 		if half := weight.Half(); half != nil {
 			rounded := halves(x)
 			r.check(engine.Write(half, rounded))
-			if _, isEmbedding := r.Op.(op.EmbeddingOp); !isEmbedding {
+			if r.multiplied(i) {
 				widen(x, rounded)
 			}
 		}
@@ -171,6 +167,17 @@ func (r *run) input(i int, s tensor.Shape, x []float32, weight *engine.Tensor) *
 		return put(r, engine.BF16, s, rounded)
 	}
 	return put(r, engine.F32, s, x)
+}
+
+// multiplied reports whether input i is the weight of a product, which reads its
+// rounded copy.
+func (r *run) multiplied(i int) bool {
+	for _, group := range op.Weights(r.Op, len(r.In)) {
+		if slices.Contains(group, i) {
+			return true
+		}
+	}
+	return false
 }
 
 // placeWeights lays the parameters end to end, and in bf16 runs their copies.
@@ -237,16 +244,16 @@ func (r *run) outputs(parts []tensor.Shape) {
 		total += elements(p)
 	}
 	var all unsafe.Pointer
-	if _, ok := r.Op.(op.LinearGradWeightOp); ok {
+	if op.Stacks(r.Op) {
 		all = r.alloc(4 * int64(total))
 	}
 	for i, p := range parts {
-		t, mode := r.Out[i], r.store
-		if r.precision == engine.PrecisionF32 || mode == engine.Accumulate && !r.isHead() {
-			t = engine.F32
+		t, mode := r.Out[i], engine.Overwrite
+		if r.adds(i) {
+			t, mode = engine.F32, engine.Accumulate
 		}
-		if r.isHead() && i != 2 {
-			mode = engine.Overwrite
+		if r.precision == engine.PrecisionF32 {
+			t = engine.F32
 		}
 		at := all
 		if all == nil {
@@ -292,7 +299,7 @@ func (r *run) compare(parts []tensor.Shape, want gorgonia.Value) {
 			largest = max(largest, math.Abs(x))
 		}
 		added := 0.0
-		if r.store == engine.Accumulate && (!r.isHead() || i == 2) {
+		if r.adds(i) {
 			added = before
 		}
 		for j := range w {
