@@ -14,7 +14,7 @@ func (pl *plan) alias() {
 	order, uses := pl.order(), pl.uses()
 	dropped := map[*step]bool{}
 	for at, s := range pl.steps {
-		if _, ok := s.op.(op.AddOp); !ok {
+		if !isSum(s) {
 			continue
 		}
 		for i, term := range s.in {
@@ -37,6 +37,12 @@ func (pl *plan) alias() {
 		}
 	}
 	pl.steps = slices.DeleteFunc(pl.steps, func(s *step) bool { return dropped[s] })
+}
+
+// isSum reports whether a step adds two values.
+func isSum(s *step) bool {
+	_, ok := s.op.(op.AddOp)
+	return ok
 }
 
 // canAccumulate reports whether the operation that makes v can add it to what

@@ -189,50 +189,11 @@ func (pl *plan) lowerInput(n *gorgonia.Node) error {
 	return nil
 }
 
-// gradients sends every term of a parameter's gradient to the parameter's
-// gradient memory, the first as it is, the others added, and drops gorgonia's
-// sums.
-func (pl *plan) gradients() error {
-	dropped := map[*step]bool{}
-	order := pl.order()
-	for _, name := range slices.Sorted(maps.Keys(pl.program.Gradients)) {
-		home := pl.program.Weights.Gradient(name)
-		if home == nil {
-			return fmt.Errorf("engine: parameter %s has no gradient memory", name)
-		}
-		var terms []*value
-		todo := []*value{pl.values[pl.program.Gradients[name]]}
-		for len(todo) > 0 {
-			v := todo[0]
-			todo = todo[1:]
-			if v == nil || v.def == nil {
-				return fmt.Errorf("engine: gradient of %s is no operation's result", name)
-			}
-			if _, ok := v.def.op.(op.AddOp); ok {
-				dropped[v.def] = true
-				todo = append(todo, v.def.in...)
-				continue
-			}
-			terms = append(terms, v)
-		}
-		slices.SortFunc(terms, func(a, b *value) int { return cmp.Compare(order[a.def], order[b.def]) })
-		for i, v := range terms {
-			v.home = home
-			v.def.store[v.part] = Accumulate
-			if i == 0 {
-				v.def.store[v.part] = AccumulateAfterFirst
-			}
-		}
-	}
-	pl.steps = slices.DeleteFunc(pl.steps, func(s *step) bool { return dropped[s] })
-	return nil
-}
-
 // residualsInFloat32 keeps what is added to the residual stream in float32:
 // the product then accumulates into the stream without rounding.
 func (pl *plan) residualsInFloat32() {
 	for _, s := range pl.steps {
-		if _, ok := s.op.(op.AddOp); !ok {
+		if !isSum(s) {
 			continue
 		}
 		for _, v := range s.in {
