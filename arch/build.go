@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -13,16 +14,17 @@ import (
 // tokens. Inputs are laid out sequence after sequence, N = B·T.
 type Graph struct {
 	*gorgonia.ExprGraph
-	Tokens  *gorgonia.Node // [N] int32
-	Starts  *gorgonia.Node // [N] int32: where each token's document begins in its sequence; nil without DocumentMask
-	Targets *gorgonia.Node // [N] int32, negative where a token is not supervised; nil without a loss
-	Scale   *gorgonia.Node // scalar that multiplies the summed loss: 1/(supervised tokens); nil without a loss
-	Loss    *gorgonia.Node // scalar, nil without a loss
-	Logits  *gorgonia.Node // [N,V], nil but for BuildLogits
-	Hidden  *gorgonia.Node // [N,C], what the head reads
-	Teacher *TeacherInputs // nil without a teacher
-	TopLogP *gorgonia.Node // [N,k], nil but for BuildTop
-	TopIDs  *gorgonia.Node // [N,k], the tokens of TopLogP as numbers
+	Tokens   *gorgonia.Node // [N] int32
+	Starts   *gorgonia.Node // [N] int32: where each token's document begins in its sequence; nil without DocumentMask
+	Targets  *gorgonia.Node // [N] int32, negative where a token is not supervised; nil without a loss
+	Scale    *gorgonia.Node // scalar that multiplies the summed loss: 1/(supervised tokens); nil without a loss
+	Loss     *gorgonia.Node // scalar, nil without a loss
+	Logits   *gorgonia.Node // [N,V], nil but for BuildLogits
+	Hidden   *gorgonia.Node // [N,C], what the head reads
+	LogProbs *gorgonia.Node // [N] float32, each token's log p(target), 0 where it is not supervised; nil without TokenLogProbs
+	Teacher  *TeacherInputs // nil without a teacher
+	TopLogP  *gorgonia.Node // [N,k], nil but for BuildTop
+	TopIDs   *gorgonia.Node // [N,k], the tokens of TopLogP as numbers
 
 	Params    map[string]*gorgonia.Node // by Hugging Face name
 	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
@@ -33,6 +35,11 @@ type Option func(*builder)
 
 // DocumentMask keeps attention within documents: the graph has the input Starts.
 func DocumentMask(b *builder) { b.graph.Starts = b.ids("starts") }
+
+// TokenLogProbs makes a graph with a loss give each token's log-probability of its
+// target too, of a graph of B sequences of T tokens as [B,T] row by row: what tasks
+// are scored by. A loss with a teacher has none.
+func TokenLogProbs(b *builder) { b.logProbs = true }
 
 // TeacherInputs are what a graph with a teacher reads of it, and the loss without
 // it. Either the first two are there or the next two.
@@ -129,6 +136,7 @@ type builder struct {
 	dtype      tensor.Dtype
 	graph      *Graph
 	rule       op.Distillation
+	logProbs   bool
 	order      []string
 	err        error
 }
@@ -156,6 +164,9 @@ func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *g
 	}
 	b.graph.Hidden = b.body()
 	head(b, b.graph.Hidden)
+	if b.err == nil && b.logProbs && b.graph.LogProbs == nil {
+		b.err = errors.New("a graph without a loss has no log-probabilities of tokens")
+	}
 	if b.err != nil {
 		return nil, fmt.Errorf("arch: %w", b.err)
 	}
@@ -219,6 +230,10 @@ func (b *builder) loss(x *gorgonia.Node) {
 	var err error
 	switch {
 	case b.err != nil:
+	case t != nil && b.logProbs:
+		err = errors.New("a loss with a teacher has no log-probabilities of tokens")
+	case b.logProbs:
+		b.graph.Loss, b.graph.LogProbs, err = op.HeadLossLogProbs("head", x, b.head(), b.graph.Targets, b.graph.Scale)
 	case t == nil:
 		b.graph.Loss, err = op.HeadLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale)
 	case t.Hidden != nil:

@@ -74,7 +74,11 @@ func newSoftHead(d *Device, in *engine.Instr, s *softLoss) (engine.Kernel, error
 	if in.In[0].DType == engine.BF16 && d.pairs {
 		return newDistilHeadBF16(d, in, s), nil
 	}
-	return newFullHeadLoss(d, in, s)
+	head, err := newFullHeadLoss(d, in, s)
+	if err != nil {
+		return nil, err
+	}
+	return head, nil
 }
 
 func (k *distilLoss) Scratch() int64 { return k.own + k.soft.layout.size }

@@ -19,8 +19,9 @@ type headLoss struct {
 	in     *engine.Instr
 	typ    engine.DType
 	chunks []headChunk
-	losses []float64 // of each row of a chunk
-	soft   *softLoss // a teacher, where there is one
+	losses []float64      // of each row of a chunk
+	soft   *softLoss      // a teacher, where there is one
+	logp   *engine.Tensor // of each token's target; nil where nobody reads it
 
 	layout                  layout
 	logits, gradients, rest int64
@@ -41,10 +42,15 @@ func newHeadLoss(d *Device, in *engine.Instr, _ op.HeadLossOp) (engine.Kernel, e
 	if in.In[0].DType == engine.BF16 && d.pairs {
 		return newHeadLossBF16(d, in), nil
 	}
-	return newFullHeadLoss(d, in, nil)
+	k, err := newFullHeadLoss(d, in, nil)
+	if err != nil {
+		return nil, err
+	}
+	k.logp = in.Out[3]
+	return k, nil
 }
 
-func newFullHeadLoss(d *Device, in *engine.Instr, soft *softLoss) (engine.Kernel, error) {
+func newFullHeadLoss(d *Device, in *engine.Instr, soft *softLoss) (*headLoss, error) {
 	x, w := in.In[0], in.In[1]
 	n, vocab := x.Rows(), w.Rows()
 	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens)), soft: soft}
@@ -165,11 +171,24 @@ func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) 
 	if k.soft != nil {
 		k.soft.end(c)
 	}
+	writeLogProbs(k.logp, c.first, k.losses[:c.n])
 	var loss float64
 	for _, e := range k.losses[:c.n] {
 		loss += e
 	}
 	return loss
+}
+
+// writeLogProbs makes the log-probabilities of the tokens from first on, unless t
+// is nil. 0 minus a loss is 0, and not −0, where the token is not supervised.
+func writeLogProbs(t *engine.Tensor, first int, losses []float64) {
+	if t == nil {
+		return
+	}
+	logp := t.Float32s()[first:]
+	for i, loss := range losses {
+		logp[i] = float32(0 - loss)
+	}
 }
 
 // gradientRow is where a row's gradient of the logits goes; nil where nobody wants

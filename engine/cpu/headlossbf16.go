@@ -82,6 +82,7 @@ func (k *headLossBF16) crossEntropy(first, n int, scratch unsafe.Pointer) float6
 			k.losses[r] = k.token(first+r, r, n, tops, sums, k.factors[worker][0], unsafe.Add(scratch, k.gradients+int64(2*r*k.stride)))
 		}
 	})
+	writeLogProbs(k.in.Out[3], first, k.losses[:n])
 	var loss float64
 	for _, e := range k.losses[:n] {
 		loss += e

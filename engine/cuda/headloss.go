@@ -248,7 +248,11 @@ func (h *head) list(c *commands) {
 	if loss := h.in.Out[0]; loss != nil {
 		c.launch(kernels.SumLosses(at(loss), losses, at(h.scale), h.n))
 	}
-	if labels != 0 && h.in.Out[3] != nil {
-		c.launch(kernels.SumLosses(at(h.in.Out[3]), labels, at(h.scale), h.n))
+	switch last := h.in.Out[3]; {
+	case last == nil:
+	case labels != 0:
+		c.launch(kernels.SumLosses(at(last), labels, at(h.scale), h.n))
+	default:
+		c.launch(kernels.Negate(at(last), losses, h.n))
 	}
 }

@@ -60,11 +60,15 @@ func Cases(headTokens int) []Case {
 			add(Case{Name: "add" + size, Op: op.AddOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c)}, F32: map[int]bool{0: true, 1: true}, Out: []engine.DType{f}})
 			targets := ids(n, 70)
 			targets[0] = op.Unsupervised
-			head := Case{Name: "headloss" + size, Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(n, c), matrix(70, c), nil, {}}, IDs: targets, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f}}
+			head := Case{Name: "headloss" + size, Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(n, c), matrix(70, c), nil, {}}, IDs: targets, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}, Gaps: []int{3}}
 			add(head)
-			head.Name, head.Gaps = "headloss scoring"+size, []int{1, 2}
+			head.Name, head.Gaps = "headloss scoring"+size, []int{1, 2, 3}
 			add(head)
 			if c == 24 {
+				head.Name, head.Gaps = "headloss of each token"+size, []int{1, 2}
+				add(head)
+				head.Name, head.Gaps = "headloss, all of it"+size, nil
+				add(head)
 				for _, c := range distilCases(n, c, 70, targets, size) {
 					add(c)
 				}
@@ -72,10 +76,10 @@ func Cases(headTokens int) []Case {
 		}
 	}
 	large := ids(headTokens+70, 33)
-	add(Case{Name: "headloss in chunks", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, IDs: large, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f}})
+	add(Case{Name: "headloss in chunks", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, IDs: large, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}})
 	words := ids(40, 301)
 	words[7] = op.Unsupervised
-	add(Case{Name: "headloss in pieces", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(40, 24), matrix(301, 24), nil, {}}, IDs: words, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f}})
+	add(Case{Name: "headloss in pieces", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(40, 24), matrix(301, 24), nil, {}}, IDs: words, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}})
 	for _, n := range []int{1, 5, headTokens + 70} {
 		add(Case{Name: fmt.Sprintf("toplogprobs %d", n), Op: op.TopLogProbsOp{K: 7}, In: []tensor.Shape{matrix(n, 24), matrix(70, 24)}, Weights: map[int]bool{1: true}, Out: []engine.DType{f, f}})
 	}

@@ -13,7 +13,8 @@ import (
 
 // HeadLossOp is the output head and the cross-entropy of its logits in one
 // operation, so that the N×V logits need never exist at once. Its parts are
-// the loss (scalar), dx[N,C] and dw[V,C].
+// the loss (scalar), dx[N,C], dw[V,C] and the log-probability of each token's
+// target [N], which is 0 for a token that is not supervised.
 type HeadLossOp struct{ place }
 
 // Unsupervised marks a token whose target does not count. Any negative target
@@ -31,6 +32,17 @@ func HeadLoss(at string, x, w, targets, scale *gorgonia.Node) (*gorgonia.Node, e
 	return Part(packed, 0)
 }
 
+// HeadLossLogProbs is HeadLoss that also gives logp[N], log softmax(x·wᵀ)[n,
+// targets[n]] of each token, without scale, and 0 where the token is not supervised.
+// It has no gradient.
+func HeadLossLogProbs(at string, x, w, targets, scale *gorgonia.Node) (loss, logp *gorgonia.Node, err error) {
+	if loss, err = HeadLoss(at, x, w, targets, scale); err != nil {
+		return nil, nil, err
+	}
+	logp, err = Part(Children(loss)[0], 3)
+	return loss, logp, err
+}
+
 func (o HeadLossOp) Kind() string          { return "headloss" }
 func (o HeadLossOp) Arity() int            { return 4 }
 func (o HeadLossOp) Type() hm.Type         { return fnType(vector, matrix, matrix, ids, scalar) }
@@ -39,7 +51,7 @@ func (o HeadLossOp) Hashcode() uint32      { return hashcode(o) }
 func (o HeadLossOp) String() string        { return string(o.place) + ".headloss" }
 func (o HeadLossOp) DiffWRT(int) []bool    { return []bool{true, true, false, false} }
 func (o HeadLossOp) Parts(in []tensor.Shape) []tensor.Shape {
-	return []tensor.Shape{tensor.ScalarShape(), in[0].Clone(), in[1].Clone()}
+	return []tensor.Shape{tensor.ScalarShape(), in[0].Clone(), in[1].Clone(), {in[0][0]}}
 }
 
 func (o HeadLossOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
@@ -85,7 +97,7 @@ func (o HeadLossOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 func headLoss[T Float](a operands[T]) {
 	n, c, vocab := a.shapes[0][0], a.shapes[0][1], a.shapes[1][0]
 	x, w, scale := a.in[0], a.in[1], a.in[3][0]
-	dx, dw := a.out[1:1+n*c], a.out[1+n*c:]
+	dx, dw, logp := a.out[1:1+n*c], a.out[1+n*c:len(a.out)-n], a.out[len(a.out)-n:]
 	p := make([]T, vocab)
 	for t, target := range a.ids {
 		if target < 0 {
@@ -101,7 +113,8 @@ func headLoss[T Float](a operands[T]) {
 			sum += math.Exp(float64(p[i] - largest))
 		}
 		lse := largest + T(math.Log(sum))
-		a.out[0] += scale * (lse - p[target])
+		logp[t] = p[target] - lse
+		a.out[0] -= scale * logp[t]
 		for i := range p {
 			g := T(math.Exp(float64(p[i]-lse))) * scale
 			if i == int(target) {

@@ -89,3 +89,60 @@ func TestHeadLossMustBeRoot(t *testing.T) {
 		t.Errorf("error is %v, want %v", err, errNotRoot)
 	}
 }
+
+// The log-probabilities of the targets are those of a softmax, 0 where there is
+// none; scaled they sum to the loss.
+func TestHeadLossLogProbs(t *testing.T) {
+	const scale, c, v = 0.25, 5, 9
+	targets := []int32{3, Unsupervised, 0, 8}
+	args := headArguments(scale, 1, targets...)
+	for dtype, tolerance := range map[tensor.Dtype]float64{tensor.Float32: 1e-5, tensor.Float64: 1e-12} {
+		m, err := record(function{args: args, build: func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+			_, logp, err := HeadLossLogProbs("head", in[0], in[1], in[2], in[3])
+			return logp, err
+		}}, dtype, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.vm.Close()
+		r, err := m.run(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum float64
+		for i, target := range targets {
+			var want, total float64
+			if target >= 0 {
+				for j := range v {
+					var z float64
+					for k := range c {
+						z += args[0].data[i*c+k] * args[1].data[j*c+k]
+					}
+					total += math.Exp(z)
+					if j == int(target) {
+						want = z
+					}
+				}
+				want -= math.Log(total)
+			}
+			if got := r.out[i]; math.Abs(got-want) > tolerance || math.Signbit(got) && want == 0 {
+				t.Errorf("%v: token %d has %v, want %v", dtype, i, got, want)
+			}
+			sum += want
+		}
+		if loss := evaluateTape(t, function{args: args, build: buildHeadLoss}, dtype).loss; math.Abs(loss+scale*sum) > tolerance {
+			t.Errorf("%v: the loss is %v, of the log-probabilities %v", dtype, loss, -scale*sum)
+		}
+	}
+}
+
+// Log-probabilities are no part of what is differentiated.
+func TestHeadLossLogProbsHaveNoGradient(t *testing.T) {
+	_, err := record(function{args: headArguments(1, 1, 1, 2), build: func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+		_, logp, err := HeadLossLogProbs("head", in[0], in[1], in[2], in[3])
+		return logp, err
+	}}, tensor.Float64, true)
+	if err == nil || !strings.Contains(err.Error(), "part 3 of head takes no gradient") {
+		t.Errorf("error is %v", err)
+	}
+}

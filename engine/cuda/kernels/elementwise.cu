@@ -17,6 +17,12 @@ KERNEL add_f32(float* y, const float* a, const float* b, int64_t n) {
 }
 EXPORT(add_f32)
 
+// y = −x, and 0 of 0.
+KERNEL negate_f32(float* y, const float* x, int64_t n) {
+	each(n, [=](int64_t i) { y[i] = 0 - x[i]; });
+}
+EXPORT(negate_f32)
+
 KERNEL fill_f32(float* x, float to, int64_t n) {
 	each(n, [=](int64_t i) { x[i] = to; });
 }

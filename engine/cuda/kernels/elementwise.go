@@ -22,6 +22,13 @@ func Add(y, a, b Pointer, n int) []Launch {
 //	add_f32(y, y, x, n)
 func Accumulate(y, x Pointer, n int) []Launch { return Add(y, y, x, n) }
 
+// Negate makes y = −x, n elements of float32; of 0 it makes 0, and not −0.
+//
+//	negate_f32(y, x, n)
+func Negate(y, x Pointer, n int) []Launch {
+	return []Launch{elementwise("negate_f32", n, addr(y), addr(x))}
+}
+
 // Fill sets n elements of float32.
 //
 //	fill_f32(x, value, n)

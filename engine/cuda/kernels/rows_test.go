@@ -187,6 +187,18 @@ func TestRound(t *testing.T) {
 	}
 }
 
+func TestNegate(t *testing.T) {
+	g := newGPU(t)
+	x := append(normal(1, 2100), 0, float32(math.Inf(1)))
+	y := g.empty(int64(4 * len(x)))
+	g.run(kernels.Negate(y, g.floats(x, engine.F32), len(x)))
+	for i, got := range g.read(y, len(x), engine.F32) {
+		if got != -x[i] || x[i] == 0 && math.Signbit(float64(got)) {
+			t.Fatalf("element %d of %v is %v", i, x[i], got)
+		}
+	}
+}
+
 func TestFill(t *testing.T) {
 	g := newGPU(t)
 	x := g.empty(4 * 2100)

@@ -85,8 +85,9 @@ var plain = map[string]func(run){
 			}
 		}
 	},
-	"add":  func(r run) { each(r.int(3), func(i int) { r.f32(0).set(i, r.f32(1).get(i)+r.f32(2).get(i)) }) },
-	"fill": func(r run) { each(r.int(2), func(i int) { r.f32(0).set(i, r.float(1)) }) },
+	"add":    func(r run) { each(r.int(3), func(i int) { r.f32(0).set(i, r.f32(1).get(i)+r.f32(2).get(i)) }) },
+	"negate": func(r run) { each(r.int(2), func(i int) { r.f32(0).set(i, 0-r.f32(1).get(i)) }) },
+	"fill":   func(r run) { each(r.int(2), func(i int) { r.f32(0).set(i, r.float(1)) }) },
 	"round": func(r run) {
 		each(r.int(2), func(i int) { r.half(0).set(i, r.f32(1).get(i)) })
 	},
