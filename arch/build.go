@@ -30,53 +30,6 @@ type Graph struct {
 	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
 }
 
-// Option changes the graph of a loss.
-type Option func(*builder)
-
-// DocumentMask keeps attention within documents: the graph has the input Starts.
-func DocumentMask(b *builder) { b.graph.Starts = b.ids("starts") }
-
-// TokenLogProbs makes a graph with a loss give each token's log-probability of its
-// target too, of a graph of B sequences of T tokens as [B,T] row by row: what tasks
-// are scored by. A loss with a teacher has none.
-func TokenLogProbs(b *builder) { b.logProbs = true }
-
-// TeacherInputs are what a graph with a teacher reads of it, and the loss without
-// it. Either the first two are there or the next two.
-type TeacherInputs struct {
-	Hidden *gorgonia.Node // [N,E], what the teacher's head reads
-	Head   *gorgonia.Node // [V,E], the teacher's output matrix
-	IDs    *gorgonia.Node // [N·k] int32, the tokens that the teacher thinks likeliest
-	LogP   *gorgonia.Node // [N,k], their log-probabilities
-
-	Label *gorgonia.Node // scalar, the loss against the text alone
-}
-
-// Distil makes the loss that of learning from a teacher too, whose hidden states
-// of width E are an input of the graph, its output matrix another. The teacher is
-// a graph of its own, from [Config.BuildHidden].
-func Distil(rule op.Distillation, width int) Option {
-	return func(b *builder) {
-		b.rule = rule
-		b.graph.Teacher = &TeacherInputs{
-			Hidden: b.matrix("teacher.hidden", b.batch*b.seq, width), Head: b.matrix("teacher.head", b.VocabSize, width),
-		}
-	}
-}
-
-// DistilTop makes the loss that of learning from a teacher too, of which the k
-// largest log-probabilities of each token are inputs of the graph.
-func DistilTop(rule op.Distillation, k int) Option {
-	return func(b *builder) {
-		n := b.batch * b.seq
-		b.rule = rule
-		b.graph.Teacher = &TeacherInputs{
-			IDs:  gorgonia.NewVector(b.graph.ExprGraph, tensor.Int32, gorgonia.WithShape(n*k), gorgonia.WithName("teacher.ids")),
-			LogP: b.matrix("teacher.logp", n, k),
-		}
-	}
-}
-
 // BuildTraining returns the graph of the loss and of every parameter's gradient.
 func (c Config) BuildTraining(batch, seq int, options ...Option) (*Graph, error) {
 	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss, options...)
@@ -137,6 +90,7 @@ type builder struct {
 	graph      *Graph
 	rule       op.Distillation
 	logProbs   bool
+	transform  WeightTransform // nil for weights as they are
 	order      []string
 	err        error
 }
@@ -187,7 +141,7 @@ func (b *builder) body() *gorgonia.Node {
 // weights are those of the layer scheduled there.
 func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
 	at := func(part string) string { return fmt.Sprintf("%d.%s", position, part) }
-	weight := func(part string) *gorgonia.Node { return b.param(LayerParameterName(part, layer)) }
+	weight := func(part string) *gorgonia.Node { return b.weight(at(part), LayerParameterName(part, layer)) }
 
 	n := b.norm(at("attn.norm"), x, LayerParameterName("input_layernorm", layer))
 	qkv := b.add(op.Linear(at("attn.qkv"), n,
@@ -251,13 +205,28 @@ func (b *builder) logits(x *gorgonia.Node) {
 func (b *builder) head() *gorgonia.Node { return b.param(b.HeadParameter()) }
 
 func (b *builder) norm(at string, x *gorgonia.Node, name string) *gorgonia.Node {
-	if b.err != nil {
-		return nil
-	}
 	return b.add(op.RMSNorm(at, x, b.param(name), b.NormEps))
 }
 
 func (b *builder) param(name string) *gorgonia.Node { return b.graph.Params[name] }
+
+// weight is a parameter of a linear layer as its product reads it.
+func (b *builder) weight(at, name string) *gorgonia.Node {
+	w := b.param(name)
+	if b.transform == nil || b.err != nil {
+		return w
+	}
+	y, err := b.transform(at, name, w)
+	switch {
+	case err != nil:
+		b.err = fmt.Errorf("transform of %s: %w", name, err)
+	case !y.Shape().Eq(w.Shape()):
+		b.err = fmt.Errorf("transform of %s: the weight is %v, want %v", name, y.Shape(), w.Shape())
+	default:
+		return y
+	}
+	return w
+}
 
 func (b *builder) ids(name string) *gorgonia.Node {
 	return gorgonia.NewVector(b.graph.ExprGraph, tensor.Int32, gorgonia.WithShape(b.batch*b.seq), gorgonia.WithName(name))

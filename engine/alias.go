@@ -51,5 +51,8 @@ func canAccumulate(v *value) bool {
 	if v.def == nil || v.home != nil || v.into != nil || v.keep || v.dtype != F32 {
 		return false
 	}
+	if op.Stacks(v.def.op) && len(v.def.out) > 1 {
+		return false // parts are written alike, and their sums need not be
+	}
 	return op.Accumulates(v.def.op, v.part)
 }

@@ -25,23 +25,32 @@ type Program struct {
 
 // value is a result of a step, or an input, in single assignment.
 type value struct {
-	name  string
-	shape tensor.Shape
-	dtype DType
-	home  *Tensor // memory outside the arena: parameter, gradient or input
-	into  *value  // lives in this value's memory
-	keep  bool    // read after the run
-	def   *step   // nil for parameters and inputs
-	part  int
-	t     *Tensor // final, once placed
+	name   string
+	shape  tensor.Shape
+	dtype  DType
+	home   *Tensor // memory outside the arena: parameter, gradient or input
+	into   *value  // lives in this value's memory, at an offset in bytes
+	offset int64
+	joined bool  // is no result itself: others lie in it end to end
+	keep   bool  // read after the run
+	def    *step // nil for parameters and inputs
+	part   int
+	t      *Tensor // final, once placed
 }
 
 // root is the value whose memory v lives in.
 func (v *value) root() *value {
+	root, _ := v.located()
+	return root
+}
+
+// located is the value whose memory v lives in, and v's offset there in bytes.
+func (v *value) located() (root *value, offset int64) {
 	for v.into != nil {
+		offset += v.offset
 		v = v.into
 	}
-	return v
+	return v, offset
 }
 
 // step is an instruction before its operands are placed.
@@ -93,6 +102,7 @@ func lower(p Program, precision Precision) (*plan, error) {
 		return nil, err
 	}
 	pl.residualsInFloat32()
+	pl.weightsInFloat32()
 	return pl, nil
 }
 

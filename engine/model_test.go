@@ -38,6 +38,12 @@ func configOf(c golden.Config, seq int) arch.Config {
 	}
 }
 
+// device is what a trainer needs of one.
+type device interface {
+	engine.Device
+	optim.Parallel
+}
+
 // trainer runs training steps of a model on the engine.
 type trainer struct {
 	config  arch.Config
@@ -45,10 +51,10 @@ type trainer struct {
 	weights *engine.Weights
 	vm      *engine.VM
 	params  []optim.Param
-	dev     *cpu.Device
+	dev     device
 }
 
-func newTrainer(t *testing.T, dev *cpu.Device, c arch.Config, params map[string][]float32, batch, seq int, opt engine.Options, options ...arch.Option) *trainer {
+func newTrainer(t *testing.T, dev device, c arch.Config, params map[string][]float32, batch, seq int, opt engine.Options, options ...arch.Option) *trainer {
 	t.Helper()
 	g, err := c.BuildTraining(batch, seq, options...)
 	if err != nil {
@@ -218,26 +224,31 @@ func TestTapeMachine(t *testing.T) {
 				c, config := goldenCase(t, name)
 				config.FFN = ffn
 				tr := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, engine.Options{})
-				tape := newTape(t, config, c)
-				for step, b := range c.Batches[:5] {
-					got, want := tr.gradients(t, b), tape.run(t, b)
-					if math.Abs(got-want) > 1e-5*want {
-						t.Fatalf("loss of step %d is %v, TapeMachine's %v", step, got, want)
-					}
-					for _, p := range tr.params {
-						g := tape.graph.Gradients[p.Name].Value().Data().([]float32)
-						if err := golden.Check("gradient of "+p.Name, p.Grad, g, 1e-4); err != nil {
-							t.Error(err)
-						}
-						tape.descend(p.Name, g)
-						for i := range p.Value {
-							p.Value[i] -= 0.1 * p.Grad[i]
-						}
-					}
-					tr.weights.Changed()
-				}
+				checkAgainstTape(t, tr, newTape(t, config, c), c.Batches[:5])
 			})
 		}
+	}
+}
+
+// checkAgainstTape trains by gradient descent on both machines.
+func checkAgainstTape(t *testing.T, tr *trainer, tape *tape, batches []golden.Batch) {
+	t.Helper()
+	for step, b := range batches {
+		got, want := tr.gradients(t, b), tape.run(t, b)
+		if math.Abs(got-want) > 1e-5*want {
+			t.Fatalf("loss of step %d is %v, TapeMachine's %v", step, got, want)
+		}
+		for _, p := range tr.params {
+			g := tape.graph.Gradients[p.Name].Value().Data().([]float32)
+			if err := golden.Check("gradient of "+p.Name, p.Grad, g, 1e-4); err != nil {
+				t.Error(err)
+			}
+			tape.descend(p.Name, g)
+			for i := range p.Value {
+				p.Value[i] -= 0.1 * p.Grad[i]
+			}
+		}
+		tr.weights.Changed()
 	}
 }
 
@@ -248,9 +259,9 @@ type tape struct {
 	params map[string][]float32
 }
 
-func newTape(t *testing.T, c arch.Config, g *golden.Case) *tape {
+func newTape(t *testing.T, c arch.Config, g *golden.Case, options ...arch.Option) *tape {
 	t.Helper()
-	graph, err := c.BuildTraining(g.Batch, g.Seq)
+	graph, err := c.BuildTraining(g.Batch, g.Seq, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,10 @@ type Tensor struct {
 	ptr   unsafe.Pointer
 	half  *Tensor
 	on    Remote // nil for host memory
+	// group is what the tensor lies in with others, end to end, at an offset in
+	// bytes: known before the address is. Nil for a tensor that lies for itself.
+	group  *Tensor
+	offset int64
 }
 
 // Len is the number of elements.
@@ -161,3 +165,36 @@ func (t *Tensor) WithHalf(half *Tensor) *Tensor {
 
 // Half is a parameter's bf16 copy, nil where the weights keep none.
 func (t *Tensor) Half() *Tensor { return t.half }
+
+// As is the tensor where it has that type, or its bf16 copy; nil where there is
+// neither.
+func (t *Tensor) As(d DType) *Tensor {
+	if t.DType == d {
+		return t
+	}
+	if t.half != nil && t.half.DType == d {
+		return t.half
+	}
+	return nil
+}
+
+// EndToEnd reports where tensors do not lie each behind the one before it. It
+// knows of values of a program that have no address yet.
+func EndToEnd(ts ...*Tensor) error {
+	for i, t := range ts {
+		switch {
+		case t == nil:
+			return fmt.Errorf("matrix %d of %d is not there", i, len(ts))
+		case i > 0 && !t.follows(ts[i-1]):
+			return fmt.Errorf("%s does not follow %s in memory", t.Name, ts[i-1].Name)
+		}
+	}
+	return nil
+}
+
+func (t *Tensor) follows(before *Tensor) bool {
+	if t.group != nil || before.group != nil {
+		return t.group == before.group && t.offset == before.offset+before.Bytes()
+	}
+	return before.ptr != nil && t.ptr == unsafe.Add(before.ptr, before.Bytes())
+}

@@ -60,8 +60,14 @@ func Compile(p Program, dev Device, opt Options) (*VM, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opt.Precision == PrecisionBF16 && dev.KeepsBF16() {
+		pl.roundWeights()
+	}
 	pl.recompute(opt.Recompute)
 	pl.alias()
+	if err := pl.join(); err != nil {
+		return nil, err
+	}
 	vm := &VM{program: p, values: map[*gorgonia.Node]*Tensor{}, inputs: pl.inputs, checkNaN: opt.CheckNaN, do: dev.Do}
 	vm.loop = vm.run
 	vm.async, _ = dev.(Asynchronous)
@@ -141,8 +147,9 @@ func (vm *VM) bind(pl *plan, dev Device, lent *loan, planOnly bool) error {
 	}
 	for _, s := range pl.steps {
 		for _, v := range s.operands() {
-			t, root := v.tensor(), v.root().tensor()
-			t.ptr, t.on = root.ptr, root.on
+			root, offset := v.located()
+			t, in := v.tensor(), root.tensor()
+			t.ptr, t.on = unsafe.Add(in.ptr, offset), in.on
 		}
 	}
 	vm.scratch = make([]unsafe.Pointer, len(vm.instrs))
@@ -179,6 +186,9 @@ func (v *value) tensor() *Tensor {
 	}
 	if v.t == nil {
 		v.t = &Tensor{Name: v.name, Shape: v.shape, DType: v.dtype}
+		if root, offset := v.located(); root.joined && root != v {
+			v.t.group, v.t.offset = root.tensor(), offset
+		}
 	}
 	return v.t
 }

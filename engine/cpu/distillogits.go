@@ -31,8 +31,7 @@ func newChunkLogits(d *Device, hidden, head *engine.Tensor, typ engine.DType, l 
 		k.packed = l.take(2 * int64(bf16.PackedLen(dim, vocab)))
 		return k, nil
 	}
-	if typ == engine.BF16 && head.Half() == nil {
-		_, _, err := weight([]*engine.Tensor{head}, typ)
+	if _, err := weightRows([]*engine.Tensor{head}, typ); err != nil {
 		return nil, err
 	}
 	columns := min(ceil(ceil(vocab, 4*d.Workers()), tileCols)*tileCols, vocab)
@@ -63,10 +62,7 @@ func (k *chunkLogits) prepare(scratch unsafe.Pointer) {
 // run makes the logits [n,V] of n tokens from the first on.
 func (k *chunkLogits) run(first, n int, scratch, logits unsafe.Pointer) {
 	vocab, dim := k.head.Rows(), k.head.Cols()
-	rows, head := offset(k.hidden.Pointer(), first*dim, k.hidden.DType), k.head
-	if k.typ == engine.BF16 {
-		head = head.Half()
-	}
+	rows := offset(k.hidden.Pointer(), first*dim, k.hidden.DType)
 	if k.rounds() {
 		states, halves := matrixAt[float32](rows, 0, n*dim), matrixAt[uint16](unsafe.Add(scratch, k.rounded), 0, n*dim)
 		k.d.rows(n, func(_, from, to int) { convert(halves[from*dim:to*dim], states[from*dim:to*dim]) })
@@ -77,7 +73,7 @@ func (k *chunkLogits) run(first, n int, scratch, logits unsafe.Pointer) {
 		if n < p.desc.M {
 			p = k.last
 		}
-		p.run(k.d, rows, head.Pointer(), logits, unsafe.Add(scratch, k.rest))
+		p.run(k.d, rows, k.head.As(k.typ).Pointer(), logits, unsafe.Add(scratch, k.rest))
 		return
 	}
 	packed := unsafe.Add(scratch, k.packed)

@@ -54,8 +54,7 @@ func newFullHeadLoss(d *Device, in *engine.Instr, soft *softLoss) (*headLoss, er
 	x, w := in.In[0], in.In[1]
 	n, vocab := x.Rows(), w.Rows()
 	k := &headLoss{d: d, in: in, typ: x.DType, losses: make([]float64, min(n, headTokens)), soft: soft}
-	if k.typ == engine.BF16 && w.Half() == nil {
-		_, _, err := weight(in.In[1:2], k.typ)
+	if _, err := weightRows(in.In[1:2], k.typ); err != nil {
 		return nil, err
 	}
 	var rest int64
@@ -117,10 +116,7 @@ func (k *headLoss) chunk(first, n int) (c headChunk, err error) {
 func (k *headLoss) Scratch() int64 { return k.layout.size }
 
 func (k *headLoss) Run(scratch unsafe.Pointer, accumulating bool) {
-	x, w := k.in.In[0], k.in.In[1]
-	if k.typ == engine.BF16 {
-		w = w.Half()
-	}
+	x, w := k.in.In[0], k.in.In[1].As(k.typ)
 	logits := unsafe.Add(scratch, k.logits)
 	gradients := unsafe.Add(scratch, k.gradients)
 	rest := unsafe.Add(scratch, k.rest)

@@ -22,25 +22,20 @@ type linear struct {
 	set, add *tiled
 }
 
-// weight is the matrix of all weights of a product, in the precision of its
-// other operand: they must lie end to end.
-func weight(ts []*engine.Tensor, t engine.DType) (*engine.Tensor, int, error) {
-	rows := 0
-	var end unsafe.Pointer
-	for _, w := range ts {
-		if t == engine.BF16 && w.Half() == nil {
-			return nil, 0, fmt.Errorf("weight %s has no bf16 copy", w.Name)
+// weightRows are the rows of all weights of a product, which reads them in type t
+// as one matrix, from the first on: they must lie end to end.
+func weightRows(ts []*engine.Tensor, t engine.DType) (int, error) {
+	rows, read := 0, make([]*engine.Tensor, len(ts))
+	for i, w := range ts {
+		if read[i] = w.As(t); read[i] == nil {
+			return 0, fmt.Errorf("weight %s is %v and has no %v copy", w.Name, w.DType, t)
 		}
-		if end != nil && w.Pointer() != end {
-			return nil, 0, fmt.Errorf("weight %s does not follow %s in memory", w.Name, ts[0].Name)
-		}
-		end = unsafe.Add(w.Pointer(), w.Bytes())
 		rows += w.Rows()
 	}
-	if t == engine.BF16 {
-		return ts[0].Half(), rows, nil
+	if err := engine.EndToEnd(read...); err != nil {
+		return 0, fmt.Errorf("weights: %w", err)
 	}
-	return ts[0], rows, nil
+	return rows, nil
 }
 
 // weightType is the type in which a product with operands of type t reads its
@@ -90,7 +85,7 @@ func scratchOf(d *Device, products ...*tiled) int64 {
 
 func newLinear(d *Device, in *engine.Instr, _ op.LinearOp) (engine.Kernel, error) {
 	x, y := in.In[0], in.Out[0]
-	_, o, err := weight(in.In[1:], d.weightType(x.DType))
+	o, err := weightRows(in.In[1:], d.weightType(x.DType))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +106,7 @@ func (k *linear) Scratch() int64 { return scratchOf(k.d, k.set, k.add) }
 
 func (k *linear) Run(scratch unsafe.Pointer, accumulating bool) {
 	x := k.in.In[0]
-	w, _, _ := weight(k.in.In[1:], x.DType)
+	w := k.in.In[1].As(x.DType)
 	p := choose(k.set, k.add, k.in.Store[0], accumulating)
 	p.run(k.d, x.Pointer(), w.Pointer(), k.in.Out[0].Pointer(), scratch)
 }
@@ -131,7 +126,7 @@ func newLinearGradInput(d *Device, in *engine.Instr, _ op.LinearGradInputOp) (en
 	if dy.DType == engine.BF16 {
 		t = engine.BF16
 	}
-	_, o, err := weight(in.In[1:], d.weightType(t))
+	o, err := weightRows(in.In[1:], d.weightType(t))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +147,7 @@ func (k *linearGradInput) Scratch() int64 { return k.round.bytes + scratchOf(k.d
 
 func (k *linearGradInput) Run(scratch unsafe.Pointer, accumulating bool) {
 	dy, scratch := k.round.run(scratch)
-	w, _, _ := weight(k.in.In[1:], k.round.to)
+	w := k.in.In[1].As(k.round.to)
 	p := choose(k.set, k.add, k.in.Store[0], accumulating)
 	p.run(k.d, dy, w.Pointer(), k.in.Out[0].Pointer(), scratch)
 }
@@ -168,8 +163,8 @@ type linearGradWeight struct {
 
 func newLinearGradWeight(d *Device, in *engine.Instr, _ op.LinearGradWeightOp) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
-	if _, _, err := weight(in.Out, engine.F32); err != nil {
-		return nil, fmt.Errorf("gradient of %w", err)
+	if err := engine.EndToEnd(in.Out...); err != nil {
+		return nil, fmt.Errorf("gradients of weights: %w", err)
 	}
 	if x.DType == engine.BF16 && d.pairs {
 		return newLinearGradWeightBF16(d, in), nil

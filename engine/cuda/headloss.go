@@ -57,7 +57,7 @@ func (d *Device) distilTopLoss(in *engine.Instr, o op.DistilTopLossOp) (engine.K
 
 func (d *Device) newHead(in *engine.Instr) (*head, error) {
 	x := in.In[0]
-	w, _, err := weightsFor(in.In[1:2])
+	w, _, err := weightsFor(in.In[1:2], x)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (s *storedTeacher) loss(l kernels.Loss, first int, labels kernels.Pointer) 
 }
 
 func (h *head) newTeacher(rule op.Distillation) (*teacherHead, error) {
-	w, _, err := weightsFor(h.in.In[5:6])
+	w, _, err := weightsFor(h.in.In[5:6], h.in.In[4])
 	if err != nil {
 		return nil, err
 	}

@@ -43,26 +43,27 @@ func (o operand) read(c *commands) kernels.Pointer {
 
 // oneMatrix is the first of matrices that lie end to end, with the rows of all.
 func oneMatrix(ts []*engine.Tensor) (first *engine.Tensor, rows int, err error) {
-	end := at(ts[0])
+	if err := engine.EndToEnd(ts...); err != nil {
+		return nil, 0, err
+	}
 	for _, t := range ts {
-		if at(t) != end {
-			return nil, 0, fmt.Errorf("%s does not lie behind the weight before it", t.Name)
-		}
-		end += kernels.Pointer(t.Bytes())
 		rows += t.Rows()
 	}
 	return ts[0], rows, nil
 }
 
-// weightsFor is the weights' matrix in the type that products read: the bf16
-// copies where there are any.
-func weightsFor(ts []*engine.Tensor) (first *engine.Tensor, rows int, err error) {
+// weightsFor is the weights' matrix in the type that products with x read: the
+// bf16 copies where there are any.
+func weightsFor(ts []*engine.Tensor, x *engine.Tensor) (first *engine.Tensor, rows int, err error) {
 	read := make([]*engine.Tensor, len(ts))
 	for i, t := range ts {
-		read[i] = t
-		if h := t.Half(); h != nil {
-			read[i] = h
+		if read[i] = t.As(engine.BF16); read[i] != nil {
+			continue
 		}
+		if x.DType == engine.BF16 {
+			return nil, 0, fmt.Errorf("weight %s is %v and has no bf16 copy", t.Name, t.DType)
+		}
+		read[i] = t
 	}
 	return oneMatrix(read)
 }
@@ -91,7 +92,7 @@ const arenaAlignment = 64
 // linear is y[N,O] = x[N,C]·wᵀ.
 func (d *Device) linear(in *engine.Instr, _ op.LinearOp) (engine.Kernel, error) {
 	x, y := in.In[0], in.Out[0]
-	w, o, err := weightsFor(in.In[1:])
+	w, o, err := weightsFor(in.In[1:], in.In[0])
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (d *Device) linear(in *engine.Instr, _ op.LinearOp) (engine.Kernel, error) 
 // linearGradInput is dx[N,C] = dy[N,O]·w.
 func (d *Device) linearGradInput(in *engine.Instr, _ op.LinearGradInputOp) (engine.Kernel, error) {
 	dy, dx := in.In[0], in.Out[0]
-	w, o, err := weightsFor(in.In[1:])
+	w, o, err := weightsFor(in.In[1:], in.In[0])
 	if err != nil {
 		return nil, err
 	}
@@ -135,10 +136,9 @@ func (d *Device) linearGradInput(in *engine.Instr, _ op.LinearGradInputOp) (engi
 // linearGradWeight is dw[O,C] = dyᵀ·x, of all weights of the product at once.
 func (d *Device) linearGradWeight(in *engine.Instr, _ op.LinearGradWeightOp) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
-	for i, s := range in.Store {
-		if s != in.Store[0] || in.Out[i] == nil {
-			return nil, fmt.Errorf("result %d is not stored as the first is", i)
-		}
+	dw, _, err := oneMatrix(in.Out)
+	if err != nil {
+		return nil, err
 	}
 	var l layout
 	a, b := operandOf(dy, x.DType, &l), operandOf(x, dy.DType, &l)
@@ -146,14 +146,6 @@ func (d *Device) linearGradWeight(in *engine.Instr, _ op.LinearGradWeightOp) (en
 	if x.DType == engine.BF16 || dy.DType == engine.BF16 {
 		t = engine.BF16
 	}
-	// In the arena gradients have addresses only later; as parts of one result
-	// of several they are then no neighbours.
-	if len(in.Out) > 1 {
-		if _, _, err := oneMatrix(in.Out); err != nil {
-			return nil, err
-		}
-	}
-	dw := in.Out[0]
 	plan, err := d.plan(Product{
 		M: dy.Cols(), N: x.Cols(), K: x.Rows(), AB: t, C: engine.F32, TransA: true, LDA: dy.Cols(), LDB: x.Cols(), LDC: x.Cols(),
 		Align: alignment(arenaAlignment, offset(dw)),

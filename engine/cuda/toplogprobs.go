@@ -13,7 +13,7 @@ func init() { engine.Register(compilers, (*Device).topLogProbs) }
 func (d *Device) topLogProbs(in *engine.Instr, o op.TopLogProbsOp) (engine.Kernel, error) {
 	k := o.K
 	x := in.In[0]
-	w, _, err := weightsFor(in.In[1:2])
+	w, _, err := weightsFor(in.In[1:2], x)
 	if err != nil {
 		return nil, err
 	}

@@ -53,6 +53,7 @@ func Cases(headTokens int) []Case {
 			add(Case{Name: "rmsnorm scoring" + size, Op: op.RMSNormOp{Eps: 1e-5}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b, b, f}, Gaps: []int{1, 2}})
 			add(Case{Name: "rmsnorm.grad" + size, Op: op.RMSNormGradOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c), {n}, {c}}, Weights: map[int]bool{3: true}, F32: map[int]bool{2: true}, Out: []engine.DType{f, f}})
 			add(Case{Name: "scale" + size, Op: op.ScaleOp{}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, Out: []engine.DType{b}})
+			add(Case{Name: "round" + size, Op: op.RoundOp{}, In: []tensor.Shape{matrix(n, c)}, F32: map[int]bool{0: true}, Out: []engine.DType{b}})
 			add(Case{Name: "swiglu" + size, Op: op.SwiGLUOp{}, In: []tensor.Shape{matrix(n, 2*c)}, Out: []engine.DType{b}})
 			add(Case{Name: "swiglu.grad" + size, Op: op.SwiGLUGradOp{}, In: []tensor.Shape{matrix(n, 2*c), matrix(n, c)}, Out: []engine.DType{b}})
 			add(Case{Name: "relu" + size, Op: op.ReLUOp{}, In: []tensor.Shape{matrix(n, c)}, Out: []engine.DType{b}})

@@ -233,3 +233,11 @@ func TestMixedTypes(t *testing.T) {
 		t.Errorf("error is %v, want %q", err, want)
 	}
 }
+
+// A builder that goes on after an error gives nodes that are not there.
+func TestMissingNode(t *testing.T) {
+	_, err := Add("3.add", gorgonia.NewMatrix(gorgonia.NewGraph(), tensor.Float32, gorgonia.WithShape(2, 3)), nil)
+	if err == nil || err.Error() != "op: add 3.add: input 1 is not there" {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -32,6 +32,7 @@ func every() []Op {
 		ReLUGradOp{at},
 		RMSNormOp{at, 1e-5},
 		RMSNormGradOp{at},
+		RoundOp{at, Always},
 		ScaleOp{at},
 		SwiGLUOp{at},
 		SwiGLUGradOp{at},
@@ -90,6 +91,8 @@ func change(v reflect.Value, path []int) string {
 	switch f.Kind() {
 	case reflect.Bool:
 		f.SetBool(!f.Bool())
+	case reflect.Uint8:
+		f.SetUint(f.Uint() + 1)
 	case reflect.Int:
 		f.SetInt(f.Int() + 1)
 	case reflect.Float64:

@@ -130,8 +130,14 @@ func PackedShape(parts []tensor.Shape) tensor.Shape {
 }
 
 // apply adds the operation to the graph; wrong shapes are a programming
-// mistake of the model's builder and come back as gorgonia's error.
+// mistake of the model's builder and come back as gorgonia's error. So does a node
+// that is not there, as where a builder goes on after an error.
 func apply(o Op, children ...*gorgonia.Node) (*gorgonia.Node, error) {
+	for i, c := range children {
+		if c == nil {
+			return nil, fmt.Errorf("op: %s %s: input %d is not there", o.Kind(), o.Place(), i)
+		}
+	}
 	n, err := gorgonia.ApplyOp(o, children...)
 	if err != nil {
 		return nil, fmt.Errorf("op: %s %s: %w", o.Kind(), o.Place(), err)

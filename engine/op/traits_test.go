@@ -45,6 +45,8 @@ func TestTraits(t *testing.T) {
 		{RMSNormOp{}, []tensor.Shape{x, v}, stated{rounds: []bool{true, true, false}, accumulates: []bool{false, false, false}, remakes: "0"}},
 		{RMSNormGradOp{}, []tensor.Shape{x, x, {n}, v}, stated{rounds: []bool{false, false}, accumulates: []bool{true, true}}},
 		{ScaleOp{}, []tensor.Shape{x, v}, stated{rounds: yes, accumulates: no}},
+		{Round("0", WithBlock), []tensor.Shape{w}, stated{rounds: yes, accumulates: no}},
+		{Round("0", Always), []tensor.Shape{w}, stated{rounds: yes, accumulates: no, recompute: Always}},
 		{SwiGLUOp{}, []tensor.Shape{x}, stated{rounds: yes, accumulates: no, recompute: Always}},
 		{SwiGLUGradOp{}, []tensor.Shape{x, {n, c / 2}}, stated{rounds: yes, accumulates: no}},
 		{ReLUOp{}, []tensor.Shape{x}, stated{rounds: yes, accumulates: no, recompute: Always}},
@@ -56,7 +58,7 @@ func TestTraits(t *testing.T) {
 		{DistilTopLossOp{}, teacher, stated{rounds: []bool{false, true, false, false}, accumulates: []bool{false, false, true, false}, weights: [][]int{{1}}, flops: 3 * product}},
 		{TopLogProbsOp{K: 3}, []tensor.Shape{x, w}, stated{rounds: []bool{false, false}, accumulates: []bool{false, false}, weights: [][]int{{1}}, flops: product}},
 	} {
-		t.Run(fmt.Sprintf("%T/%d inputs", test.op, len(test.in)), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%+v/%d inputs", test.op, len(test.in)), func(t *testing.T) {
 			parts := test.op.Parts(test.in)
 			got := stated{
 				recompute: RecomputeOf(test.op), weights: Weights(test.op, len(test.in)), stacks: Stacks(test.op),
