@@ -163,11 +163,12 @@ func (b *builder) attention(at string, qkv *gorgonia.Node) *gorgonia.Node {
 }
 
 func (b *builder) ffn(at func(string) string, n *gorgonia.Node, weight func(string) *gorgonia.Node) *gorgonia.Node {
-	if b.FFN == SwiGLU {
+	k := b.FFN.kind()
+	if k.gated {
 		gu := b.add(op.Linear(at("ffn.gateup"), n, weight("mlp.gate_proj"), weight("mlp.up_proj"))) // [N,2F]
-		return b.add(op.SwiGLU(at("ffn.act"), gu))
+		return b.add(k.activation(at("ffn.act"), gu))
 	}
-	return b.add(op.ReLU(at("ffn.act"), b.add(op.Linear(at("ffn.up"), n, weight("mlp.up_proj")))))
+	return b.add(k.activation(at("ffn.act"), b.add(op.Linear(at("ffn.up"), n, weight("mlp.up_proj")))))
 }
 
 func (b *builder) heads() op.Heads {

@@ -130,7 +130,7 @@ func (c Config) headsError(given Config) error {
 
 func (c Config) ffnError(given Config) error {
 	if _, err := ParseFFN(string(c.FFN)); err != nil {
-		return fmt.Errorf("model.ffn (%s) must be %s or %s", c.FFN, SwiGLU, ReLU)
+		return fmt.Errorf("model.ffn (%s) must be %s", c.FFN, choices(FFNs()))
 	}
 	if given.FFNDim == 0 {
 		return nil // follows from dim
@@ -141,7 +141,7 @@ func (c Config) ffnError(given Config) error {
 func (c Config) sharingError() error {
 	s := c.LayerSharing
 	if _, err := ParseStrategy(string(s.Strategy)); err != nil {
-		return fmt.Errorf("model.layer_sharing.strategy (%s) must be %s", s.Strategy, strategyChoices)
+		return fmt.Errorf("model.layer_sharing.strategy (%s) must be %s", s.Strategy, choices(Strategies()))
 	}
 	if s.Strategy == NoSharing {
 		return nil

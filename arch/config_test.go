@@ -77,7 +77,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.VocabSize = 1 << 40 }, "model.vocab_size (1099511627776) must be at most 16777216"},
 		{func(c *Config) { c.Layers = -1 }, "model.layers (-1) must be positive"},
 		{func(c *Config) { c.Context = 0 }, "model.context (0) must be positive"},
-		{func(c *Config) { c.FFN = "gelu" }, "model.ffn (gelu) must be swiglu or relu"},
+		{func(c *Config) { c.FFN = "cube" }, "model.ffn (cube) must be " + choices(FFNs())},
 		{func(c *Config) { c.FFNDim = -1 }, "model.ffn_dim (-1) must be positive"},
 		{func(c *Config) { c.NormEps = 0 }, "model.norm_eps (0) must be a positive number"},
 		{func(c *Config) { c.RoPEBase = math.NaN() }, "model.rope_base (NaN) must be a positive number"},
@@ -119,9 +119,9 @@ func TestNamesFromYAML(t *testing.T) {
 	}
 
 	tests := []struct{ text, want string }{
-		{"model: {ffn: gelu}", `unknown ffn "gelu": choose swiglu or relu`},
-		{"model: {ffn: SwiGLU}", `unknown ffn "SwiGLU": choose swiglu or relu`},
-		{"model: {ffn: [relu]}", `ffn must be a name: choose swiglu or relu`},
+		{"model: {ffn: cube}", `unknown ffn "cube": choose swiglu`},
+		{"model: {ffn: SwiGLU}", `unknown ffn "SwiGLU": choose swiglu`},
+		{"model: {ffn: [relu]}", `ffn must be a name: choose swiglu`},
 		{"model: {layer_sharing: {strategy: all}}", `unknown layer sharing strategy "all": choose none, immediate, repeat_all_over or reverse`},
 		{"model: {layer_sharing: {strategy: {}}}", `layer sharing strategy must be a name: choose none, immediate, repeat_all_over or reverse`},
 	}

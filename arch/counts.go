@@ -92,12 +92,9 @@ func (c Config) Bytes(w Workload) Bytes {
 // savedPerToken is the number of values that a block keeps for its backward pass:
 // its input, the two norms' outputs and the residual between them (4·C), queries
 // and attention output (2·H·D), keys and values (2·K·D), the softmax's
-// log-sum-exp (H), and the FFN's gate, up and product (3·F) or, with ReLU, what
-// goes into it and what comes out (2·F).
+// log-sum-exp (H), and what goes into the FFN's activation and what comes out: gate,
+// up and product (3·F) or, without a gate, 2·F.
 func (c Config) savedPerToken() int64 {
-	ffn := 3 * c.FFNDim
-	if c.FFN == ReLU {
-		ffn = 2 * c.FFNDim
-	}
+	ffn := c.FFN.kind().kept * c.FFNDim
 	return int64(4*c.Dim + 2*c.Heads*c.HeadDim + 2*c.KVHeads*c.HeadDim + c.Heads + ffn)
 }

@@ -89,9 +89,10 @@ func TestQuickstart(t *testing.T) {
 
 // A mistake in the model's section is reported with its place.
 func TestConfigErrors(t *testing.T) {
+	_, unknownFFN := arch.ParseFFN("cube")
 	tests := []struct{ set, want string }{
 		{"model.dim=577", "--set model.dim=577: model.dim (577) must be divisible by model.heads (9)"},
-		{"model.ffn=gelu", `--set model.ffn=gelu: model.ffn: unknown ffn "gelu": choose swiglu or relu`},
+		{"model.ffn=cube", `--set model.ffn=cube: model.ffn: ` + unknownFFN.Error()},
 		{"model.layer_sharing.strategy=twice", `--set model.layer_sharing.strategy=twice: model.layer_sharing.strategy: unknown layer sharing strategy "twice": choose none, immediate, repeat_all_over or reverse`},
 		{"model.layer=3", `--set model.layer=3: unknown key "model.layer": did you mean "model.layers"?`},
 	}

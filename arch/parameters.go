@@ -47,7 +47,7 @@ func (c Config) HeadParameter() string {
 }
 
 // Parameters lists the model's weights in the order of its checkpoint. A shared
-// layer or embedding appears once.
+// layer or embedding appears once. c must be valid; an unknown FFN panics.
 func (c Config) Parameters() []Parameter {
 	c = c.Resolved()
 	list := make([]Parameter, 0, 3+9*c.Layers)
@@ -76,7 +76,7 @@ func (c Config) appendLayer(list []Parameter, layer int) []Parameter {
 	matrix("self_attn.v_proj", keyValue, c.Dim)
 	matrix("self_attn.o_proj", c.Dim, query)
 	norm("post_attention_layernorm")
-	if c.FFN == SwiGLU {
+	if c.FFN.kind().gated {
 		matrix("mlp.gate_proj", c.FFNDim, c.Dim)
 	}
 	matrix("mlp.up_proj", c.FFNDim, c.Dim)

@@ -25,8 +25,37 @@ const (
 	Llama3RoPE RoPEType = "llama3"
 )
 
-// ropeChoices is how errors list the rules.
-const ropeChoices = "none, linear, dynamic or llama3"
+// ropeKind is a rule with what it makes of a model's scaling.
+type ropeKind struct {
+	name    RoPEType
+	scaling func(c Config) op.RoPEScaling
+}
+
+// ropeKinds are the rules in the order in which errors list them.
+var ropeKinds = []ropeKind{
+	{PlainRoPE, func(Config) op.RoPEScaling { return op.RoPEScaling{} }},
+	{LinearRoPE, func(c Config) op.RoPEScaling {
+		return op.RoPEScaling{Kind: op.LinearRoPE, Factor: c.RoPEScaling.Factor}
+	}},
+	{DynamicRoPE, func(c Config) op.RoPEScaling {
+		return op.RoPEScaling{Kind: op.DynamicRoPE, Factor: c.RoPEScaling.Factor, Original: c.Context}
+	}},
+	{Llama3RoPE, func(c Config) op.RoPEScaling {
+		s := c.RoPEScaling
+		return op.RoPEScaling{
+			Kind: op.Llama3RoPE, Factor: s.Factor, Original: s.OriginalContext, LowFreq: s.LowFreqFactor, HighFreq: s.HighFreqFactor,
+		}
+	}},
+}
+
+// RoPETypes are the rules that there are.
+func RoPETypes() []RoPEType {
+	names := make([]RoPEType, len(ropeKinds))
+	for i, k := range ropeKinds {
+		names[i] = k.name
+	}
+	return names
+}
 
 // RoPEScaling is the `model.rope_scaling` section. Like layer sharing it is part
 // of the model: with another rule the same weights are another function.
@@ -38,13 +67,20 @@ type RoPEScaling struct {
 	OriginalContext int      `yaml:"original_context" help:"For llama3: the context that the model was trained with before it was stretched."`
 }
 
+// lookup finds the rule of t.
+func (t RoPEType) lookup() (ropeKind, error) {
+	for _, k := range ropeKinds {
+		if k.name == t {
+			return k, nil
+		}
+	}
+	return ropeKind{}, fmt.Errorf("unknown rope scaling type %q: choose %s", string(t), choices(RoPETypes()))
+}
+
 // ParseRoPEType returns the rule of that name, or an error that lists the choices.
 func ParseRoPEType(name string) (RoPEType, error) {
-	switch t := RoPEType(name); t {
-	case PlainRoPE, LinearRoPE, DynamicRoPE, Llama3RoPE:
-		return t, nil
-	}
-	return "", fmt.Errorf("unknown rope scaling type %q: choose %s", name, ropeChoices)
+	k, err := RoPEType(name).lookup()
+	return k.name, err
 }
 
 // UnmarshalText accepts the names that [ParseRoPEType] does.
@@ -60,32 +96,29 @@ func (t *RoPEType) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseRoPEType] does.
 func (t *RoPEType) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("rope scaling type must be a name: choose %s", ropeChoices)
+		return fmt.Errorf("rope scaling type must be a name: choose %s", choices(RoPETypes()))
 	}
 	return t.UnmarshalText([]byte(node.Value))
 }
 
-// RoPE is the model's rotary position embedding.
+// RoPE is the model's rotary position embedding. A rule that is none of [RoPETypes],
+// nor empty for none, panics.
 func (c Config) RoPE() op.RoPE {
-	r, s := op.RoPE{Base: c.RoPEBase}, c.RoPEScaling
-	switch s.Type {
-	case LinearRoPE:
-		r.Scaling = op.RoPEScaling{Kind: op.LinearRoPE, Factor: s.Factor}
-	case DynamicRoPE:
-		r.Scaling = op.RoPEScaling{Kind: op.DynamicRoPE, Factor: s.Factor, Original: c.Context}
-	case Llama3RoPE:
-		r.Scaling = op.RoPEScaling{
-			Kind: op.Llama3RoPE, Factor: s.Factor, Original: s.OriginalContext,
-			LowFreq: s.LowFreqFactor, HighFreq: s.HighFreqFactor,
-		}
+	t := c.RoPEScaling.Type
+	if t == "" {
+		t = PlainRoPE
 	}
-	return r
+	k, err := t.lookup()
+	if err != nil {
+		panic("arch: " + err.Error())
+	}
+	return op.RoPE{Base: c.RoPEBase, Scaling: k.scaling(c)}
 }
 
 func (c Config) ropeScalingError() error {
 	s := c.RoPEScaling
 	if _, err := ParseRoPEType(string(s.Type)); err != nil {
-		return fmt.Errorf("model.rope_scaling.type (%s) must be %s", s.Type, ropeChoices)
+		return fmt.Errorf("model.rope_scaling.type (%s) must be %s", s.Type, choices(RoPETypes()))
 	}
 	if s.Type == PlainRoPE {
 		return nil

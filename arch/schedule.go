@@ -1,7 +1,6 @@
 package arch
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 )
@@ -16,37 +15,8 @@ type Schedule struct {
 // Schedule returns the execution order of c's layers. c must be valid; an unknown
 // strategy panics.
 func (c Config) Schedule() Schedule {
-	n, times := c.Layers, c.LayerSharing.Times()
-	layers := make([]int, 0, n*times)
-	switch c.LayerSharing.Strategy {
-	case NoSharing, "", RepeatAllOver:
-		for range times {
-			layers = appendForward(layers, n)
-		}
-	case Immediate:
-		for layer := range n {
-			for range times {
-				layers = append(layers, layer)
-			}
-		}
-	case Reverse:
-		for pass := range times {
-			layers = appendForward(layers, n)
-			if pass%2 == 1 {
-				slices.Reverse(layers[len(layers)-n:])
-			}
-		}
-	default:
-		panic(fmt.Sprintf("arch: unknown layer sharing strategy %q", c.LayerSharing.Strategy))
-	}
-	return Schedule{layers: layers}
-}
-
-func appendForward(layers []int, n int) []int {
-	for layer := range n {
-		layers = append(layers, layer)
-	}
-	return layers
+	l := c.LayerSharing
+	return Schedule{layers: l.Strategy.sharing().order(c.Layers, l.Times())}
 }
 
 // Len is the number of layers that run, repetitions included.

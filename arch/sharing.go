@@ -2,6 +2,7 @@ package arch
 
 import (
 	"fmt"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 )
@@ -22,8 +23,54 @@ const (
 	Reverse Strategy = "reverse"
 )
 
-// strategyChoices is how errors list the strategies.
-const strategyChoices = "none, immediate, repeat_all_over or reverse"
+// sharing is everything that a strategy decides.
+type sharing struct {
+	name Strategy
+	// once says that layers run once, whatever the number of repetitions.
+	once bool
+	// order is that of n layers which run so many times.
+	order func(n, times int) []int
+}
+
+// sharings are the strategies in the order in which errors list them.
+var sharings = []sharing{
+	{NoSharing, true, repeatAllOver},
+	{Immediate, false, immediate},
+	{RepeatAllOver, false, repeatAllOver},
+	{Reverse, false, reverse},
+}
+
+// Strategies are those that there are.
+func Strategies() []Strategy {
+	names := make([]Strategy, len(sharings))
+	for i, s := range sharings {
+		names[i] = s.name
+	}
+	return names
+}
+
+// lookup finds what s decides.
+func (s Strategy) lookup() (sharing, error) {
+	for _, k := range sharings {
+		if k.name == s {
+			return k, nil
+		}
+	}
+	return sharing{}, fmt.Errorf("unknown layer sharing strategy %q: choose %s", string(s), choices(Strategies()))
+}
+
+// sharing is what s decides: one of [Strategies], or empty for none. Another
+// panics.
+func (s Strategy) sharing() sharing {
+	if s == "" {
+		s = NoSharing
+	}
+	k, err := s.lookup()
+	if err != nil {
+		panic("arch: " + err.Error())
+	}
+	return k
+}
 
 // LayerSharing is the `model.layer_sharing` section. It is part of the model, not
 // of a run: with another strategy the same weights are another function.
@@ -35,11 +82,8 @@ type LayerSharing struct {
 // ParseStrategy returns the strategy of that name, or an error that lists the
 // choices.
 func ParseStrategy(name string) (Strategy, error) {
-	switch s := Strategy(name); s {
-	case NoSharing, Immediate, RepeatAllOver, Reverse:
-		return s, nil
-	}
-	return "", fmt.Errorf("unknown layer sharing strategy %q: choose %s", name, strategyChoices)
+	k, err := Strategy(name).lookup()
+	return k.name, err
 }
 
 // UnmarshalText accepts the names that [ParseStrategy] does.
@@ -55,14 +99,15 @@ func (s *Strategy) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseStrategy] does.
 func (s *Strategy) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("layer sharing strategy must be a name: choose %s", strategyChoices)
+		return fmt.Errorf("layer sharing strategy must be a name: choose %s", choices(Strategies()))
 	}
 	return s.UnmarshalText([]byte(node.Value))
 }
 
-// Times is how often each layer runs: Repeat, or 1 where nothing is shared.
+// Times is how often each layer runs: Repeat, or 1 where nothing is shared. An
+// unknown strategy panics.
 func (l LayerSharing) Times() int {
-	if l.Strategy == NoSharing || l.Strategy == "" {
+	if l.Strategy.sharing().once {
 		return 1
 	}
 	return l.Repeat
@@ -70,3 +115,39 @@ func (l LayerSharing) Times() int {
 
 // Shared reports whether any layer runs more than once.
 func (l LayerSharing) Shared() bool { return l.Times() > 1 }
+
+func immediate(n, times int) []int {
+	layers := make([]int, 0, n*times)
+	for layer := range n {
+		for range times {
+			layers = append(layers, layer)
+		}
+	}
+	return layers
+}
+
+func repeatAllOver(n, times int) []int {
+	layers := make([]int, 0, n*times)
+	for range times {
+		layers = appendForward(layers, n)
+	}
+	return layers
+}
+
+func reverse(n, times int) []int {
+	layers := make([]int, 0, n*times)
+	for pass := range times {
+		layers = appendForward(layers, n)
+		if pass%2 == 1 {
+			slices.Reverse(layers[len(layers)-n:])
+		}
+	}
+	return layers
+}
+
+func appendForward(layers []int, n int) []int {
+	for layer := range n {
+		layers = append(layers, layer)
+	}
+	return layers
+}

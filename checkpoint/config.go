@@ -31,9 +31,6 @@ const (
 	typeMobileLLM = "mobilellm"
 )
 
-// hiddenAct is what config.json calls the activation of each FFN.
-var hiddenAct = map[arch.FFN]string{arch.SwiGLU: "silu", arch.ReLU: "relu"}
-
 // torchDType is what config.json calls each type of weights.
 var torchDType = map[safetensors.DType]string{
 	safetensors.F32: "float32", safetensors.BF16: "bfloat16", safetensors.F16: "float16",
@@ -93,6 +90,10 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	rope, err := marshalScaling(c.RoPEScaling)
+	if err != nil {
+		return nil, err
+	}
 	f := configFile{
 		Architectures: []string{"LlamaForCausalLM"},
 		ModelType:     typeLlama,
@@ -102,11 +103,11 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		Heads:         c.Heads,
 		KVHeads:       c.KVHeads,
 		HeadDim:       c.HeadDim,
-		HiddenAct:     hiddenAct[c.FFN],
+		HiddenAct:     c.FFN.HiddenAct(),
 		FFNDim:        c.FFNDim,
 		NormEps:       c.NormEps,
 		RoPEBase:      c.RoPEBase,
-		RoPEScaling:   marshalScaling(c.RoPEScaling),
+		RoPEScaling:   rope,
 		Context:       c.Context,
 		Tie:           c.ShareEmbedding,
 		InitStd:       c.InitStd,
@@ -312,19 +313,19 @@ func (g *givenConfig) refuse() error {
 func given(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
 
 func (g *givenConfig) ffn() (arch.FFN, error) {
-	act := or(g.HiddenAct, hiddenAct[arch.SwiGLU])
-	switch {
-	case g.FFN != nil:
-		if g.HiddenAct != nil && act != hiddenAct[*g.FFN] {
+	act := or(g.HiddenAct, arch.SwiGLU.HiddenAct())
+	if g.FFN != nil {
+		if g.HiddenAct != nil && act != g.FFN.HiddenAct() {
 			return "", fmt.Errorf("hidden_act (%q) does not fit ffn (%q)", act, *g.FFN)
 		}
 		return *g.FFN, nil
-	case act == hiddenAct[arch.SwiGLU]:
-		return arch.SwiGLU, nil
-	case act == hiddenAct[arch.ReLU] && g.ModelType == typeMobileLLM:
-		return arch.ReLU, nil
 	}
-	// LLaMA's code with relu still has a gate, which no kind here is.
+	for _, f := range arch.FFNs() {
+		// LLaMA's code with another activation still has a gate.
+		if act == f.HiddenAct() && (f == arch.SwiGLU || g.ModelType == typeMobileLLM) {
+			return f, nil
+		}
+	}
 	return "", fmt.Errorf("hidden_act (%q) is not supported for model_type %s", act, g.ModelType)
 }
 

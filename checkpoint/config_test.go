@@ -149,7 +149,7 @@ func TestReadConfigRejects(t *testing.T) {
 		{"hidden_size", 9, "model.dim (9) must be divisible by model.heads (2)"},
 		{"num_hidden_layers", -1, "num_hidden_layers (-1) must be positive"},
 		{"num_key_value_heads", 3, "model.heads (2) must be divisible by model.kv_heads (3)"},
-		{"hidden_act", "gelu", `hidden_act ("gelu") is not supported for model_type llama`},
+		{"hidden_act", "cube", `hidden_act ("cube") is not supported for model_type llama`},
 		{"hidden_act", "relu", `hidden_act ("relu") is not supported for model_type llama`},
 		{"ffn", "relu6", "relu6"},
 		{"attention_bias", true, "attention_bias (true) is not supported"},
@@ -226,6 +226,39 @@ func TestOfficialConfigs(t *testing.T) {
 		}
 		if !reflect.DeepEqual(meta, Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2}, PAD: -1}, DType: safetensors.F16}) {
 			t.Errorf("%s: %+v", tt.name, meta)
+		}
+	}
+}
+
+// A kind that has no place in config.json is an error, and not written as another.
+func TestMarshalUnknownKinds(t *testing.T) {
+	for want, edit := range map[string]func(c *arch.Config){
+		"model.ffn (cube)":                     func(c *arch.Config) { c.FFN = "cube" },
+		"model.layer_sharing.strategy (twice)": func(c *arch.Config) { c.LayerSharing.Strategy = "twice" },
+		"model.rope_scaling.type (yarn)":       func(c *arch.Config) { c.RoPEScaling.Type = "yarn" },
+	} {
+		c := arch.Default()
+		edit(&c)
+		if _, err := MarshalConfig(c, Meta{BOS: -1, EOS: -1}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %s", err, want)
+		}
+	}
+	if s, err := marshalScaling(arch.RoPEScaling{Type: "yarn", Factor: 2}); err == nil || err.Error() != `rope scaling "yarn" has no place in config.json` {
+		t.Errorf("scaling by a new rule is %+v, %v", s, err)
+	}
+}
+
+// Every kind of feed-forward network that a model may have comes back.
+func TestEveryFFNComesBack(t *testing.T) {
+	for _, f := range arch.FFNs() {
+		c := arch.Default()
+		c.FFN = f
+		raw, err := MarshalConfig(c, Meta{BOS: -1, EOS: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := parseConfig(raw); err != nil || got.FFN != f {
+			t.Errorf("%s comes back as %q, %v", f, got.FFN, err)
 		}
 	}
 }

@@ -21,16 +21,19 @@ type scaling struct {
 	Original int           `json:"original_max_position_embeddings,omitempty"`
 }
 
-func marshalScaling(s arch.RoPEScaling) *scaling {
+// marshalScaling is nil where nothing is scaled.
+func marshalScaling(s arch.RoPEScaling) (*scaling, error) {
 	out := &scaling{Type: s.Type, OldType: s.Type, Factor: s.Factor}
 	switch s.Type {
+	case arch.PlainRoPE:
+		return nil, nil
 	case arch.LinearRoPE, arch.DynamicRoPE:
-		return out
 	case arch.Llama3RoPE:
 		out.Low, out.High, out.Original = s.LowFreqFactor, s.HighFreqFactor, s.OriginalContext
-		return out
+	default:
+		return nil, fmt.Errorf("rope scaling %q has no place in config.json", s.Type)
 	}
-	return nil
+	return out, nil
 }
 
 // ropeParameters is rope_scaling, or rope_parameters of transformers 5, as it is

@@ -73,9 +73,12 @@ func (m *Model) Vocabulary() (*tokenizer.Vocabulary, error) {
 	return t.Vocabulary()
 }
 
-// Check reports the first weight that is missing or has another size than the
-// config says.
+// Check reports a config that is no model's, and the first weight that is missing
+// or has another size than the config says.
 func (m *Model) Check() error {
+	if err := m.Config.Validate(); err != nil {
+		return err
+	}
 	for _, p := range m.Config.Parameters() {
 		x, ok := m.Weights[p.Name]
 		if !ok {

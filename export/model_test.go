@@ -87,6 +87,8 @@ func TestCheck(t *testing.T) {
 	}{
 		{func(m *export.Model) { delete(m.Weights, arch.NormName) }, "tensor model.norm.weight is missing; shape [32]"},
 		{func(m *export.Model) { m.Weights[arch.NormName] = make([]float32, 3) }, "tensor model.norm.weight has 3 elements; shape [32]"},
+		{func(m *export.Model) { m.Config.FFN = "cube" }, "model.ffn (cube) must be "},
+		{func(m *export.Model) { m.Config.LayerSharing.Strategy = "twice" }, "model.layer_sharing.strategy (twice) must be "},
 		{func(m *export.Model) { m.Config.VocabSize = 20 }, "tensor model.embed_tokens.weight has 9600 elements"},
 	} {
 		m := exporttest.Model(exporttest.Config(), 1)

@@ -86,6 +86,9 @@ func (o AttentionOp) check(in []tensor.Shape) error {
 	if o.HeadDim <= 0 || o.HeadDim%2 != 0 {
 		return fmt.Errorf("head size %d, want an even number", o.HeadDim)
 	}
+	if !o.RoPE.Scaling.Kind.known() {
+		return fmt.Errorf("unknown kind of RoPE scaling %q", o.RoPE.Scaling.Kind)
+	}
 	if n := o.Batch * o.Seq; in[0][0] != n || in[0][1] != o.Width() {
 		return fmt.Errorf("qkv is %v, want (%d, %d)", in[0], n, o.Width())
 	}

@@ -1,6 +1,9 @@
 package op
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // RoPE is the rotary position embedding (Su et al., 2021) in the layout of
 // LLaMA's Hugging Face code: element i of a head is rotated with element
@@ -40,8 +43,18 @@ const (
 	Llama3RoPE RoPEKind = "llama3"
 )
 
+// known reports whether there is such a rule.
+func (k RoPEKind) known() bool {
+	switch k {
+	case PlainRoPE, LinearRoPE, DynamicRoPE, Llama3RoPE:
+		return true
+	}
+	return false
+}
+
 // Frequencies returns the angle per position of each of the d/2 pairs in a
-// sequence of t positions. Only DynamicRoPE depends on t.
+// sequence of t positions. Only DynamicRoPE depends on t. An
+// unknown rule panics; an attention refuses it when the graph is built.
 func (r RoPE) Frequencies(t, d int) []float64 {
 	s := r.Scaling
 	base := r.Base
@@ -53,10 +66,13 @@ func (r RoPE) Frequencies(t, d int) []float64 {
 	for i := range f {
 		f[i] = math.Pow(base, -2*float64(i)/float64(d))
 		switch s.Kind {
+		case PlainRoPE, DynamicRoPE:
 		case LinearRoPE:
 			f[i] /= s.Factor
 		case Llama3RoPE:
 			f[i] = s.llama3(f[i])
+		default:
+			panic(fmt.Sprintf("op: unknown kind of RoPE scaling %q", s.Kind))
 		}
 	}
 	return f

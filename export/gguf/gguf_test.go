@@ -321,3 +321,12 @@ func ExampleParseType() {
 	fmt.Println(t, err)
 	// Output: q8_0 <nil>
 }
+
+// A rule of rotary embeddings that the format does not know is refused.
+func TestUnknownRoPEScaling(t *testing.T) {
+	c := arch.Default()
+	c.RoPEScaling.Type = "yarn"
+	if _, err := shapeMetadata(c, F32); err == nil || err.Error() != `gguf: rope scaling "yarn" has no place in the format` {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -42,7 +42,7 @@ const (
 )
 
 // shapeMetadata lists the model's shape.
-func shapeMetadata(c arch.Config, t Type) []keyValue {
+func shapeMetadata(c arch.Config, t Type) ([]keyValue, error) {
 	list := []keyValue{
 		{keyArchitecture, architecture},
 		{"general.name", "mobilellm"},
@@ -62,6 +62,7 @@ func shapeMetadata(c arch.Config, t Type) []keyValue {
 	}
 	s := c.RoPEScaling
 	switch s.Type {
+	case arch.PlainRoPE:
 	case arch.LinearRoPE:
 		list = append(list, keyValue{keyRoPEType, "linear"}, keyValue{keyRoPEBy, float32(s.Factor)})
 	case arch.DynamicRoPE, arch.Llama3RoPE:
@@ -70,8 +71,10 @@ func shapeMetadata(c arch.Config, t Type) []keyValue {
 			list = append(list, keyValue{keyOurLow, s.LowFreqFactor}, keyValue{keyOurHigh, s.HighFreqFactor},
 				keyValue{keyOurOriginal, uint32(s.OriginalContext)})
 		}
+	default:
+		return nil, fmt.Errorf("gguf: rope scaling %q has no place in the format", s.Type)
 	}
-	return list
+	return list, nil
 }
 
 // factors are what llama.cpp divides the frequencies of Llama 3's scaling by, nil

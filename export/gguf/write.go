@@ -61,7 +61,10 @@ func Write(w io.Writer, m *export.Model, t Type) error {
 	case m.Config.LayerSharing.Shared():
 		return fmt.Errorf("gguf: shared layers (%s) have no place in the format: unroll them first", m.Config.LayerSharing.Strategy)
 	}
-	metadata := shapeMetadata(m.Config, t)
+	metadata, err := shapeMetadata(m.Config, t)
+	if err != nil {
+		return err
+	}
 	vocabulary, err := m.Vocabulary()
 	if err != nil {
 		return fmt.Errorf("gguf: %w", err)

@@ -124,7 +124,7 @@ func representable(c arch.Config) error {
 		return fmt.Errorf("llama2.c: norm_eps (%g) must be %g, which its program has built in", c.NormEps, normEps)
 	case c.RoPEBase != ropeBase:
 		return fmt.Errorf("llama2.c: rope_base (%g) must be %d, which its program has built in", c.RoPEBase, ropeBase)
-	case c.RoPEScaling.Type == arch.LinearRoPE || c.RoPEScaling.Type == arch.Llama3RoPE:
+	case c.RoPEScaling.Type != arch.PlainRoPE && c.RoPEScaling.Type != arch.DynamicRoPE: // which is plain within the context
 		return errors.New("llama2.c: scaled rotary embeddings have no place in the format")
 	}
 	return nil

@@ -85,6 +85,20 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A kind that the format does not know is refused, and not written as another.
+func TestUnknownKinds(t *testing.T) {
+	for want, edit := range map[string]func(c *arch.Config){
+		"a feed-forward network of cube": func(c *arch.Config) { c.FFN = "cube" },
+		"scaled rotary embeddings":       func(c *arch.Config) { c.RoPEScaling.Type = "yarn" },
+	} {
+		c := exporttest.Config()
+		edit(&c)
+		if err := representable(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error is %v, want %s", err, want)
+		}
+	}
+}
+
 func TestMalformed(t *testing.T) {
 	good := written(t, exporttest.Model(exporttest.Config(), 1), V0)
 	v1 := written(t, exporttest.Model(exporttest.Config(), 1), V1)

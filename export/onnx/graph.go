@@ -20,10 +20,26 @@ const (
 // padding that sees nothing stays a number.
 const masked = -math.MaxFloat32 / 2
 
+// feedForward adds the feed-forward network of a block, whose parts name names, to
+// what its norm gives.
+type feedForward func(d *decoder, n string, name func(part string) string) string
+
+// feedForwards are those that there are operators for.
+var feedForwards = map[arch.FFN]feedForward{arch.SwiGLU: (*decoder).swiglu, arch.ReLU: (*decoder).relu}
+
+// feedForwardOf is the network of a kind.
+func feedForwardOf(f arch.FFN) (feedForward, error) {
+	if feedForwards[f] == nil {
+		return nil, fmt.Errorf("onnx: no operators are known for a feed-forward network of %s", f)
+	}
+	return feedForwards[f], nil
+}
+
 // decoder builds the graph of a model.
 type decoder struct {
 	builder
 	model  *export.Model
+	ffn    feedForward
 	weight dataType // that weights are stored as
 	cast   map[string]string
 
@@ -36,8 +52,8 @@ type decoder struct {
 
 // build builds the whole graph: embedding, blocks by the schedule, final norm and
 // head.
-func build(m *export.Model, weight dataType) *builder {
-	d := &decoder{model: m, weight: weight, cast: map[string]string{}, builder: builder{constants: map[string]bool{}}}
+func build(m *export.Model, ffn feedForward, weight dataType) *builder {
+	d := &decoder{model: m, ffn: ffn, weight: weight, cast: map[string]string{}, builder: builder{constants: map[string]bool{}}}
 	c := m.Config
 	for _, p := range c.Parameters() {
 		d.floats(p.Name, weight, p.Shape, m.Weights[p.Name])
@@ -101,7 +117,7 @@ func (d *decoder) prepare() {
 func (d *decoder) block(x string, position, layer int) string {
 	name := func(part string) string { return arch.LayerParameterName(part, layer) }
 	h := d.op("Add", []string{x, d.attention(d.norm(x, name("input_layernorm")), position, name)})
-	return d.op("Add", []string{h, d.ffn(d.norm(h, name("post_attention_layernorm")), name)})
+	return d.op("Add", []string{h, d.ffn(d, d.norm(h, name("post_attention_layernorm")), name)})
 }
 
 // attention is causal attention over the cache and the new tokens. The heads that
@@ -147,14 +163,16 @@ func (d *decoder) rotate(x string) string {
 	return d.op("Concat", []string{first, second}, attribute{"axis", int64(3)})
 }
 
-func (d *decoder) ffn(n string, name func(string) string) string {
+func (d *decoder) swiglu(n string, name func(string) string) string {
 	up := d.linear(n, name("mlp.up_proj"))
-	if d.model.Config.FFN == arch.ReLU {
-		return d.linear(d.op("Relu", []string{up}), name("mlp.down_proj"))
-	}
 	gate := d.linear(n, name("mlp.gate_proj"))
 	gate = d.op("Mul", []string{gate, d.op("Sigmoid", []string{gate})})
 	return d.linear(d.op("Mul", []string{gate, up}), name("mlp.down_proj"))
+}
+
+func (d *decoder) relu(n string, name func(string) string) string {
+	up := d.linear(n, name("mlp.up_proj"))
+	return d.linear(d.op("Relu", []string{up}), name("mlp.down_proj"))
 }
 
 // norm is RMSNorm over the last dimension.

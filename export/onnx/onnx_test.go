@@ -189,3 +189,12 @@ func FuzzGraph(f *testing.F) {
 		}
 	})
 }
+
+// A feed-forward network without operators is refused, and not written as another.
+func TestUnknownFFN(t *testing.T) {
+	for _, f := range []arch.FFN{"cube", ""} {
+		if _, err := feedForwardOf(f); err == nil || !strings.Contains(err.Error(), "onnx: no operators are known for a feed-forward network of "+string(f)) {
+			t.Errorf("%s: error is %v", f, err)
+		}
+	}
+}

@@ -41,7 +41,11 @@ func write(path string, m *export.Model, dtype safetensors.DType, most int64) (e
 	if weight == 0 {
 		return fmt.Errorf("onnx: weights cannot be stored as %s", dtype)
 	}
-	b := build(m, weight)
+	ffn, err := feedForwardOf(m.Config.FFN)
+	if err != nil {
+		return err
+	}
+	b := build(m, ffn, weight)
 	total := int64(len(b.nodes))
 	for _, i := range b.initializers {
 		total += i.bytes + 64

@@ -1,0 +1,130 @@
+package arch
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"gorgonia.org/tensor"
+
+	"mobilellm/engine/op"
+)
+
+// unknown is a config with a kind that nothing knows, and what names it.
+var unknown = []struct {
+	name string
+	edit func(c *Config)
+	want string // in every error
+}{
+	{"ffn", func(c *Config) { c.FFN = "cube" }, `"cube": choose ` + choices(FFNs())},
+	{"ffn of a given width", func(c *Config) { c.FFN, c.FFNDim = "cube", 1000 }, `"cube": choose ` + choices(FFNs())},
+	{"strategy", func(c *Config) { c.LayerSharing.Strategy = "twice" }, `"twice": choose ` + choices(Strategies())},
+	{"rope scaling", func(c *Config) { c.RoPEScaling = RoPEScaling{Type: "yarn", Factor: 2} }, `"yarn": choose ` + choices(RoPETypes())},
+}
+
+// A kind that something does not know is an error, and no other kind: where a
+// config is checked, and a panic behind that.
+func TestUnknownKinds(t *testing.T) {
+	panics := func(f func()) (text string) {
+		defer func() {
+			if r := recover(); r != nil {
+				text = fmt.Sprint(r)
+			}
+		}()
+		f()
+		return ""
+	}
+	for _, u := range unknown {
+		t.Run(u.name, func(t *testing.T) {
+			c := Default()
+			u.edit(&c)
+			if err := c.Validate(); err == nil {
+				t.Error("Validate lets it pass")
+			}
+			if _, err := c.BuildTraining(1, 4); err == nil {
+				t.Error("a graph is built")
+			}
+			found := 0
+			for name, f := range map[string]func(){
+				"parameters": func() { c.Parameters() }, "FLOPs": func() { c.ForwardFLOPs(8) },
+				"bytes":    func() { c.Bytes(Workload{Batch: 1, Seq: 8, ValueBytes: 4}) },
+				"schedule": func() { c.Schedule() }, "times": func() { c.LayerSharing.Times() }, "rope": func() { c.RoPE() },
+				"activation": func() { c.FFN.HiddenAct() },
+			} {
+				if text := panics(f); text != "" {
+					found++
+					if !strings.HasPrefix(text, "arch: unknown ") || !strings.Contains(text, u.want) {
+						t.Errorf("%s: %s, want %s", name, text, u.want)
+					}
+				}
+			}
+			if found == 0 {
+				t.Error("nothing that depends on it panics")
+			}
+		})
+	}
+	if w := FFN("cube").Width(512); w != 0 {
+		t.Errorf("an unknown FFN has width %d, want 0", w)
+	}
+}
+
+// Every kind builds a model, and has what the model's counts ask for.
+func TestKnownKinds(t *testing.T) {
+	for _, f := range FFNs() {
+		c := Config{VocabSize: 17, Layers: 1, Dim: 8, Heads: 2, FFN: f, Context: 8, NormEps: 1e-5, RoPEBase: 10000, InitStd: 0.02}.Resolved()
+		g, err := c.build(1, 4, tensor.Float32, (*builder).loss)
+		if err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		if err := g.differentiate(); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+		if c.FFNDim < 1 || f.HiddenAct() == "" || f.kind().kept < 2 {
+			t.Errorf("%s: width %d, activation %q, %d values kept", f, c.FFNDim, f.HiddenAct(), f.kind().kept)
+		}
+	}
+	for _, s := range Strategies() {
+		c := Default()
+		c.LayerSharing.Strategy = s
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", s, err)
+		}
+		if n := c.Schedule().Len(); n != c.Layers*c.LayerSharing.Times() {
+			t.Errorf("%s: %d layers run", s, n)
+		}
+	}
+	for _, r := range RoPETypes() {
+		c := Default()
+		c.RoPEScaling = RoPEScaling{Type: r, Factor: 2, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 64}
+		if got := c.RoPE().Scaling.Kind; string(got) != string(r) && !(r == PlainRoPE && got == op.PlainRoPE) {
+			t.Errorf("%s becomes %q", r, got)
+		}
+	}
+}
+
+// The help of a key lists every name that it takes.
+func TestHelpListsKinds(t *testing.T) {
+	for _, test := range []struct {
+		of    any
+		field string
+		names string
+	}{
+		{Config{}, "FFN", choices(FFNs())},
+		{LayerSharing{}, "Strategy", choices(Strategies())},
+		{RoPEScaling{}, "Type", choices(RoPETypes())},
+	} {
+		f, ok := reflect.TypeOf(test.of).FieldByName(test.field)
+		if help := f.Tag.Get("help"); !ok || !strings.Contains(help, test.names) {
+			t.Errorf("%s: help is %q, the names are %s", test.field, help, test.names)
+		}
+	}
+}
+
+func TestChoices(t *testing.T) {
+	for want, names := range map[string][]string{"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
+		if got := choices(names); got != want {
+			t.Errorf("%q gives %q, want %q", names, got, want)
+		}
+	}
+}
