@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"mobilellm/internal/choices"
 )
 
 // Config is the shape of a model: the `model:` section of a configuration.
@@ -130,7 +132,7 @@ func (c Config) headsError(given Config) error {
 
 func (c Config) ffnError(given Config) error {
 	if _, err := ParseFFN(string(c.FFN)); err != nil {
-		return fmt.Errorf("model.ffn (%s) must be %s", c.FFN, choices(FFNs()))
+		return fmt.Errorf("model.ffn (%s) must be %s", c.FFN, choices.Of(FFNs()))
 	}
 	if given.FFNDim == 0 {
 		return nil // follows from dim
@@ -141,7 +143,7 @@ func (c Config) ffnError(given Config) error {
 func (c Config) sharingError() error {
 	s := c.LayerSharing
 	if _, err := ParseStrategy(string(s.Strategy)); err != nil {
-		return fmt.Errorf("model.layer_sharing.strategy (%s) must be %s", s.Strategy, choices(Strategies()))
+		return fmt.Errorf("model.layer_sharing.strategy (%s) must be %s", s.Strategy, choices.Of(Strategies()))
 	}
 	if s.Strategy == NoSharing {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"mobilellm/engine/op"
+	"mobilellm/internal/choices"
 )
 
 // FFN is the kind of a block's feed-forward network.
@@ -64,7 +65,7 @@ func (f FFN) lookup() (ffnKind, error) {
 			return k, nil
 		}
 	}
-	return ffnKind{}, fmt.Errorf("unknown ffn %q: choose %s", string(f), choices(FFNs()))
+	return ffnKind{}, fmt.Errorf("unknown ffn %q: choose %s", string(f), choices.Of(FFNs()))
 }
 
 // kind is what f, which must be one of [FFNs], decides; another panics.
@@ -95,7 +96,7 @@ func (f *FFN) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseFFN] does.
 func (f *FFN) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("ffn must be a name: choose %s", choices(FFNs()))
+		return fmt.Errorf("ffn must be a name: choose %s", choices.Of(FFNs()))
 	}
 	return f.UnmarshalText([]byte(node.Value))
 }

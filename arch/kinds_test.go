@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"mobilellm/engine/op"
+	"mobilellm/internal/choices"
 )
 
 // unknown is a config with a kind that nothing knows, and what names it.
@@ -17,10 +18,10 @@ var unknown = []struct {
 	edit func(c *Config)
 	want string // in every error
 }{
-	{"ffn", func(c *Config) { c.FFN = "cube" }, `"cube": choose ` + choices(FFNs())},
-	{"ffn of a given width", func(c *Config) { c.FFN, c.FFNDim = "cube", 1000 }, `"cube": choose ` + choices(FFNs())},
-	{"strategy", func(c *Config) { c.LayerSharing.Strategy = "twice" }, `"twice": choose ` + choices(Strategies())},
-	{"rope scaling", func(c *Config) { c.RoPEScaling = RoPEScaling{Type: "yarn", Factor: 2} }, `"yarn": choose ` + choices(RoPETypes())},
+	{"ffn", func(c *Config) { c.FFN = "cube" }, `"cube": choose ` + choices.Of(FFNs())},
+	{"ffn of a given width", func(c *Config) { c.FFN, c.FFNDim = "cube", 1000 }, `"cube": choose ` + choices.Of(FFNs())},
+	{"strategy", func(c *Config) { c.LayerSharing.Strategy = "twice" }, `"twice": choose ` + choices.Of(Strategies())},
+	{"rope scaling", func(c *Config) { c.RoPEScaling = RoPEScaling{Type: "yarn", Factor: 2} }, `"yarn": choose ` + choices.Of(RoPETypes())},
 }
 
 // A kind that something does not know is an error, and no other kind: where a
@@ -110,21 +111,13 @@ func TestHelpListsKinds(t *testing.T) {
 		field string
 		names string
 	}{
-		{Config{}, "FFN", choices(FFNs())},
-		{LayerSharing{}, "Strategy", choices(Strategies())},
-		{RoPEScaling{}, "Type", choices(RoPETypes())},
+		{Config{}, "FFN", choices.Of(FFNs())},
+		{LayerSharing{}, "Strategy", choices.Of(Strategies())},
+		{RoPEScaling{}, "Type", choices.Of(RoPETypes())},
 	} {
 		f, ok := reflect.TypeOf(test.of).FieldByName(test.field)
 		if help := f.Tag.Get("help"); !ok || !strings.Contains(help, test.names) {
 			t.Errorf("%s: help is %q, the names are %s", test.field, help, test.names)
-		}
-	}
-}
-
-func TestChoices(t *testing.T) {
-	for want, names := range map[string][]string{"": nil, "a": {"a"}, "a or b": {"a", "b"}, "a, b or c": {"a", "b", "c"}} {
-		if got := choices(names); got != want {
-			t.Errorf("%q gives %q, want %q", names, got, want)
 		}
 	}
 }

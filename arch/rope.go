@@ -7,6 +7,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"mobilellm/engine/op"
+	"mobilellm/internal/choices"
 )
 
 // RoPEType is a rule by which the wavelengths of the rotary position embedding
@@ -74,7 +75,7 @@ func (t RoPEType) lookup() (ropeKind, error) {
 			return k, nil
 		}
 	}
-	return ropeKind{}, fmt.Errorf("unknown rope scaling type %q: choose %s", string(t), choices(RoPETypes()))
+	return ropeKind{}, fmt.Errorf("unknown rope scaling type %q: choose %s", string(t), choices.Of(RoPETypes()))
 }
 
 // ParseRoPEType returns the rule of that name, or an error that lists the choices.
@@ -96,7 +97,7 @@ func (t *RoPEType) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseRoPEType] does.
 func (t *RoPEType) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("rope scaling type must be a name: choose %s", choices(RoPETypes()))
+		return fmt.Errorf("rope scaling type must be a name: choose %s", choices.Of(RoPETypes()))
 	}
 	return t.UnmarshalText([]byte(node.Value))
 }
@@ -118,7 +119,7 @@ func (c Config) RoPE() op.RoPE {
 func (c Config) ropeScalingError() error {
 	s := c.RoPEScaling
 	if _, err := ParseRoPEType(string(s.Type)); err != nil {
-		return fmt.Errorf("model.rope_scaling.type (%s) must be %s", s.Type, choices(RoPETypes()))
+		return fmt.Errorf("model.rope_scaling.type (%s) must be %s", s.Type, choices.Of(RoPETypes()))
 	}
 	if s.Type == PlainRoPE {
 		return nil

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gopkg.in/yaml.v3"
+
+	"mobilellm/internal/choices"
 )
 
 // Strategy says in which order a model runs its weight layers more than once
@@ -56,7 +58,7 @@ func (s Strategy) lookup() (sharing, error) {
 			return k, nil
 		}
 	}
-	return sharing{}, fmt.Errorf("unknown layer sharing strategy %q: choose %s", string(s), choices(Strategies()))
+	return sharing{}, fmt.Errorf("unknown layer sharing strategy %q: choose %s", string(s), choices.Of(Strategies()))
 }
 
 // sharing is what s decides: one of [Strategies], or empty for none. Another
@@ -99,7 +101,7 @@ func (s *Strategy) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseStrategy] does.
 func (s *Strategy) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("layer sharing strategy must be a name: choose %s", choices(Strategies()))
+		return fmt.Errorf("layer sharing strategy must be a name: choose %s", choices.Of(Strategies()))
 	}
 	return s.UnmarshalText([]byte(node.Value))
 }

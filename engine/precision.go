@@ -15,12 +15,7 @@ const (
 	PrecisionBF16
 )
 
-func (p Precision) String() string {
-	if p == PrecisionBF16 {
-		return "bf16"
-	}
-	return "float32"
-}
+func (p Precision) String() string { return [...]string{"float32", "bf16"}[p] }
 
 // ParsePrecision reads float32 (or f32, fp32) and bf16 (or bfloat16).
 func ParsePrecision(s string) (Precision, error) {

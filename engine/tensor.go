@@ -18,12 +18,7 @@ const (
 )
 
 // Size is the size of an element in bytes.
-func (d DType) Size() int64 {
-	if d == BF16 {
-		return 2
-	}
-	return 4
-}
+func (d DType) Size() int64 { return [...]int64{4, 2, 4}[d] }
 
 func (d DType) String() string { return [...]string{"float32", "bf16", "int32"}[d] }
 

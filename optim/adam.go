@@ -1,6 +1,36 @@
 package optim
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
+
+// adamW and coupledAdam differ in their weight decay.
+var (
+	adamW = kind{name: NameAdamW, half: true, moments: adamMoments, build: func(c Config, params []Param, par Parallel) (Optimizer, error) {
+		return newAdam(c, params, par, decoupled)
+	}}
+	coupledAdam = kind{name: NameAdam, half: true, moments: adamMoments, build: func(c Config, params []Param, par Parallel) (Optimizer, error) {
+		return newAdam(c, params, par, coupled)
+	}}
+)
+
+// The names of Adam's first and second moment, as torch has them.
+const (
+	firstMoment  = "exp_avg"
+	secondMoment = "exp_avg_sq"
+)
+
+func adamMoments(Config) []string { return []string{firstMoment, secondMoment} }
+
+// decay puts the weight decay into the numbers of an update.
+type decay func(s *adamScalars, lr, weightDecay float64)
+
+// decoupled is AdamW's: it shrinks the weight.
+func decoupled(s *adamScalars, lr, weightDecay float64) { s.keep = float32(1 - lr*weightDecay) }
+
+// coupled is Adam's: it is added to the gradient.
+func coupled(s *adamScalars, _, weightDecay float64) { s.l2 = float32(weightDecay) }
 
 // adam is Adam (Kingma and Ba, 2015) with weight decay either decoupled
 // (AdamW: Loshchilov and Hutter, 2019) or added to the gradient (L2).
@@ -16,6 +46,7 @@ import "math"
 // Moments of type M are rounded to it once p has been updated.
 type adam[M moment] struct {
 	cfg    Config
+	decay  decay
 	par    Parallel
 	params []Param
 	m, v   [][]M // first and second moment of each parameter
@@ -40,9 +71,21 @@ type adamScalars struct {
 	stepSize  float32 // lr/(1−β₁ᵗ)
 }
 
-func newAdam[M moment](c Config, params []Param, par Parallel, kernel func(p, g []float32, m, v []M, s *adamScalars)) *adam[M] {
+// newAdam keeps moments in the type that c names.
+func newAdam(c Config, params []Param, par Parallel, d decay) (Optimizer, error) {
+	switch c.Moments {
+	case MomentsFloat32:
+		return newAdamOf(c, params, par, d, adamUpdate), nil
+	case MomentsBF16:
+		return newAdamOf(c, params, par, d, adamUpdateHalf), nil
+	}
+	return nil, fmt.Errorf("optim: no kernel of adam keeps moments in %q", c.Moments)
+}
+
+func newAdamOf[M moment](c Config, params []Param, par Parallel, d decay, kernel func(p, g []float32, m, v []M, s *adamScalars)) *adam[M] {
 	o := &adam[M]{
 		cfg:    c,
+		decay:  d,
 		par:    par,
 		params: params,
 		m:      moments[M](params),
@@ -69,11 +112,7 @@ func (o *adam[M]) Step(lr float64, gradScale float32) {
 		stepSize:  float32(lr / (1 - math.Pow(beta1, t))),
 	}
 	o.decays = o.rest
-	if o.cfg.Name == NameAdamW {
-		o.decays.keep = float32(1 - lr*o.cfg.WeightDecay)
-	} else {
-		o.decays.l2 = float32(o.cfg.WeightDecay)
-	}
+	o.decay(&o.decays, lr, o.cfg.WeightDecay)
 	o.par.For(len(o.chunks), o.run)
 }
 
@@ -91,7 +130,7 @@ func (o *adam[M]) State() []StateTensor {
 	state := make([]StateTensor, 0, 2*len(o.params))
 	for i := range o.params {
 		p := &o.params[i]
-		state = append(state, view("exp_avg.", p, o.m[i]), view("exp_avg_sq.", p, o.v[i]))
+		state = append(state, view(firstMoment, p, o.m[i]), view(secondMoment, p, o.v[i]))
 	}
 	return state
 }

@@ -72,20 +72,17 @@ func Default() Config {
 // Validate reports the first field that no run can use. Its message starts
 // with the field's dotted key.
 func (c Config) Validate() error {
-	switch c.Name {
-	case NameAdamW, NameAdam, NameSGD:
-	default:
-		return fmt.Errorf("optim.name (%q) must be adamw, adam or sgd", c.Name)
+	k, err := c.kind()
+	if err != nil {
+		return err
 	}
 	switch c.Schedule {
 	case ScheduleCosine, ScheduleLinear, ScheduleConstant, ScheduleWSD:
 	default:
 		return fmt.Errorf("optim.schedule (%q) must be cosine, linear, constant or wsd", c.Schedule)
 	}
-	switch c.Moments {
-	case MomentsFloat32, MomentsBF16:
-	default:
-		return fmt.Errorf("optim.moments (%q) must be float32 or bf16", c.Moments)
+	if _, err := c.momentBytes(); err != nil {
+		return err
 	}
 	// Each condition is written so that NaN fails it.
 	for _, f := range []struct {
@@ -111,14 +108,14 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.Moments == MomentsBF16 {
-		return c.validateBF16()
+		return c.validateBF16(k)
 	}
 	return nil
 }
 
 // validateBF16 reports what moments in bf16 do not go with.
-func (c Config) validateBF16() error {
-	if c.Name == NameSGD {
+func (c Config) validateBF16(k kind) error {
+	if !k.half {
 		return fmt.Errorf("optim.moments (%s) must be float32 where optim.name is %s", c.Moments, c.Name)
 	}
 	for i, beta := range c.Betas {

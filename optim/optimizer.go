@@ -48,6 +48,10 @@ func New(c Config, params []Param, par Parallel) (Optimizer, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	k, err := c.kind()
+	if err != nil {
+		return nil, err
+	}
 	seen := make(map[string]bool, len(params))
 	for i, p := range params {
 		switch {
@@ -60,11 +64,5 @@ func New(c Config, params []Param, par Parallel) (Optimizer, error) {
 		}
 		seen[p.Name] = true
 	}
-	switch {
-	case c.Name == NameSGD:
-		return newSGD(c, params, par), nil
-	case c.Moments == MomentsBF16:
-		return newAdam(c, params, par, adamUpdateHalf), nil
-	}
-	return newAdam(c, params, par, adamUpdate), nil
+	return k.build(c, params, par)
 }

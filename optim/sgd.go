@@ -1,5 +1,20 @@
 package optim
 
+// momentumSGD keeps a buffer of each parameter where it has momentum.
+var momentumSGD = kind{
+	name: NameSGD,
+	moments: func(c Config) []string {
+		if c.Momentum == 0 {
+			return nil
+		}
+		return []string{momentumBuffer}
+	},
+	build: func(c Config, params []Param, par Parallel) (Optimizer, error) { return newSGD(c, params, par), nil },
+}
+
+// momentumBuffer is torch's name for it.
+const momentumBuffer = "momentum_buffer"
+
 // sgd is stochastic gradient descent with momentum μ and L2 decay λ, as
 // torch.optim.SGD without dampening:
 //
@@ -58,7 +73,7 @@ func (o *sgd) update(_, i int) {
 func (o *sgd) State() []StateTensor {
 	state := make([]StateTensor, 0, len(o.b))
 	for i, b := range o.b {
-		state = append(state, view("momentum_buffer.", &o.params[i], b))
+		state = append(state, view(momentumBuffer, &o.params[i], b))
 	}
 	return state
 }

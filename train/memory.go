@@ -9,7 +9,6 @@ import (
 
 	"mobilellm/device"
 	"mobilellm/engine"
-	"mobilellm/optim"
 )
 
 // Memory is what a run needs, in bytes.
@@ -48,9 +47,13 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	if err != nil {
 		return Memory{}, err
 	}
+	state, err := c.Optim.StateBytes()
+	if err != nil {
+		return Memory{}, err
+	}
 	parameters := 4 * c.Model.ParameterCount() // in float32
 	m := Memory{
-		Weights: l.weights - parameters, Gradients: parameters, Optimizer: moments(c.Optim) * c.Model.ParameterCount(),
+		Weights: l.weights - parameters, Gradients: parameters, Optimizer: state * c.Model.ParameterCount(),
 		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}
 	if _, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
@@ -76,19 +79,6 @@ func usedMemory(dev device.Device) int64 {
 		return total - free
 	}
 	return peakMemory()
-}
-
-// moments is the bytes that the optimizer keeps for each weight.
-func moments(c optim.Config) int64 {
-	switch {
-	case c.Name != optim.NameSGD && c.Moments == optim.MomentsBF16:
-		return 2 * 2
-	case c.Name != optim.NameSGD:
-		return 2 * 4
-	case c.Momentum > 0:
-		return 4
-	}
-	return 0
 }
 
 // availableMemory is what the process may take without swapping: the kernel's

@@ -143,6 +143,25 @@ func TestOptimizerMemory(t *testing.T) {
 	}
 }
 
+// An optimizer that nothing knows is not planned as another.
+func TestUnknownOptimizerIsNotPlanned(t *testing.T) {
+	dev, err := OpenDevice("cpu", 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dev.Close()
+	for want, edit := range map[string]func(c *RunConfig){
+		`optim.name ("lion") must be `:    func(c *RunConfig) { c.Optim.Name = "lion" },
+		`optim.moments ("int8") must be `: func(c *RunConfig) { c.Optim.Moments = "int8" },
+	} {
+		c := tiny(t)
+		edit(&c)
+		if m, err := estimate(&c, 1, engine.PrecisionF32, engine.RecomputeNone, 0, dev); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%d bytes planned, error is %v, want %s", m.Optimizer, err, want)
+		}
+	}
+}
+
 // The memory planned is what the process takes. It runs in a process of its own,
 // as the largest size is one of a whole process.
 func TestMemoryPlan(t *testing.T) {

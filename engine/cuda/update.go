@@ -21,16 +21,31 @@ type Update struct {
 	chunks int
 	steps  int
 	mem    []engine.Memory
-	m, v   []*engine.Tensor // moments of each parameter; nil for those that the optimizer has not
+	step   func(u *Update, lr float64)
 	losses int
 
+	// Of each moment its name, its type, the address of all parameters' and each one's.
+	momentNames []string
+	momentType  engine.DType
+	momentsAt   []kernels.Pointer
+	moments     [][]*engine.Tensor
+
 	value, grad, half kernels.Pointer
-	mAll, vAll        kernels.Pointer
 	table, scalars    kernels.Pointer
 	results           kernels.Pointer // norm, its factor, and the losses
 	scratch           kernels.Pointer
 	out               []float32
 }
+
+// updates are the optimizers that there are kernels for.
+var updates = map[string]func(u *Update, lr float64){
+	optim.NameAdamW: (*Update).adamW,
+	optim.NameAdam:  (*Update).adam,
+	optim.NameSGD:   (*Update).sgd,
+}
+
+// momentTypes are the types of moments that the kernels know.
+var momentTypes = map[string]engine.DType{optim.MomentsFloat32: engine.F32, optim.MomentsBF16: engine.BF16}
 
 // NewUpdate takes memory for the optimizer of c over all of w's parameters.
 // decays says for each whether weight decay applies; a step collects at most so
@@ -40,6 +55,9 @@ func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, sca
 		return nil, err
 	}
 	u := &Update{d: d, cfg: c, names: w.Names(), losses: scalars, out: make([]float32, 2+scalars)}
+	if err := u.choose(); err != nil {
+		return nil, err
+	}
 	sizes, err := u.locate(w)
 	if err != nil {
 		return nil, err
@@ -83,10 +101,11 @@ func (u *Update) locate(w *engine.Weights) (sizes []int, err error) {
 
 func (u *Update) allocate(w *engine.Weights, table []int64) error {
 	u.chunks = len(table) / 3
-	first, second := u.moments()
-	t := u.momentType()
 	var l layout
-	m, v := l.take(first*int64(u.total)*t.Size()), l.take(second*int64(u.total)*t.Size())
+	places := make([]kernels.Pointer, len(u.momentNames))
+	for i := range places {
+		places[i] = l.take(int64(u.total) * u.momentType.Size())
+	}
 	tab, scalars := l.take(8*int64(len(table))), l.take(int64(unsafe.Sizeof(kernels.AdamScalars{})))
 	results, scratch := l.take(4*int64(len(u.out))), l.take(kernels.GradientNormScratch(u.total))
 	mem, err := u.d.Alloc(l.taken())
@@ -96,33 +115,27 @@ func (u *Update) allocate(w *engine.Weights, table []int64) error {
 	u.mem = append(u.mem, mem)
 	place := commands{scratch: address(mem.Pointer())}
 	u.table, u.scalars, u.results, u.scratch = place.piece(tab), place.piece(scalars), place.piece(results), place.piece(scratch)
-	if first > 0 {
-		u.mAll = place.piece(m)
-		u.m = u.split(w, u.mAll, t)
-	}
-	if second > 0 {
-		u.vAll = place.piece(v)
-		u.v = u.split(w, u.vAll, t)
+	for _, p := range places {
+		all := place.piece(p)
+		u.momentsAt, u.moments = append(u.momentsAt, all), append(u.moments, u.split(w, all, u.momentType))
 	}
 	return u.upload(u.table, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(table))), 8*len(table)))
 }
 
-// moments are how many tensors of either moment a parameter has, 0 or 1.
-func (u *Update) moments() (first, second int64) {
-	switch {
-	case u.cfg.Name != optim.NameSGD:
-		return 1, 1
-	case u.cfg.Momentum != 0:
-		return 1, 0
+// choose finds the optimizer's kernel and what it keeps.
+func (u *Update) choose() (err error) {
+	if u.step = updates[u.cfg.Name]; u.step == nil {
+		return fmt.Errorf("cuda: the GPU has no kernel for the optimizer %s", u.cfg.Name)
 	}
-	return 0, 0
-}
-
-func (u *Update) momentType() engine.DType {
-	if u.cfg.Name != optim.NameSGD && u.cfg.Moments == optim.MomentsBF16 {
-		return engine.BF16
+	if u.momentNames, err = u.cfg.MomentNames(); err != nil {
+		return err
 	}
-	return engine.F32
+	t, ok := momentTypes[u.cfg.Moments]
+	if !ok {
+		return fmt.Errorf("cuda: the GPU keeps no moments in %s", u.cfg.Moments)
+	}
+	u.momentType = t
+	return nil
 }
 
 // split views one moment of all parameters as a tensor for each.
@@ -155,37 +168,47 @@ func (u *Update) Collect(i int, scalar *engine.Tensor) {
 // that are not, and then neither is the gradient.
 func (u *Update) Step(lr float64) {
 	u.steps++
-	u.d.Do(func() {
-		if u.cfg.Name == optim.NameSGD {
-			u.sgd(lr)
-			return
-		}
-		u.adam(lr)
-	})
+	u.d.Do(func() { u.step(u, lr) })
 }
 
-// adam is the update of optim's, whose scalars are worked out in float64 there
-// too.
+// adamW decouples the weight decay from the gradient.
+func (u *Update) adamW(lr float64) {
+	s := u.adamScalars(lr)
+	s.Keep = float32(1 - lr*u.cfg.WeightDecay)
+	u.launchAdam(s)
+}
+
+// adam adds the weight decay to the gradient.
 func (u *Update) adam(lr float64) {
+	s := u.adamScalars(lr)
+	s.L2 = float32(u.cfg.WeightDecay)
+	u.launchAdam(s)
+}
+
+// adamScalars are the numbers of optim's update without weight decay, worked out in
+// float64 there too.
+func (u *Update) adamScalars(lr float64) kernels.AdamScalars {
 	beta1, beta2, t := u.cfg.Betas[0], u.cfg.Betas[1], float64(u.steps)
-	s := kernels.AdamScalars{
+	return kernels.AdamScalars{
 		Keep: 1, Beta1C: float32(1 - beta1), Beta2: float32(beta2), Beta2C: float32(1 - beta2),
 		RootScale: float32(1 / math.Sqrt(1-math.Pow(beta2, t))), Eps: float32(u.cfg.Eps),
 		StepSize: float32(lr / (1 - math.Pow(beta1, t))),
 	}
-	if u.cfg.Name == optim.NameAdamW {
-		s.Keep = float32(1 - lr*u.cfg.WeightDecay)
-	} else {
-		s.L2 = float32(u.cfg.WeightDecay)
-	}
+}
+
+func (u *Update) launchAdam(s kernels.AdamScalars) {
 	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
-	u.d.launch(kernels.Adam(u.value, u.grad, u.mAll, u.vAll, u.half, u.table, u.scalars, u.results, u.chunks, u.momentType()))
+	u.d.launch(kernels.Adam(u.value, u.grad, u.momentsAt[0], u.momentsAt[1], u.half, u.table, u.scalars, u.results, u.chunks, u.momentType))
 }
 
 func (u *Update) sgd(lr float64) {
 	s := kernels.SGDScalars{L2: float32(u.cfg.WeightDecay), Momentum: float32(u.cfg.Momentum), LR: float32(lr)}
+	var buffer kernels.Pointer // none without momentum
+	if len(u.momentsAt) > 0 {
+		buffer = u.momentsAt[0]
+	}
 	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
-	u.d.launch(kernels.SGD(u.value, u.grad, u.mAll, u.half, u.table, u.scalars, u.results, u.chunks))
+	u.d.launch(kernels.SGD(u.value, u.grad, buffer, u.half, u.table, u.scalars, u.results, u.chunks))
 }
 
 // norm enqueues the step's scalars, and the norm with its factor.
@@ -208,17 +231,10 @@ func (u *Update) Result() (collected []float32, norm float64, err error) {
 
 // Moments are the state, in the order and with the names of optim.Optimizer's.
 func (u *Update) Moments() []engine.Moment {
-	first := "exp_avg."
-	if u.cfg.Name == optim.NameSGD {
-		first = "momentum_buffer."
-	}
 	var list []engine.Moment
-	for i, name := range u.names {
-		if u.m != nil {
-			list = append(list, engine.Moment{Name: first + name, Param: name, Value: u.m[i]})
-		}
-		if u.v != nil {
-			list = append(list, engine.Moment{Name: "exp_avg_sq." + name, Param: name, Value: u.v[i]})
+	for i, param := range u.names {
+		for j, name := range u.momentNames {
+			list = append(list, engine.Moment{Name: name + "." + param, Param: param, Value: u.moments[j][i]})
 		}
 	}
 	return list

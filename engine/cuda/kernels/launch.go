@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"fmt"
 	"math"
 
 	"mobilellm/engine"
@@ -28,10 +29,13 @@ func launch(kernel string, blocks, threads int, args ...uint64) Launch {
 
 // typed is a kernel's name for an element type.
 func typed(kernel string, t engine.DType) string {
-	if t == engine.BF16 {
+	switch t {
+	case engine.F32:
+		return kernel + "_f32"
+	case engine.BF16:
 		return kernel + "_bf16"
 	}
-	return kernel + "_f32"
+	panic(fmt.Sprintf("kernels: there is no %s of %v", kernel, t))
 }
 
 func addr(p Pointer) uint64          { return uint64(p) }

@@ -1,9 +1,10 @@
-package arch
+// Package choices lists the names that a key takes, for errors.
+package choices
 
 import "strings"
 
-// choices lists names as errors do: none, linear or dynamic.
-func choices[T ~string](names []T) string {
+// Of lists names: none, linear or dynamic.
+func Of[T ~string](names []T) string {
 	var s strings.Builder
 	for i, name := range names {
 		switch {

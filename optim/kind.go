@@ -1,0 +1,60 @@
+package optim
+
+import (
+	"fmt"
+
+	"mobilellm/internal/choices"
+)
+
+// kind is everything that the name of an optimizer decides.
+type kind struct {
+	name string
+	// half says that its moments may be in bf16.
+	half bool
+	// moments are the names of what it keeps of each parameter, in the order of
+	// [Optimizer.State].
+	moments func(c Config) []string
+	build   func(c Config, params []Param, par Parallel) (Optimizer, error)
+}
+
+// kinds are the optimizers in the order in which errors list them.
+var kinds = []kind{adamW, coupledAdam, momentumSGD}
+
+// Names are the optimizers that Config.Name may hold.
+func Names() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}
+
+// kind finds the optimizer that c names.
+func (c Config) kind() (kind, error) {
+	for _, k := range kinds {
+		if k.name == c.Name {
+			return k, nil
+		}
+	}
+	return kind{}, fmt.Errorf("optim.name (%q) must be %s", c.Name, choices.Of(Names()))
+}
+
+// MomentNames are the names of the tensors that the optimizer keeps of each
+// parameter, such as exp_avg: a [StateTensor] is named exp_avg.NAME.
+func (c Config) MomentNames() ([]string, error) {
+	k, err := c.kind()
+	if err != nil {
+		return nil, err
+	}
+	return k.moments(c), nil
+}
+
+// StateBytes is the size of what the optimizer keeps for each weight.
+func (c Config) StateBytes() (int64, error) {
+	names, err := c.MomentNames()
+	if err != nil {
+		return 0, err
+	}
+	size, err := c.momentBytes()
+	return size * int64(len(names)), err
+}
