@@ -234,7 +234,7 @@ func TestCorpusOfWikiText(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out: reads 10 MB")
 	}
-	docs, _, err := ReadSources(context.Background(), []Source{{Path: sharedData(t, "text/wikitext-2/train.txt.gz")}})
+	docs, _, err := ReadSources(context.Background(), []Source{{Path: sharedData(t, "text/wikitext-2/train.txt.gz")}}, Reading{})
 	if err != nil {
 		t.Fatal(err)
 	}

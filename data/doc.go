@@ -12,7 +12,8 @@
 // A source may also be token shards (package shard) that package prepare made
 // of more text than memory holds, or the official code's folders of token ids;
 // sources may have weights, and stages of other weights. Documents are read by
-// package ingest, SentencePiece models by package sentencepiece.
+// package ingest, for training as for shards, SentencePiece models by package
+// sentencepiece.
 //
 // Two promises hold throughout. The ids are those of SentencePiece, or of the
 // saved tokenizer.json as the Hugging Face tokenizers library reads it. And the
@@ -24,7 +25,7 @@
 // tokens with LLaMA's 32,000-piece vocabulary; here the vocabulary is free.
 //
 //	tok := data.Bytes()
-//	docs, _, err := data.ReadSources(ctx, []data.Source{{Path: "corpus"}})
+//	docs, _, err := data.ReadSources(ctx, []data.Source{{Path: "corpus"}}, data.Reading{})
 //	corpus, err := data.BuildCorpus(ctx, docs, tok, nil)
 //	loader, err := data.NewLoader(corpus, data.LoaderConfig{Batch: 8, Seq: 256, Seed: 1})
 //	defer loader.Close()

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"mobilellm/data/ingest"
 )
 
 // goHeldout are the packages of the Go tree that are held out, with all
@@ -82,7 +84,7 @@ func readGoTree(ctx context.Context, src string) (train, heldout []Document, err
 		if err != nil {
 			return err
 		}
-		if len(text) == 0 || notText(text) != "" || generated.Match(text[:min(len(text), 4096)]) {
+		if len(text) == 0 || ingest.NotText(text) != "" || generated.Match(text[:min(len(text), 4096)]) {
 			return nil
 		}
 		relative, err := filepath.Rel(real, file)

@@ -26,6 +26,11 @@ type LoadOptions struct {
 	Tokenizer *tokenizer.Tokenizer
 	// Vocab is how many ids a trained tokenizer shall have (model.vocab_size).
 	Vocab int
+	// LeaveOut are folders that are not text where they lie in a source, such as the
+	// run's own.
+	LeaveOut []string
+	// MaxText is how many bytes of text memory has room for, 0 for any number.
+	MaxText int64
 	// Progress, when not nil, hears of the stages "tokenizer" (done and total
 	// in ids) and "encode" (in bytes of training text).
 	Progress func(stage string, done, total int64)
@@ -71,10 +76,11 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 	if tok != nil && (sources.any() || config.mixes()) {
 		return loaded(set, set.loadTokens(ctx, config, options, tok, sources))
 	}
-	train, heldout, err := set.readText(ctx, config)
+	train, heldout, err := set.readText(ctx, config, config.reading(options))
 	if err != nil {
 		return nil, err
 	}
+	set.Notes = append(set.Notes, set.Read.Notes()...)
 	if tok == nil {
 		learnt, report, err := bpe.Train(ctx, texts(train), options.Vocab, func(done, total int) {
 			options.Progress("tokenizer", int64(done), int64(total))
@@ -140,7 +146,7 @@ func chosenTokenizer(config Config, options LoadOptions, sources tokenSources) (
 }
 
 // readText reads both sides of the text.
-func (set *Set) readText(ctx context.Context, config Config) (train, heldout []Document, err error) {
+func (set *Set) readText(ctx context.Context, config Config, how Reading) (train, heldout []Document, err error) {
 	var whole []Document // of the Go tree, which brings its own held-out side
 	var others []Source
 	for _, s := range config.Train {
@@ -155,17 +161,16 @@ func (set *Set) readText(ctx context.Context, config Config) (train, heldout []D
 		train, whole = append(train, goTrain...), append(whole, goHeldout...)
 		set.Read.Files += len(goTrain) + len(goHeldout)
 	}
-	docs, report, err := ReadSources(ctx, others)
+	docs, report, err := ReadSources(ctx, others, how)
 	if err != nil {
 		return nil, nil, err
 	}
-	report.Files += set.Read.Files
-	set.Read = report
+	set.Read.add(report)
 
 	switch {
 	case len(config.Heldout) > 0:
 		train = append(append(train, whole...), docs...)
-		train, heldout, err = set.readHeldout(ctx, train, config.Heldout)
+		train, heldout, err = set.readHeldout(ctx, train, config.Heldout, how)
 	case len(docs) == 0:
 		heldout = whole
 	default:
@@ -181,12 +186,11 @@ func (set *Set) readText(ctx context.Context, config Config) (train, heldout []D
 	}
 	set.Read.Documents = len(train) + len(heldout)
 	set.Read.Bytes = TextBytes(train) + TextBytes(heldout)
-	set.Notes = append(set.Notes, set.Read.Notes()...)
 	return train, heldout, nil
 }
 
 // readHeldout reads the held-out paths and takes from train what they share.
-func (set *Set) readHeldout(ctx context.Context, train []Document, paths Paths) (rest, heldout []Document, err error) {
+func (set *Set) readHeldout(ctx context.Context, train []Document, paths Paths, how Reading) (rest, heldout []Document, err error) {
 	var sources []Source
 	for _, path := range paths {
 		if path == GoSourceName {
@@ -199,13 +203,11 @@ func (set *Set) readHeldout(ctx context.Context, train []Document, paths Paths) 
 		}
 		sources = append(sources, Source{Path: path})
 	}
-	docs, report, err := ReadSources(ctx, sources)
+	docs, report, err := ReadSources(ctx, sources, how)
 	if err != nil {
 		return nil, nil, fmt.Errorf("held-out text: %w", err)
 	}
-	set.Read.Files += report.Files
-	set.Read.Binary = append(set.Read.Binary, report.Binary...)
-	set.Read.Empty = append(set.Read.Empty, report.Empty...)
+	set.Read.add(report)
 	heldout = append(heldout, docs...)
 	rest, shared := WithoutHeldout(train, heldout)
 	if shared > 0 {

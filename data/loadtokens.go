@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -118,6 +117,9 @@ func officialFiles(dir string) ([]string, error) {
 
 // holdsIDs says whether a file's first line has token_ids.
 func holdsIDs(path string) bool {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false
@@ -157,7 +159,8 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 	}()
 	var named []Document
 	for _, s := range sources.heldout {
-		docs, err := set.Heldout.load(ctx, config.encoding(tok), s)
+		docs, report, err := set.Heldout.load(ctx, config.encoding(tok), s, config.reading(options))
+		set.Read.add(report)
 		if err != nil {
 			return fmt.Errorf("held-out text: %w", err)
 		}
@@ -190,7 +193,9 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 func (set *Set) loadSource(ctx context.Context, config Config, options LoadOptions, s tokenSource, split bool, named []Document) error {
 	if s.tokens() {
 		before := set.Train.mark()
-		if _, err := set.Train.load(ctx, config.encoding(set.Tokenizer), s); err != nil || !split {
+		_, report, err := set.Train.load(ctx, config.encoding(set.Tokenizer), s, config.reading(options))
+		set.Read.add(report)
+		if err != nil || !split {
 			return err
 		}
 		return set.splitTokens(before, config.HeldoutFraction, s.Path)
@@ -199,16 +204,14 @@ func (set *Set) loadSource(ctx context.Context, config Config, options LoadOptio
 	var train, heldout []Document
 	var err error
 	if split {
-		train, heldout, err = text.readText(ctx, Config{Train: Sources{s.Source}, HeldoutFraction: config.HeldoutFraction})
+		train, heldout, err = text.readText(ctx, Config{Train: Sources{s.Source}, HeldoutFraction: config.HeldoutFraction}, config.reading(options))
 	} else {
-		train, err = text.readTraining(ctx, s.Source, named)
+		train, err = text.readTraining(ctx, s.Source, named, config.reading(options))
 	}
 	if err != nil {
 		return err
 	}
-	set.Read.Files += text.Read.Files
-	set.Read.Binary = append(set.Read.Binary, text.Read.Binary...)
-	set.Read.Empty = append(set.Read.Empty, text.Read.Empty...)
+	set.Read.add(text.Read)
 	set.Notes = append(set.Notes, text.Notes...)
 	encoding := config.encoding(set.Tokenizer)
 	encoding.Progress = options.encodeProgress()
@@ -228,62 +231,60 @@ func (set *Set) loadSource(ctx context.Context, config Config, options LoadOptio
 }
 
 // readTraining reads a source of text without the documents that are held out.
-func (set *Set) readTraining(ctx context.Context, s Source, heldout []Document) ([]Document, error) {
-	docs, report, err := readText(ctx, s)
+func (set *Set) readTraining(ctx context.Context, s Source, heldout []Document, how Reading) ([]Document, error) {
+	docs, report, err := readText(ctx, s, how)
 	if err != nil {
 		return nil, err
 	}
 	set.Read = report
 	rest, shared := WithoutHeldout(docs, heldout)
 	if shared > 0 {
-		set.Notes = append(set.Notes, fmt.Sprintf("data: %d documents of %s are also in data.heldout and are not trained on", shared, s.Path))
+		set.Notes = append(set.Notes, fmt.Sprintf("data: %d documents of %s are also in data.heldout and are not trained on", shared, ingest.Clean(s.Path)))
 	}
 	return rest, nil
 }
 
 // readText reads a source of text; of the Go tree the training side.
-func readText(ctx context.Context, s Source) ([]Document, ReadReport, error) {
+func readText(ctx context.Context, s Source, how Reading) ([]Document, ReadReport, error) {
 	if s.Path == GoSourceName {
 		docs, _, err := GoSource(ctx)
 		return docs, ReadReport{Files: len(docs)}, err
 	}
-	return ReadSources(ctx, []Source{s})
+	return ReadSources(ctx, []Source{s}, how)
 }
 
 // load adds a held-out or training source and returns the documents of text.
-func (m *Memory) load(ctx context.Context, e Encoding, s tokenSource) ([]Document, error) {
+func (m *Memory) load(ctx context.Context, e Encoding, s tokenSource, how Reading) (docs []Document, report ReadReport, err error) {
 	for i, path := range s.shards {
 		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", path, err)
+			return nil, report, fmt.Errorf("reading %s: %w", ingest.Clean(path), err)
 		}
 		if err := m.addShard(path, e, i > 0); err != nil {
-			return nil, err
+			return nil, report, err
 		}
 	}
 	for _, path := range s.ids {
-		if err := m.addIDs(ctx, path, e.Tokenizer); err != nil {
-			return nil, err
+		if err := m.addIDs(ctx, path, e.Tokenizer, &report); err != nil {
+			return nil, report, err
 		}
 	}
 	if s.tokens() {
-		return nil, nil
+		return nil, report, nil
 	}
-	var docs []Document
-	var err error
 	if s.Path == GoSourceName {
 		_, docs, err = GoSource(ctx)
 	} else {
-		docs, _, err = ReadSources(ctx, []Source{s.Source})
+		docs, report, err = ReadSources(ctx, []Source{s.Source}, how)
 	}
 	if err != nil {
-		return nil, err
+		return nil, report, err
 	}
 	corpus, err := BuildCorpus(ctx, docs, e)
 	if err != nil {
-		return nil, err
+		return nil, report, err
 	}
 	m.addCorpus(corpus)
-	return docs, nil
+	return docs, report, nil
 }
 
 // addShard maps a shard, whose checksum it holds to its bytes, so that a
@@ -297,7 +298,7 @@ func (m *Memory) addShard(path string, e Encoding, follows bool) error {
 	m.closers = append(m.closers, s)
 	tok := e.Tokenizer
 	if s.Tokenizer != tok.Fingerprint() {
-		return fmt.Errorf("data: shard %s was made with tokenizer %s, data.tokenizer is %s\nhint: name the tokenizer that made it, or make shards anew with mobilellm-data tokenize", path, s.Tokenizer, tok.Fingerprint())
+		return fmt.Errorf("data: shard %s was made with tokenizer %s, data.tokenizer is %s\nhint: name the tokenizer that made it, or make shards anew with mobilellm-data tokenize", ingest.Clean(path), s.Tokenizer, tok.Fingerprint())
 	}
 	if err := s.Verify(); err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -323,35 +324,37 @@ func (m *Memory) addShard(path string, e Encoding, follows bool) error {
 }
 
 // addIDs reads a file of the official code: each line is a document of ids, to
-// which nothing is added.
-func (m *Memory) addIDs(ctx context.Context, path string, tok *tokenizer.Tokenizer) error {
+// which nothing is added. Lines that cannot be read are counted in the report.
+func (m *Memory) addIDs(ctx context.Context, path string, tok *tokenizer.Tokenizer, report *ReadReport) error {
 	in, err := ingest.Open(path, ingest.Options{})
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
 	defer in.Close()
-	tokens := segment{}
+	tokens, t := segment{}, new(tally)
 	if tok.VocabSize() > 1<<16 {
 		tokens.long = []uint32{}
 	}
 	for {
 		record, err := in.Next()
-		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == io.EOF {
 			break
 		}
 		if err == nil {
 			err = ctx.Err()
 		}
-		var ids []int32
-		if err == nil {
-			ids, err = record.TokenIDs("token_ids")
-		}
 		if err != nil {
-			return fmt.Errorf("data: %s: %w", record.Name, err)
+			return fmt.Errorf("data: %w", err)
+		}
+		var ids []int32
+		t.All++
+		if ids, record.Err = record.TokenIDs("token_ids"); record.Err != nil {
+			t.count(record)
+			continue
 		}
 		for _, id := range ids {
 			if id < 0 || int(id) >= tok.VocabSize() {
-				return fmt.Errorf("data: %s: id %d is outside the vocabulary of %d", record.Name, id, tok.VocabSize())
+				return fmt.Errorf("data: %s: id %d is outside the vocabulary of %d", ingest.Clean(record.Name), id, tok.VocabSize())
 			}
 		}
 		if len(ids) == 0 {
@@ -359,6 +362,10 @@ func (m *Memory) addIDs(ctx context.Context, path string, tok *tokenizer.Tokeniz
 		}
 		m.docs = append(m.docs, m.tokens+tokens.len())
 		tokens.append(ids)
+	}
+	report.addFile(path, t)
+	if tokens.len() == 0 && t.Bad > 0 {
+		return fmt.Errorf("data: %w", t.nothing(path))
 	}
 	if tokens.len() == 0 {
 		return nil

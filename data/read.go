@@ -1,264 +1,165 @@
 package data
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
-	"unicode/utf8"
+	"slices"
 
 	"mobilellm/data/ingest"
 )
 
-// ReadReport counts what was read and what was left out.
-type ReadReport struct {
-	Files     int
-	Documents int
-	Bytes     int64
-	// Binary and Empty name the files of folders and globs that hold no text.
-	Binary, Empty []string
+// Reading says how documents are taken from files; the zero value is that of
+// [DefaultConfig].
+type Reading struct {
+	Field     string   // of JSON that is the text, empty for text; dots go down
+	Column    string   // of parquet files, empty for text
+	Separator string   // between documents of one text, empty for none
+	LeaveOut  []string // folders and files that are not read where they lie in a source
+	// MaxText is how many bytes of text memory has room for; more end the reading.
+	// 0 is no bound.
+	MaxText int64
 }
 
-// Notes are the report's sentences for a user, one for each kind of file left
-// out.
-func (r ReadReport) Notes() []string {
-	var notes []string
-	for _, kind := range []struct {
-		name  string
-		files []string
-	}{{"binary", r.Binary}, {"empty", r.Empty}} {
-		if n := len(kind.files); n > 0 {
-			notes = append(notes, fmt.Sprintf("data: left out %d %s files, the first is %s", n, kind.name, kind.files[0]))
-		}
-	}
-	return notes
+// reading is how a run reads text.
+func (c Config) reading(o LoadOptions) Reading {
+	return Reading{Field: c.Field, Column: c.Column, Separator: c.DocumentSeparator, LeaveOut: o.LeaveOut, MaxText: o.MaxText}
 }
-
-var (
-	errBinary = errors.New("is not text")
-	errEmpty  = errors.New("is empty")
-)
 
 // ReadSources reads the documents of files, folders and globs, in the order
-// given and sorted by path within each. Folders are read recursively, without
-// entries whose names start with a dot. A file that ends in .gz, .bz2 or .zst is unpacked; each line of
-// a .jsonl file is a document, its field `text`; any other file is one
-// document.
+// given and sorted by path within each, as [ingest.Files] lists them and package
+// ingest reads them: a plain file is one document, of JSON and parquet files each
+// line, item or row is one, separators make more of each.
 //
-// A file named outright that is missing, empty or binary is an error, as is a
-// broken gzip file or JSON line anywhere; a binary or empty file met in a
-// folder or by a glob is left out and counted in the report.
-func ReadSources(ctx context.Context, sources []Source) ([]Document, ReadReport, error) {
-	r := reader{ctx: ctx}
+// A file named outright that is missing, empty, binary or without a readable
+// document is an error, as is a broken gzip file anywhere; such a file met in a
+// folder or by a glob is left out and counted in the report, and so is a line or
+// row that cannot be read.
+func ReadSources(ctx context.Context, sources []Source, how Reading) ([]Document, ReadReport, error) {
+	r := reader{ctx: ctx, how: how}
 	for _, s := range sources {
 		if err := r.source(s.Path); err != nil {
-			return nil, r.report, err
+			return nil, r.report, fmt.Errorf("data: %w", err)
 		}
 	}
 	r.report.Documents = len(r.docs)
 	r.report.Bytes = TextBytes(r.docs)
+	r.report.inspect(r.docs, how.Separator)
 	return r.docs, r.report, nil
 }
 
 type reader struct {
 	ctx    context.Context
+	how    Reading
 	docs   []Document
+	bytes  int64 // of their text
 	report ReadReport
+
+	parts []ingest.Record // scratch
 }
 
 func (r *reader) source(path string) error {
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		return r.folder(path)
-	case err == nil:
-		if err := r.file(path); err != nil {
-			return fmt.Errorf("data: %w", err)
-		}
-		return nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("data: %w", err)
-	case !isGlob(path):
-		return fmt.Errorf("data: %s does not exist\nhint: check the path given by --data or data.train", path)
+	files, err := ingest.Files(path, r.how.LeaveOut...)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w\nhint: check the path given by --data or data.train", err)
 	}
-	files, err := glob(path)
 	if err != nil {
-		return fmt.Errorf("data: %w", err)
+		return err
 	}
-	if len(files) == 0 {
-		return fmt.Errorf("data: %s matches no file\nhint: quote a glob so that the shell leaves it alone", path)
+	if slices.Equal(files, []string{path}) {
+		return r.file(path)
 	}
 	return r.all(path, files)
 }
 
-func (r *reader) folder(root string) error {
-	files, err := filesBelow(root)
-	if err != nil {
-		return err
-	}
-	return r.all(root, files)
-}
-
-// Files lists the files that a path means: itself, those of a folder and the
-// folders in it, without entries whose names start with a dot, or those that a
-// glob matches; sorted. None is an error.
-func Files(path string) ([]string, error) {
-	info, err := os.Stat(path)
-	switch {
-	case err == nil && info.IsDir():
-		files, err := filesBelow(path)
-		if err == nil && len(files) == 0 {
-			err = fmt.Errorf("data: folder %s holds no file", path)
-		}
-		return files, err
-	case err == nil:
-		return []string{path}, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("data: %w", err)
-	case !isGlob(path):
-		return nil, fmt.Errorf("data: %s does not exist", path)
-	}
-	files, err := glob(path)
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("data: %s matches no file\nhint: quote a glob so that the shell leaves it alone", path)
-	}
-	return files, nil
-}
-
-func filesBelow(root string) ([]string, error) {
-	real, err := filepath.EvalSymlinks(root) // WalkDir does not follow a link
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	var files []string
-	err = filepath.WalkDir(real, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if path != real && strings.HasPrefix(entry.Name(), ".") {
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // a dangling link
-		}
-		if err != nil {
-			return err
-		}
-		if info.Mode().IsRegular() {
-			files = append(files, filepath.Join(root, strings.TrimPrefix(path, real)))
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	return files, nil
-}
-
 // all reads the files found under one path, of which some may hold no text.
 func (r *reader) all(path string, files []string) error {
-	before := len(r.docs)
+	before, leftOut := len(r.docs), r.report.leftOut()
+	var first error
 	for _, file := range files {
 		err := r.file(file)
-		switch {
-		case errors.Is(err, errBinary):
-			r.report.Binary = append(r.report.Binary, file)
-		case errors.Is(err, errEmpty):
-			r.report.Empty = append(r.report.Empty, file)
-		case err != nil:
-			return fmt.Errorf("data: %w", err)
+		if err != nil && !r.report.leaveOut(file, err) {
+			return err
+		}
+		if first == nil {
+			first = err
 		}
 	}
 	if len(r.docs) == before {
-		return fmt.Errorf("data: no text in %s (%d files, of them %d binary and %d empty)",
-			path, len(files), len(r.report.Binary), len(r.report.Empty))
+		return fmt.Errorf("no text in %s (%s): the first, %w", ingest.Clean(path), r.report.without(len(files), leftOut), first)
 	}
 	return nil
 }
 
+// file reads a file, of which one document at least must be readable.
 func (r *reader) file(path string) error {
-	if err := r.ctx.Err(); err != nil {
-		return fmt.Errorf("reading %s: %w", path, err)
-	}
-	text, name, err := readFile(path)
+	in, err := ingest.Open(path, ingest.Options{Column: r.column(), Separator: r.how.Separator, Memory: r.room()})
 	if err != nil {
 		return err
 	}
-	if len(text) == 0 {
-		return fmt.Errorf("%s %w", path, errEmpty)
-	}
-	if why := notText(text); why != "" {
-		return fmt.Errorf("%s %w: %s", path, errBinary, why)
-	}
-	docs := []Document{{Name: path, Text: text}}
-	if ext := filepath.Ext(name); ext == ".jsonl" || ext == ".ndjson" {
-		if docs, err = readJSONL(path, text); err != nil {
+	defer in.Close()
+	before, t := len(r.docs), new(tally)
+	for {
+		if err := r.ctx.Err(); err != nil {
+			return fmt.Errorf("reading %s: %w", ingest.Clean(path), err)
+		}
+		record, err := in.Next()
+		if err == io.EOF {
+			break
+		}
+		if err == nil {
+			err = r.record(record, t)
+		}
+		if errors.Is(err, ingest.ErrMemory) {
+			err = fmt.Errorf("%w, %.3g GB\nhint: mobilellm-data tokenize makes token shards of text of any size", err, float64(r.how.MaxText)/1e9)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	r.docs = append(r.docs, docs...)
-	r.report.Files++
+	if len(r.docs) == before {
+		return t.nothing(path)
+	}
+	r.report.addFile(path, t)
 	return nil
 }
 
-// readFile returns a file's bytes, unpacked if need be, and its name without
-// the packer's ending.
-func readFile(path string) (text []byte, name string, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, path, err
+// record adds the documents of a record.
+func (r *reader) record(record ingest.Record, t *tally) error {
+	r.parts = record.AppendDocuments(r.parts[:0], r.field(), r.how.Separator)
+	t.All++
+	for _, d := range r.parts {
+		t.count(d)
+		if d.Err == nil && len(d.Text) > 0 {
+			r.docs = append(r.docs, Document{Name: d.Name, Text: d.Text})
+			r.bytes += int64(len(d.Text))
+		}
 	}
-	defer file.Close()
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-		return nil, path, nil
+	if r.how.MaxText > 0 && r.bytes > r.how.MaxText {
+		return fmt.Errorf("%s: %w", ingest.Clean(record.Name), ingest.ErrMemory)
 	}
-	unpacked, name, err := ingest.Unpacked(path, file)
-	if err != nil {
-		return nil, path, err
-	}
-	defer unpacked.Close()
-	if text, err = io.ReadAll(unpacked); err != nil {
-		return nil, path, err
-	}
-	return text, name, nil
+	return nil
 }
 
-// sniffBytes of a file tell whether it is text.
-const sniffBytes = 64 << 10
+// room is what is left for the text of one more file, 0 without a bound.
+func (r *reader) room() int64 {
+	if r.how.MaxText == 0 {
+		return 0
+	}
+	return max(1, r.how.MaxText-r.bytes)
+}
 
-// notText says why bytes are no text, "" if they are: a NUL byte, or a tenth
-// or more of the characters broken UTF-8. (Western text in Latin-1 stays well
-// below that.)
-func notText(text []byte) string {
-	if bytes.HasPrefix(text, []byte{0xff, 0xfe}) || bytes.HasPrefix(text, []byte{0xfe, 0xff}) {
-		return "it is UTF-16, UTF-8 is needed"
+func (r *reader) field() string { return textUnless(r.how.Field) }
+
+func (r *reader) column() string { return textUnless(r.how.Column) }
+
+// textUnless is the usual name of the field or column of text, unless another is
+// given.
+func textUnless(name string) string {
+	if name == "" {
+		return TextField
 	}
-	head := text[:min(len(text), sniffBytes)]
-	if at := bytes.IndexByte(head, 0); at >= 0 {
-		return fmt.Sprintf("NUL byte at offset %d", at)
-	}
-	broken, all := 0, 0
-	for i := 0; i < len(head); all++ {
-		r, width := utf8.DecodeRune(head[i:])
-		if r == utf8.RuneError && width == 1 {
-			broken++
-		}
-		i += width
-	}
-	if 10*broken >= all && broken > 3 { // up to 3: a character that the head's end cut
-		return fmt.Sprintf("%d of its first %d characters are not UTF-8", broken, all)
-	}
-	return ""
+	return name
 }

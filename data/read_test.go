@@ -97,7 +97,7 @@ func TestReadSources(t *testing.T) {
 			for _, s := range c.sources {
 				sources = append(sources, Source{Path: filepath.Join(dir, s)})
 			}
-			docs, report, err := ReadSources(context.Background(), sources)
+			docs, report, err := ReadSources(context.Background(), sources, Reading{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,19 +124,19 @@ func TestReadSources(t *testing.T) {
 
 func TestReadSourcesErrors(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
-		"empty.txt":        "",
-		"empty.gz":         "",
-		"nul.txt":          "text\x00text",
-		"noise.bin":        randomBytes(4000),
-		"wide.txt":         "\xff\xfet\x00e\x00",
-		"broken.jsonl":     "{\"text\":\"fine\"}\n{\"text\": oops}\n",
-		"nofield.jsonl":    "{\"body\":\"x\"}\n",
-		"number.jsonl":     "{\"text\":5}\n",
-		"blank.jsonl":      "\n\n",
-		"binaries/a.bin":   "\x00",
-		"binaries/b.bin":   "\x00",
-		"mixed/ok.txt":     "ok\n",
-		"mixed/bad.jsonl":  "nope\n",
+		"empty.txt":      "",
+		"empty.gz":       "",
+		"nul.txt":        "text\x00text",
+		"noise.bin":      randomBytes(4000),
+		"wide.txt":       "\xff\xfet\x00e\x00",
+		"broken.jsonl":   "{\"text\": oops}\n{\"text\":\"fine\", }\n",
+		"nofield.jsonl":  "{\"body\":\"x\"}\n",
+		"number.jsonl":   "{\"text\":5}\n",
+		"blank.jsonl":    "\n\n",
+		"binaries/a.bin": "\x00",
+		"binaries/b.bin": "\x00",
+		"mixed/ok.txt":   "ok\n",
+		"bads/a.jsonl":   "nope\n", "bads/b.jsonl": "\n",
 		"folder/.only-dot": "x",
 	})
 	whole := pack(t, strings.Repeat("some text ", 1000))
@@ -161,23 +161,23 @@ func TestReadSourcesErrors(t *testing.T) {
 		{"nul.txt", []string{"nul.txt is not text: NUL byte at offset 4"}},
 		{"noise.bin", []string{"noise.bin is not text", "not UTF-8"}},
 		{"wide.txt", []string{"wide.txt is not text: it is UTF-16"}},
-		{"broken.jsonl", []string{"broken.jsonl:2: broken JSON line"}},
+		{"broken.jsonl", []string{"broken.jsonl holds no document: 2 of 2 lines cannot be read, the first is ", "broken.jsonl:1: broken JSON at byte 9"}},
 		{"nofield.jsonl", []string{`nofield.jsonl:1: no field "text"`}},
-		{"number.jsonl", []string{"number.jsonl:1: broken JSON line"}},
+		{"number.jsonl", []string{`number.jsonl:1: field "text" is no string`}},
 		{"blank.jsonl", []string{"blank.jsonl is empty: no line has text"}},
 		{"short.gz", []string{"short.gz: the gzip file is cut short"}},
 		{"fake.gz", []string{"fake.gz: broken gzip file"}},
 		{"flip.gz", []string{"flip.gz: broken gzip file"}},
 		{"binaries", []string{"no text in ", "2 files, of them 2 binary and 0 empty"}},
-		{"mixed", []string{"bad.jsonl:1: broken JSON line"}},
+		{"bads", []string{"no text in ", "(2 files, of them 0 binary and 1 empty, 1 unreadable): the first, ", "a.jsonl:1: broken JSON"}},
 		{"folder", []string{"no text in ", "0 files"}},
 	} {
-		_, _, err := ReadSources(context.Background(), []Source{{Path: filepath.Join(dir, c.path)}})
+		_, _, err := ReadSources(context.Background(), []Source{{Path: filepath.Join(dir, c.path)}}, Reading{})
 		wantError(t, c.path, err, append(c.want, "data: ")...)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, _, err := ReadSources(ctx, []Source{{Path: filepath.Join(dir, "mixed/ok.txt")}}); !errors.Is(err, context.Canceled) {
+	if _, _, err := ReadSources(ctx, []Source{{Path: filepath.Join(dir, "mixed/ok.txt")}}, Reading{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -191,7 +191,7 @@ func TestReadFolderThroughLink(t *testing.T) {
 			t.Skipf("no symbolic links here: %v", err)
 		}
 	}
-	docs, _, err := ReadSources(context.Background(), []Source{{Path: filepath.Join(dir, "link")}})
+	docs, _, err := ReadSources(context.Background(), []Source{{Path: filepath.Join(dir, "link")}}, Reading{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
 	"mobilellm/tokenizer"
 )
@@ -19,7 +20,7 @@ func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer) (_ *
 		return nil, err
 	}
 	if len(source.shards) == 0 {
-		return nil, fmt.Errorf("%s holds no token shards\nhint: mobilellm-data tokenize makes them", path)
+		return nil, fmt.Errorf("%s holds no token shards\nhint: mobilellm-data tokenize makes them", ingest.Clean(path))
 	}
 	m := newMemory(tok)
 	defer func() {
@@ -27,11 +28,11 @@ func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer) (_ *
 			err = errors.Join(err, m.Close())
 		}
 	}()
-	if _, err := m.load(ctx, Encoding{Tokenizer: tok}, source); err != nil {
+	if _, _, err := m.load(ctx, Encoding{Tokenizer: tok}, source, Reading{}); err != nil {
 		return nil, err
 	}
 	if m.Len() == 0 {
-		return nil, fmt.Errorf("%s: the token shards are empty", path)
+		return nil, fmt.Errorf("%s: the token shards are empty", ingest.Clean(path))
 	}
 	m.seal(tok)
 	return m, nil
@@ -42,7 +43,7 @@ func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer) (_ *
 func ShardTokenizer(path string) (string, error) {
 	source, err := findTokenSource(Source{Path: path})
 	if err != nil || len(source.shards) == 0 {
-		return "", errors.Join(err, fmt.Errorf("%s holds no token shards\nhint: mobilellm-data tokenize makes them", path))
+		return "", errors.Join(err, fmt.Errorf("%s holds no token shards\nhint: mobilellm-data tokenize makes them", ingest.Clean(path)))
 	}
 	s, err := shard.Open(source.shards[0])
 	if err != nil {

@@ -1,9 +1,6 @@
 package dedup
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -22,8 +19,8 @@ type Tasks struct {
 	grams map[uint64]int32
 }
 
-// ReadTasks reads the files of benchmark sets: of .jsonl files every string in
-// every line, of others the lines.
+// ReadTasks reads the files of benchmark sets: of JSON files every string in
+// every line or item, of others the lines.
 func ReadTasks(files []string) (*Tasks, error) {
 	t := &Tasks{grams: make(map[uint64]int32)}
 	for _, file := range files {
@@ -47,7 +44,7 @@ func (t *Tasks) read(file string) error {
 	defer in.Close()
 	for {
 		record, err := in.Next()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF {
 			return nil
 		}
 		if err == nil {
@@ -60,25 +57,8 @@ func (t *Tasks) read(file string) error {
 			t.add(task, record.Text)
 			continue
 		}
-		var value any
-		if err := json.NewDecoder(bytes.NewReader(record.Text)).Decode(&value); err != nil {
-			return fmt.Errorf("%s: broken JSON: %w", record.Name, err)
-		}
-		t.addValue(task, value)
-	}
-}
-
-func (t *Tasks) addValue(task int, value any) {
-	switch v := value.(type) {
-	case string:
-		t.add(task, []byte(v))
-	case []any:
-		for _, inner := range v {
-			t.addValue(task, inner)
-		}
-	case map[string]any:
-		for _, inner := range v {
-			t.addValue(task, inner)
+		if err := record.EachString(func(text []byte) { t.add(task, text) }); err != nil {
+			return fmt.Errorf("%s: %w", ingest.Clean(record.Name), err)
 		}
 	}
 }

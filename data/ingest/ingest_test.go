@@ -2,8 +2,8 @@ package ingest
 
 import (
 	"errors"
-	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -63,43 +63,66 @@ func TestLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := documents(t, r, "a.b", ""); !slices.Equal(got, []string{"in.jsonl:1 x", "in.jsonl:4 y"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// documents lists NAME and TEXT of a reader's documents, or what is wrong with them.
+func documents(t *testing.T, r Reader, field, separator string) []string {
+	t.Helper()
 	var got []string
-	for _, record := range readAll(t, r) {
-		if err := record.Decode("a.b"); err != nil {
-			t.Error(err)
+	for i, record := range readAll(t, r) {
+		if record.Place != int64(i) {
+			t.Errorf("%s has place %d, want %d", record.Name, record.Place, i)
 		}
-		got = append(got, fmt.Sprintf("%s %d %s", record.Name, record.Place, record.Text))
+		for _, d := range record.AppendDocuments(nil, field, separator) {
+			text := string(d.Text)
+			if d.Err != nil {
+				text = d.Err.Error()
+			}
+			got = append(got, filepath.Base(d.Name)+" "+text)
+		}
 	}
-	if want := []string{"in.jsonl:1 0 x", "in.jsonl:4 1 y"}; !slices.Equal(got, want) {
-		t.Errorf("%q, want %q", got, want)
-	}
+	return got
 }
 
-// A line that is too long is told and passed over; the next is read.
-func TestLongLine(t *testing.T) {
-	in := io.MultiReader(io.LimitReader(endless{}, longestLine+5), strings.NewReader("\nshort\n"))
-	r, err := NewReader("in.txt", in, Options{Split: ByLine})
-	if err != nil {
-		t.Fatal(err)
+// A document that is too long is told and passed over; the next is read.
+func TestLongDocument(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for _, c := range []struct {
+		name, text string
+		split      Split
+		want       string
+	}{
+		{"in.txt", long + "\nshort\n", ByLine, "a line"},
+		{"in.txt", "a\n" + long[1:] + "\n\nshort\n", ByParagraph, "a paragraph"},
+		{"in.json", `["` + long + `", "short"]`, "", "a value"},
+		{"in.jsonl", `{"text": "` + long + "\"}\n" + `{"text": "short"}`, "", "a line"},
+	} {
+		limits := DefaultLimits
+		limits.Document = 1 << 20
+		r, err := NewReader(c.name, strings.NewReader(c.text), Options{Split: c.split, Limits: limits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []Record
+		for _, record := range readAll(t, r) {
+			got = record.AppendDocuments(got, "text", "")
+		}
+		if len(got) != 2 || !errors.Is(got[0].Err, ErrDocument) || string(got[1].Text) != "short" || got[1].Place != 1 {
+			t.Fatalf("%s: %+v", c.name, got)
+		}
+		if want := c.want + " of more than 1 MiB, the limit"; !strings.Contains(got[0].Err.Error(), want) {
+			t.Errorf("%v, want %s", got[0].Err, want)
+		}
 	}
-	all := readAll(t, r)
-	if len(all) != 2 || !errors.Is(all[0].Err, ErrDocument) || string(all[1].Text) != "short" || all[1].Place != 1 {
-		t.Errorf("%d records, the first %v", len(all), all[0].Err)
-	}
-}
-
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) {
-	for i := range p {
-		p[i] = 'x'
-	}
-	return len(p), nil
 }
 
 func TestKindOf(t *testing.T) {
 	for name, want := range map[string]Kind{
 		"a.txt": Text, "a.md": Text, "a": Text, "a.jsonl": JSONL, "a.ndjson.gz": JSONL, "a.jsonl.zst": JSONL, "a.parquet": Parquet, "a.gz": Text,
+		"a.JSONL": JSONL, "a.NDJSON.GZ": JSONL, "a.json": JSON, "a.Json.Bz2": JSON, "a.PARQUET": Parquet, "a.json.txt": Text,
 	} {
 		if got := KindOf(name); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)

@@ -8,21 +8,19 @@ import (
 	"io"
 )
 
-// longestLine bounds the memory that one document takes.
-const longestLine = 64 << 20
-
 // lines gives each line that is not blank as a document.
 type lines struct {
-	name   string
-	source io.ReadCloser
-	in     *bufio.Reader
-	json   bool
-	number int64 // of the line, from 1
-	place  int64
+	name    string
+	source  io.ReadCloser
+	in      *bufio.Reader
+	options *Options
+	json    bool
+	number  int64 // of the line, from 1
+	place   int64
 }
 
-func newLines(name string, source io.ReadCloser, json bool) *lines {
-	return &lines{name: name, source: source, in: bufio.NewReaderSize(source, 1<<18), json: json}
+func newLines(name string, source io.ReadCloser, o *Options, json bool) *lines {
+	return &lines{name: name, source: source, in: bufio.NewReaderSize(source, 1<<18), options: o, json: json}
 }
 
 // Close implements io.Closer.
@@ -49,16 +47,21 @@ func (l *lines) Next() (Record, error) {
 	}
 }
 
-// line returns the next line without its end. A longer one than longestLine is
-// passed over.
+// line returns the next line without its end. One that is too long is passed
+// over.
 func (l *lines) line() ([]byte, error) {
 	var text []byte
 	size := 0
 	l.number++
 	for {
 		part, err := l.in.ReadSlice('\n')
-		if size += len(part); size <= longestLine {
+		size += len(part)
+		tooLong := l.options.Limits.document("a line", size)
+		if tooLong == nil {
 			text = append(text, part...)
+			if room := l.options.room(l.name, int64(cap(text))); room != nil {
+				return nil, room
+			}
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
@@ -67,12 +70,12 @@ func (l *lines) line() ([]byte, error) {
 			return nil, io.EOF
 		case err != nil && err != io.EOF:
 			return nil, err
-		case size > longestLine:
-			return nil, fmt.Errorf("%w: a line of %d bytes, at most %d are read", ErrDocument, size, longestLine)
+		case tooLong != nil:
+			return nil, tooLong
 		}
 		text = bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 		if l.json && l.number == 1 {
-			text = bytes.TrimPrefix(text, []byte("\ufeff"))
+			text = withoutBOM(text)
 		}
 		return text, nil
 	}
@@ -107,9 +110,9 @@ func (p *paragraphs) Next() (Record, error) {
 			if len(text) > 0 {
 				text = append(text, '\n')
 			}
-			if text = append(text, line...); len(text) > longestLine {
-				record.Err = fmt.Errorf("%w: a paragraph of more than %d bytes", ErrDocument, longestLine)
-				text = text[:0]
+			text = append(text, line...)
+			if err := p.lines.options.Limits.document("a paragraph", len(text)); err != nil {
+				record.Err, text = err, nil
 			}
 			continue
 		}

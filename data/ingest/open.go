@@ -5,20 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
-)
-
-// Kind is how a file holds documents.
-type Kind string
-
-// The kinds of files.
-const (
-	Auto    Kind = "auto" // by the name's ending; plain text where it says nothing
-	Text    Kind = "text"
-	JSONL   Kind = "jsonl"
-	Parquet Kind = "parquet"
 )
 
 // Split is where plain text is cut into documents.
@@ -33,14 +21,20 @@ const (
 
 // Options say how to read a file.
 type Options struct {
-	Kind   Kind
-	Split  Split  // of plain text
-	Column string // of parquet files
+	Kind      Kind
+	Split     Split  // of plain text
+	Column    string // of parquet files
+	Separator string // between the documents of plain text, empty for none
 	// Cut returns the first place at or after from where a text may be cut in
-	// parts; len(text) for none. Without it a plain text is one part.
+	// parts; len(text) for none. Without it every document of a plain text is read
+	// at once, and they share memory.
 	Cut func(text []byte, from int) int
-	// PartSize is the size from which a plain text comes in parts; 0 is 1 MiB.
+	// PartSize is the size from which a document comes in parts; 0 is 1 MiB.
 	PartSize int
+	// Memory, when not 0, is how many bytes of a file may be in memory at once;
+	// more are an ErrMemory.
+	Memory int64
+	Limits Limits // zero for DefaultLimits
 	// Read, when not nil, is added the bytes of the file that were read.
 	Read *atomic.Int64
 }
@@ -53,77 +47,115 @@ type Reader interface {
 	io.Closer
 }
 
-// KindOf tells a file's kind by its name.
-func KindOf(name string) Kind {
-	if _, packed := packers[filepath.Ext(name)]; packed {
-		name = strings.TrimSuffix(name, filepath.Ext(name))
-	}
-	switch filepath.Ext(name) {
-	case ".jsonl", ".ndjson":
-		return JSONL
-	case ".parquet":
-		return Parquet
-	}
-	return Text
-}
+// ErrSpecial marks what is no file of bytes that lie there.
+var ErrSpecial = errors.New("is not read")
 
-// Open begins to read a file.
+// Open begins to read a file. One without bytes is an empty document, however it
+// would be packed. A pipe, a socket or a device is an ErrSpecial and not opened.
 func Open(path string, o Options) (Reader, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, missing(path)
+	case err != nil:
+		return nil, cleaned(err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s %w: it is %s", Clean(path), ErrSpecial, special(info.Mode()))
+	}
 	file, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not exist", path)
-	}
 	if err != nil {
-		return nil, err
+		return nil, cleaned(err)
 	}
-	if o.Kind == Auto || o.Kind == "" {
-		o.Kind = KindOf(path)
-	}
-	if o.Kind == Parquet {
-		r, err := openParquet(path, file, o)
-		if err != nil {
-			file.Close()
-			return nil, err
-		}
-		return r, nil
-	}
-	r, err := NewReader(path, file, o)
+	r, err := read(path, file, info.Size(), o)
 	if err != nil {
-		file.Close()
-		return nil, err
+		return nil, errors.Join(err, file.Close())
 	}
 	return &closing{r, file}, nil
 }
 
-// NewReader reads plain text or JSON lines from a stream, such as standard
-// input; name stands in errors and its ending says how it is packed.
+// special names what is no file.
+func special(mode os.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a folder"
+	case mode&os.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&os.ModeSocket != 0:
+		return "a socket"
+	case mode&os.ModeDevice != 0:
+		return "a device"
+	}
+	return "no regular file"
+}
+
+func read(path string, file *os.File, size int64, o Options) (Reader, error) {
+	o.complete(path)
+	if size == 0 {
+		return &whole{name: path, in: io.NopCloser(strings.NewReader("")), options: &o}, nil
+	}
+	if o.Kind == Parquet {
+		return openParquet(path, file, o)
+	}
+	if kind, _ := packed(path); kind != "" {
+		size = -1
+	}
+	return newReader(path, file, size, o)
+}
+
+// NewReader reads text or JSON from a stream, such as standard input; name stands
+// in errors and its ending says how it is packed.
 func NewReader(name string, stream io.Reader, o Options) (Reader, error) {
+	o.complete(name)
+	if o.Kind == Parquet {
+		return nil, fmt.Errorf("%s: parquet cannot be read from a stream, name a file", Clean(name))
+	}
+	return newReader(name, stream, -1, o)
+}
+
+func (o *Options) complete(name string) {
 	if o.Kind == Auto || o.Kind == "" {
 		o.Kind = KindOf(name)
 	}
-	if o.Kind == Parquet {
-		return nil, fmt.Errorf("%s: parquet cannot be read from a stream, name a file", name)
+	if o.PartSize <= 0 {
+		o.PartSize = 1 << 20
 	}
+	if o.Limits == (Limits{}) {
+		o.Limits = DefaultLimits
+	}
+}
+
+func newReader(name string, stream io.Reader, size int64, o Options) (Reader, error) {
 	if o.Read != nil {
 		stream = &counting{stream, o.Read}
 	}
-	unpacked, _, err := Unpacked(name, stream)
+	unpacked, err := unpack(name, stream, o.Limits)
 	if err != nil {
 		return nil, err
 	}
-	if o.Kind == JSONL {
-		return newLines(name, unpacked, true), nil
+	in, err := lookAhead(name, unpacked, size)
+	if err != nil {
+		return nil, errors.Join(err, unpacked.Close())
+	}
+	switch o.Kind {
+	case JSONL, JSON:
+		switch layoutOf(o.Kind, in.head) {
+		case valueArray:
+			return newValues(name, in, &o, true), nil
+		case valueRuns:
+			return newValues(name, in, &o, false), nil
+		}
+		return newLines(name, in, &o, true), nil
 	}
 	switch o.Split {
 	case ByLine:
-		return newLines(name, unpacked, false), nil
+		return newLines(name, in, &o, false), nil
 	case ByParagraph:
-		return &paragraphs{lines: newLines(name, unpacked, false)}, nil
+		return &paragraphs{lines: newLines(name, in, &o, false)}, nil
 	case ByFile, "":
-		if o.PartSize <= 0 {
-			o.PartSize = 1 << 20
+		if o.Cut == nil {
+			return &whole{name: name, in: in, separator: []byte(o.Separator), size: size, options: &o}, nil
 		}
-		return &plain{name: name, in: unpacked, cut: o.Cut, size: o.PartSize, first: true}, nil
+		return &plain{name: name, in: in, cut: o.Cut, size: o.PartSize, separator: []byte(o.Separator)}, nil
 	}
 	return nil, fmt.Errorf("unknown way to split text %q: want file, line or paragraph", o.Split)
 }

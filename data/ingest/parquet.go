@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -16,7 +17,8 @@ import (
 // page.
 type parquetReader struct {
 	path   string
-	file   *os.File
+	size   int64 // of the file, bytes
+	limits Limits
 	groups []parquet.RowGroup
 	column int
 	row    int64
@@ -25,12 +27,13 @@ type parquetReader struct {
 	values parquet.ValueReader
 	buffer []parquet.Value
 	ready  []parquet.Value
+	bytes  int64 // of the texts so far
 }
 
 func openParquet(path string, file *os.File, o Options) (r *parquetReader, err error) {
 	defer func() { // the library panics on some broken files
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: broken parquet file: %v", path, p)
+			err = fmt.Errorf("%s: broken parquet file: %v", Clean(path), p)
 		}
 	}()
 	info, err := file.Stat()
@@ -43,7 +46,7 @@ func openParquet(path string, file *os.File, o Options) (r *parquetReader, err e
 	}
 	f, err := parquet.OpenFile(in, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<18))
 	if err != nil {
-		return nil, fmt.Errorf("%s: broken parquet file: %w", path, err)
+		return nil, fmt.Errorf("%s: broken parquet file: %w", Clean(path), err)
 	}
 	leaf, ok := f.Schema().Lookup(strings.Split(o.Column, ".")...)
 	if !ok {
@@ -51,30 +54,30 @@ func openParquet(path string, file *os.File, o Options) (r *parquetReader, err e
 		for _, c := range f.Schema().Columns() {
 			have = append(have, strings.Join(c, "."))
 		}
-		return nil, fmt.Errorf("%s: no column %q\nhint: it has %s; name one with --column", path, o.Column, strings.Join(have, ", "))
+		return nil, fmt.Errorf("%s: no column %q\nhint: it has %s; name one with --column, to train with data.column", Clean(path), o.Column, Clean(strings.Join(have, ", ")))
 	}
 	if kind := leaf.Node.Type().Kind(); kind != parquet.ByteArray {
-		return nil, fmt.Errorf("%s: column %q holds %s, not text", path, o.Column, kind)
+		return nil, fmt.Errorf("%s: column %q holds %s, not text", Clean(path), o.Column, kind)
 	}
 	if leaf.MaxRepetitionLevel > 0 {
-		return nil, fmt.Errorf("%s: column %q holds lists, one text a row is needed", path, o.Column)
+		return nil, fmt.Errorf("%s: column %q holds lists, one text a row is needed", Clean(path), o.Column)
 	}
-	return &parquetReader{path: path, file: file, groups: f.RowGroups(), column: leaf.ColumnIndex, buffer: make([]parquet.Value, 64)}, nil
+	return &parquetReader{path: path, size: info.Size(), limits: o.Limits, groups: f.RowGroups(), column: leaf.ColumnIndex, buffer: make([]parquet.Value, 64)}, nil
 }
 
 // Close implements io.Closer.
 func (r *parquetReader) Close() error {
 	if r.pages != nil {
-		r.pages.Close()
+		return r.pages.Close()
 	}
-	return r.file.Close()
+	return nil
 }
 
 // Next implements Reader.
 func (r *parquetReader) Next() (record Record, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: broken parquet file at row %d: %v", r.path, r.row, p)
+			err = fmt.Errorf("%s: broken parquet file at row %d: %v", Clean(r.path), r.row, p)
 		}
 	}()
 	for len(r.ready) == 0 {
@@ -82,7 +85,7 @@ func (r *parquetReader) Next() (record Record, err error) {
 			if err == io.EOF {
 				return Record{}, io.EOF
 			}
-			return Record{}, fmt.Errorf("%s: broken parquet file at row %d: %w", r.path, r.row, err)
+			return Record{}, fmt.Errorf("%s: broken parquet file at row %d: %w", Clean(r.path), r.row, err)
 		}
 	}
 	value := r.ready[0]
@@ -91,8 +94,18 @@ func (r *parquetReader) Next() (record Record, err error) {
 	r.row++
 	if value.IsNull() {
 		record.Err = fmt.Errorf("%w: the column is null", ErrDocument)
-	} else {
-		record.Text = bytes.Clone(value.ByteArray())
+		return record, nil
+	}
+	text := value.ByteArray()
+	r.bytes += int64(len(text))
+	if err := r.limits.unpacked(r.path, r.bytes, r.size); err != nil {
+		return Record{}, err
+	}
+	if record.Err = r.limits.document("a row", len(text)); record.Err == nil && !utf8.Valid(text) {
+		record.Err = fmt.Errorf("%w at byte %d", ErrUTF8, brokenAt(text))
+	}
+	if record.Err == nil {
+		record.Text = bytes.Clone(text)
 	}
 	return record, nil
 }

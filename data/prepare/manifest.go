@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"mobilellm/data/shard"
 )
@@ -52,6 +53,12 @@ type Report struct {
 	Tokens    int64            `json:"tokens"`
 	TextBytes int64            `json:"text_bytes"`
 	Skipped   map[string]int64 `json:"skipped"` // by reason
+	// BrokenUTF8 counts the documents with bytes that are not UTF-8; they are
+	// encoded as they are.
+	BrokenUTF8 int64 `json:"broken_utf8,omitempty"`
+	// EndOfTexts is how often the text holds data.EndOfText, where no separator
+	// makes documents of what lies between.
+	EndOfTexts int64 `json:"end_of_texts,omitempty"`
 	// Contaminated counts the documents left out, by benchmark set.
 	Contaminated map[string]int64 `json:"contaminated,omitempty"`
 }
@@ -126,6 +133,9 @@ func resume(o *Options, settings string) (*Manifest, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if slices.Contains(o.Inputs, Stdin) {
+		return nil, fmt.Errorf("folder %s holds shards already, and whether they are of this standard input cannot be told\nhint: name another folder, or remove this one", o.Out)
 	}
 	if m.Settings != settings {
 		return nil, fmt.Errorf("folder %s holds shards of other text or settings\nhint: name another folder, or remove this one", o.Out)

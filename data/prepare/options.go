@@ -25,11 +25,12 @@ type Options struct {
 	Out       string    // folder of the shards
 	Tokenizer *tokenizer.Tokenizer
 
-	Kind     ingest.Kind  // of all inputs; Auto goes by the name
-	Split    ingest.Split // of plain text into documents
-	Field    string       // of JSON lines
-	Column   string       // of parquet files
-	TokenIDs bool         // Field holds ids, as the official code's token_ids
+	Kind      ingest.Kind  // of all inputs; Auto goes by the name
+	Split     ingest.Split // of plain text into documents
+	Field     string       // of JSON lines
+	Column    string       // of parquet files
+	Separator string       // between the documents of one text, empty for none
+	TokenIDs  bool         // Field holds ids, as the official code's token_ids
 
 	// BOS and EOS are the ids before and behind each document, shard.None for none.
 	// Without BOS an EOS opens documents, and stands before the first one too.
@@ -81,13 +82,13 @@ func (o *Options) complete() error {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	if o.Field == "" {
-		o.Field = "text"
+		o.Field = data.TextField
 		if o.TokenIDs {
 			o.Field = "token_ids"
 		}
 	}
 	if o.Column == "" {
-		o.Column = "text"
+		o.Column = data.TextField
 	}
 	for _, id := range []int32{o.BOS, o.EOS} {
 		if id != shard.None && (id < 0 || int(id) >= o.Tokenizer.VocabSize()) {
@@ -111,16 +112,21 @@ type input struct {
 	Path     string `json:"path"`
 	Size     int64  `json:"size"`
 	Modified int64  `json:"modified"` // nanoseconds since 1970
+
+	named bool // by the user, not found in a folder or by a glob
 }
 
-// listInputs finds all files in order.
-func listInputs(paths []string) (inputs []input, total int64, err error) {
+// listInputs finds all files in order, without those in a folder leaveOut.
+func listInputs(paths []string, leaveOut string) (inputs []input, total int64, err error) {
 	for _, path := range paths {
 		if path == Stdin {
-			inputs = append(inputs, input{Path: Stdin})
+			inputs = append(inputs, input{Path: Stdin, named: true})
 			continue
 		}
-		files, err := data.Files(path)
+		if leaveOut != "" && sameFolder(path, leaveOut) {
+			return nil, 0, fmt.Errorf("%s is an input and the output\nhint: name another folder with --out", ingest.Clean(path))
+		}
+		files, err := ingest.Files(path, leaveOut)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -129,11 +135,20 @@ func listInputs(paths []string) (inputs []input, total int64, err error) {
 			if err != nil {
 				return nil, 0, err
 			}
-			inputs = append(inputs, input{file, info.Size(), info.ModTime().UnixNano()})
+			inputs = append(inputs, input{file, info.Size(), info.ModTime().UnixNano(), file == path})
 			total += info.Size()
 		}
 	}
 	return inputs, total, nil
+}
+
+func sameFolder(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 // settings is a hash of everything that decides the shards' bytes.
@@ -153,9 +168,10 @@ func (o *Options) settings(inputs []input) (string, error) {
 		Dedup         bool
 		NearDedup     float64
 		Decontaminate []string
+		Separator     string `json:",omitempty"`
 	}{
 		inputs, o.Tokenizer.Fingerprint(), o.Kind, o.Split, o.Field, o.Column, o.TokenIDs,
-		o.BOS, o.EOS, true, o.ParseSpecial, o.ShardTokens, o.SkipBadFiles, o.Dedup, o.NearDedup, o.Decontaminate,
+		o.BOS, o.EOS, true, o.ParseSpecial, o.ShardTokens, o.SkipBadFiles, o.Dedup, o.NearDedup, o.Decontaminate, o.Separator,
 	})
 	if err != nil {
 		return "", err

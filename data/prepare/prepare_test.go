@@ -132,15 +132,15 @@ func TestFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"a plain text\nof two lines\n", "line one", "café", "packed with gzip", "packed with zstd", "first row", "third row"}
+	want := []string{"a plain text\nof two lines\n", "line one", "café", "packed with gzip", "packed with zstd", "first row", "third row", "broken \xc3( text"}
 	if got := documents(t, out, m); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	left := []string{"b.jsonl:2 unreadable", "b.jsonl:3 unreadable", "b.jsonl:5 unreadable", "b.jsonl:6 empty", "b.jsonl:7 unreadable", "e.parquet#1 unreadable", "e.parquet#3 utf-8", "f.txt utf-8", "g.txt empty"}
+	left := []string{"b.jsonl:2 unreadable", "b.jsonl:3 unreadable", "b.jsonl:5 unreadable", "b.jsonl:6 empty", "b.jsonl:7 unreadable", "e.parquet#1 unreadable", "e.parquet#3 utf-8", "g.txt empty"}
 	if got := skipped(t, out); !slices.Equal(got, left) {
 		t.Errorf("left out %q, want %q", got, left)
 	}
-	if r := m.Report; r.Documents != 7 || r.Skipped["unreadable"] != 5 || r.Skipped["utf-8"] != 2 || r.Skipped["empty"] != 2 || r.TextBytes != 26+8+5+16+16+9+9 {
+	if r := m.Report; r.Documents != 8 || r.BrokenUTF8 != 1 || r.Skipped["unreadable"] != 5 || r.Skipped["utf-8"] != 1 || r.Skipped["empty"] != 2 || r.TextBytes != 26+8+5+16+16+9+9+14 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -188,9 +188,12 @@ func TestErrors(t *testing.T) {
 		"blank jsonl":       {writeFile(t, dir, "blank.jsonl", []byte("\n\n")), nil, "no document to tokenize: the input holds no text"},
 		"truncated gzip":    {cut, nil, "cut.txt.gz: the gzip file is cut short"},
 		"no gzip":           {writeFile(t, dir, "not.txt.gz", []byte("plain text, no gzip at all")), nil, "not.txt.gz: broken gzip file"},
-		"empty gzip":        {writeFile(t, dir, "nil.txt.gz", nil), nil, "nil.txt.gz: the gzip file is cut short"},
+		"empty gzip":        {writeFile(t, dir, "nil.txt.gz", nil), nil, "no document to tokenize: all 1 documents were left out, see skipped.jsonl; the first is "},
 		"truncated zstd":    {writeFile(t, dir, "cut.txt.zst", zstandard(bytes.Repeat([]byte("abcdefgh"), 999))[:20]), nil, "cut.txt.zst: the zstd file is cut short"},
 		"broken bzip2":      {writeFile(t, dir, "x.txt.bz2", bzipped[:len(bzipped)/2]), nil, "x.txt.bz2: the bzip2 file is cut short"},
+		"no text":           {writeFile(t, dir, "image.png", []byte("\x89PNG\r\n\x00")), nil, "image.png is not text: NUL byte at offset 6\nhint: --skip-bad-files"},
+		"UTF-16":            {filepath.Join("..", "ingest", "testdata", "utf16.jsonl"), nil, "utf16.jsonl is not text: it is UTF-16, UTF-8 is needed\nhint: iconv"},
+		"a pipe":            {"/dev/null", nil, "/dev/null is not read: it is a device"},
 		"no column":         {writeFile(t, dir, "t.parquet", table.Bytes()), nil, "t.parquet: no column \"text\"\nhint: it has content, n, words"},
 		"column of numbers": {filepath.Join(dir, "t.parquet"), func(o *Options) { o.Column = "n" }, `column "n" holds INT64, not text`},
 		"truncated parquet": {writeFile(t, dir, "u.parquet", table.Bytes()[:table.Len()/2]), nil, "u.parquet: broken parquet file"},
@@ -304,7 +307,8 @@ func corpus(t *testing.T, dir string) string {
 	}
 	writeFile(t, dir, "in/long.txt", []byte(strings.Repeat(sentence(2000)+"\n", 100)))
 	writeFile(t, dir, "in/tail.txt.gz", gzipped([]byte(sentence(9000))))
-	writeFile(t, dir, "in/torn.txt", []byte(strings.Repeat(sentence(2000)+"\n", 100)+"\xff"))
+	torn := gzipped([]byte(sentence(900_000))) // several parts are read before it breaks off
+	writeFile(t, dir, "in/torn.txt.gz", torn[:len(torn)*9/10])
 	writeFile(t, dir, "in/zz.txt", []byte("the end"))
 	return filepath.Join(dir, "in")
 }
@@ -334,7 +338,7 @@ func TestInterrupted(t *testing.T) {
 	for _, dedup := range []bool{false, true} {
 		settings := func(name string) Options {
 			o := options(filepath.Join(dir, fmt.Sprint(name, dedup)), in)
-			o.ShardTokens = 20000
+			o.ShardTokens, o.SkipBadFiles = 20000, true
 			if o.Dedup = dedup; dedup {
 				o.NearDedup = 0.8
 			}
@@ -345,7 +349,7 @@ func TestInterrupted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(m.Shards) < 5 || m.Report.Skipped["utf-8"] != 1 || dedup && m.Report.Skipped["duplicate"] == 0 {
+		if len(m.Shards) < 5 || m.Report.Skipped["file"] != 1 || dedup && m.Report.Skipped["duplicate"] == 0 {
 			t.Fatalf("%d shards, %+v", len(m.Shards), m.Report)
 		}
 		want := folder(t, whole.Out)

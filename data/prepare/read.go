@@ -13,8 +13,10 @@ import (
 type item struct {
 	ingest.Record
 	at       position
+	more     bool  // documents of the same record follow
 	replayed bool  // its verdict is remembered, its tokens are in a shard already
 	fileErr  error // instead of a record: the file broke off
+	ends     bool  // the work, with fileErr
 	verdict
 }
 
@@ -58,10 +60,12 @@ func (s *source) run(ctx context.Context, send func(*batch) bool) {
 			return (size < batchBytes || flush()) && ctx.Err() == nil
 		})
 		if err != nil {
+			broken := item{at: position{File: number}, fileErr: err, Record: ingest.Record{Name: s.inputs[number].Path}}
+			broken.ends = !s.SkipBadFiles && (s.inputs[number].named || !isNoText(err))
 			if number >= s.from.File {
-				current.items = append(current.items, item{at: position{File: number}, fileErr: err, Record: ingest.Record{Name: s.inputs[number].Path}})
+				current.items = append(current.items, broken)
 			}
-			if !s.SkipBadFiles {
+			if broken.ends {
 				break
 			}
 		}
@@ -70,6 +74,12 @@ func (s *source) run(ctx context.Context, send func(*batch) bool) {
 		}
 	}
 	flush()
+}
+
+// isNoText is true of a file that may lie in a folder among others and is left
+// out: what is not text, or no file.
+func isNoText(err error) bool {
+	return errors.Is(err, ingest.ErrNotText) || errors.Is(err, ingest.ErrSpecial)
 }
 
 // file sends the records of one file.
@@ -81,7 +91,7 @@ func (s *source) file(number int, yield func(item) bool) error {
 	defer in.Close()
 	for {
 		record, err := in.Next()
-		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
@@ -101,7 +111,7 @@ func (s *source) file(number int, yield func(item) bool) error {
 }
 
 func (s *source) open(path string) (ingest.Reader, error) {
-	o := ingest.Options{Kind: s.Kind, Split: s.Split, Column: s.Column, Cut: s.Tokenizer.Cut, Read: &s.read}
+	o := ingest.Options{Kind: s.Kind, Split: s.Split, Column: s.Column, Separator: s.Separator, Cut: s.Tokenizer.Cut, Read: &s.read}
 	if s.filtering() {
 		o.PartSize = wholeText
 	}

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"mobilellm/data"
+	"mobilellm/data/ingest"
 )
 
 // AllTasks stands for every benchmark of a folder.
@@ -85,7 +85,7 @@ func listTasks(dir string) (names []string, err error) {
 
 // splits lists a benchmark's files but those to train on.
 func splits(dir string) ([]string, error) {
-	files, err := data.Files(dir)
+	files, err := ingest.Files(dir)
 	if err != nil {
 		return nil, err
 	}

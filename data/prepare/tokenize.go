@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 
-	"mobilellm/data"
 	"mobilellm/data/dedup"
+	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
 )
 
@@ -24,7 +24,7 @@ func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	inputs, total, err := listInputs(o.Inputs)
+	inputs, total, err := listInputs(o.Inputs, o.Out)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
 	if len(o.Decontaminate) > 0 {
 		var files []string
 		for _, path := range o.Decontaminate {
-			found, err := data.Files(path)
+			found, err := ingest.Files(path)
 			if err != nil {
 				return nil, err
 			}
@@ -99,7 +99,10 @@ type pipeline struct {
 
 	begun    bool   // a document's tokens stand in the writer, its end is to come
 	textSize int64  // of the document begun
+	torn     bool   // it has bytes that are not UTF-8
+	marks    int64  // times that it holds data.EndOfText
 	bad      string // reason for which the document begun is left out
+	first    string // document left out, with the reason
 }
 
 // run reads, judges on many processors and writes in order.
@@ -129,9 +132,7 @@ func (p *pipeline) run(ctx context.Context, inputs []input) error {
 	for range p.Workers {
 		group.Go(func() {
 			for b := range work {
-				for i := range b.items {
-					p.judge(&b.items[i])
-				}
+				b.items = p.judged(b.items)
 				close(b.done)
 			}
 		})
@@ -172,21 +173,14 @@ func (p *pipeline) progress() Progress {
 // take writes one record, or lists why not.
 func (p *pipeline) take(it *item) error {
 	if it.fileErr != nil {
-		if !p.SkipBadFiles {
-			return fmt.Errorf("%w\nhint: --skip-bad-files goes on without the rest of such a file and lists it", it.fileErr)
-		}
-		it.reason, it.detail, it.First, it.Last = reasonFile, it.fileErr.Error(), true, true
-		if err := p.drop(); err != nil {
-			return err
-		}
-		return p.skip(it)
+		return p.takeBroken(it)
 	}
 	p.copies(it)
 	if it.replayed {
 		return nil
 	}
 	if it.First {
-		p.bad, p.textSize = "", 0
+		p.bad, p.textSize, p.torn, p.marks = "", 0, false, 0
 	}
 	if it.reason != "" && p.bad == "" {
 		p.bad = it.reason
@@ -202,10 +196,28 @@ func (p *pipeline) take(it *item) error {
 			return err
 		}
 	}
-	if it.Last && p.writer != nil && p.writer.Tokens() >= p.ShardTokens {
+	if it.Last && !it.more && p.writer != nil && p.writer.Tokens() >= p.ShardTokens {
 		return p.commit(position{it.at.File, it.at.Place + 1}, false)
 	}
 	return nil
+}
+
+// takeBroken lists a file that broke off or is no text, or ends the work.
+func (p *pipeline) takeBroken(it *item) error {
+	if it.ends {
+		return fmt.Errorf("%w\nhint: --skip-bad-files goes on without the rest of such a file and lists it", it.fileErr)
+	}
+	it.reason, it.detail, it.First, it.Last = reasonFile, it.fileErr.Error(), true, true
+	switch {
+	case errors.Is(it.fileErr, ingest.ErrNotText):
+		it.reason = reasonBinary
+	case errors.Is(it.fileErr, ingest.ErrSpecial):
+		it.reason = reasonSpecial
+	}
+	if err := p.drop(); err != nil {
+		return err
+	}
+	return p.skip(it)
 }
 
 // write appends a record's tokens to the shard.
@@ -230,6 +242,8 @@ func (p *pipeline) write(it *item) error {
 	}
 	p.begun = true
 	p.textSize += it.textBytes
+	p.marks += it.endOfTexts
+	p.torn = p.torn || it.broken
 	if !it.Last {
 		return nil
 	}
@@ -243,6 +257,10 @@ func (p *pipeline) write(it *item) error {
 	report := &p.manifest.Report
 	report.Documents++
 	report.TextBytes += p.textSize
+	report.EndOfTexts += p.marks
+	if p.torn {
+		report.BrokenUTF8++
+	}
 	report.Tokens += p.writer.Tokens() - before
 	p.begun = false
 	return nil
@@ -293,6 +311,9 @@ func (p *pipeline) openSkipped() error {
 func (p *pipeline) skip(it *item) error {
 	report := &p.manifest.Report
 	report.Skipped[it.reason]++
+	if p.first == "" {
+		p.first = fmt.Sprintf("%s: %s", ingest.Clean(it.Name), it.detail)
+	}
 	if it.reason == reasonContaminated {
 		report.Contaminated[p.tasks.Names[it.task]]++
 	}
@@ -335,7 +356,7 @@ func (p *pipeline) end(next position) error {
 		if err := p.list.Flush(); err != nil {
 			return err
 		}
-		return fmt.Errorf("%w: %s", ErrNoText, p.manifest.Report.whySkipped())
+		return fmt.Errorf("%w: %s", ErrNoText, p.whySkipped())
 	}
 	if p.writer != nil && p.writer.Documents() == 0 {
 		p.writer.Abort()
@@ -344,14 +365,16 @@ func (p *pipeline) end(next position) error {
 	return p.commit(next, true)
 }
 
-func (r *Report) whySkipped() string {
-	text := "the input holds no text"
+func (p *pipeline) whySkipped() string {
 	var total int64
-	for _, n := range r.Skipped {
+	for _, n := range p.manifest.Report.Skipped {
 		total += n
 	}
-	if total > 0 {
-		text = fmt.Sprintf("all %d documents were left out, see %s", total, SkippedName)
+	switch {
+	case total == 0:
+		return "the input holds no text"
+	case p.first == "": // by work that was interrupted
+		return fmt.Sprintf("all %d documents were left out, see %s", total, SkippedName)
 	}
-	return text
+	return fmt.Sprintf("all %d documents were left out, see %s; the first is %s", total, SkippedName, p.first)
 }

@@ -1,6 +1,7 @@
 package prepare
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -14,11 +15,13 @@ import (
 
 // TrainOptions say from what text to learn a SentencePiece vocabulary.
 type TrainOptions struct {
-	Inputs []string // as of Options
-	Kind   ingest.Kind
-	Field  string // of JSON lines
-	Column string // of parquet files
-	Vocab  int
+	Inputs    []string // as of Options
+	Kind      ingest.Kind
+	Field     string // of JSON objects
+	Column    string // of parquet files
+	Separator string // between the documents of one text, empty for none
+	LeaveOut  string // a file or folder that is no input where it lies in one, such as the model to be written
+	Vocab     int
 
 	Workers int // 0 is the number of processors
 	// Progress hears of the stages "count" (bytes of the files) and "merge"
@@ -42,15 +45,15 @@ func TrainTokenizer(ctx context.Context, o TrainOptions) (*sentencepiece.Model, 
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	if o.Field == "" {
-		o.Field = "text"
+		o.Field = data.TextField
 	}
 	if o.Column == "" {
-		o.Column = "text"
+		o.Column = data.TextField
 	}
 	if o.Progress == nil {
 		o.Progress = func(string, int64, int64) {}
 	}
-	inputs, total, err := listInputs(o.Inputs)
+	inputs, total, err := listInputs(o.Inputs, o.LeaveOut)
 	if err != nil {
 		return nil, report, err
 	}
@@ -68,7 +71,7 @@ func (o *TrainOptions) count(ctx context.Context, inputs []input, total int64, r
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	// The byte tokenizer's texts may be cut at lines, where no word reaches over.
-	s := &source{inputs: inputs, Options: &Options{Kind: o.Kind, Column: o.Column, Tokenizer: tokenizer.Bytes(), SkipBadFiles: false}}
+	s := &source{inputs: inputs, Options: &Options{Kind: o.Kind, Column: o.Column, Separator: o.Separator, Tokenizer: tokenizer.Bytes()}}
 	work := make(chan *batch, o.Workers)
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -87,32 +90,22 @@ func (o *TrainOptions) count(ctx context.Context, inputs []input, total int64, r
 	all := sentencepiece.NewWordCounts()
 	for range o.Workers {
 		group.Go(func() {
-			mine := sentencepiece.NewWordCounts()
-			var documents, size, skipped int64
+			mine := counted{words: sentencepiece.NewWordCounts()}
 			for b := range work {
 				for i := range b.items {
-					it := &b.items[i]
-					if it.fileErr != nil {
+					if it := &b.items[i]; it.ends {
 						stop(it.fileErr)
-						continue
-					}
-					if it.Decode(o.Field) != nil || !utf8.Valid(it.Text) {
-						skipped++
-						continue
-					}
-					mine.Add(it.Text)
-					size += int64(len(it.Text))
-					if it.Last {
-						documents++
+					} else {
+						mine.add(it, o)
 					}
 				}
 			}
 			mutex.Lock()
 			defer mutex.Unlock()
-			all.Merge(mine)
-			report.Documents += documents
-			report.TextBytes += size
-			report.Skipped += skipped
+			all.Merge(mine.words)
+			report.Documents += mine.documents
+			report.TextBytes += mine.bytes
+			report.Skipped += mine.skipped
 		})
 	}
 	group.Wait()
@@ -120,4 +113,33 @@ func (o *TrainOptions) count(ctx context.Context, inputs []input, total int64, r
 		return nil, fmt.Errorf("counting words: %w", err)
 	}
 	return all, nil
+}
+
+// counted is what one goroutine has counted.
+type counted struct {
+	words                     *sentencepiece.WordCounts
+	documents, bytes, skipped int64
+	parts                     []ingest.Record // scratch
+}
+
+// add counts the documents of a record. Bytes that are not UTF-8 end a word.
+func (c *counted) add(it *item, o *TrainOptions) {
+	if it.fileErr != nil {
+		c.skipped++
+		return
+	}
+	c.parts = it.AppendDocuments(c.parts[:0], o.Field, o.Separator)
+	for _, d := range c.parts {
+		if d.Err != nil {
+			c.skipped++
+			continue
+		}
+		if c.bytes += int64(len(d.Text)); d.Last {
+			c.documents++
+		}
+		if !utf8.Valid(d.Text) {
+			d.Text = bytes.ToValidUTF8(d.Text, []byte(" "))
+		}
+		c.words.Add(d.Text)
+	}
 }

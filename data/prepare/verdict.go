@@ -1,10 +1,11 @@
 package prepare
 
 import (
+	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
-	"strings"
 	"unicode/utf8"
 
 	"mobilellm/data/dedup"
@@ -22,43 +23,67 @@ const (
 	reasonNear         = "near-duplicate"
 	reasonContaminated = "contaminated"
 	reasonFile         = "file"
+	reasonBinary       = "binary"
+	reasonSpecial      = "special"
 )
 
 // verdict is what a worker found out about a record.
 type verdict struct {
-	reason    string // it is left out for, "" for none
-	detail    string
-	task      int // that contaminates it
-	ids       []int32
-	textBytes int64
-	sum       dedup.Sum        // of a whole document
-	signature *dedup.Signature // of a whole document with words
+	reason     string // it is left out for, "" for none
+	detail     string
+	task       int // that contaminates it
+	ids        []int32
+	textBytes  int64
+	endOfTexts int64            // times that the text holds data.EndOfText, which is no separator
+	broken     bool             // the text has bytes that are not UTF-8
+	sum        dedup.Sum        // of a whole document
+	signature  *dedup.Signature // of a whole document with words
 }
 
-// judge decodes, checks and encodes a record. It is called by many workers.
+// judged are the documents of records with their verdicts. It is called by many
+// workers.
+func (p *pipeline) judged(records []item) []item {
+	docs := make([]item, 0, len(records))
+	var parts []ingest.Record
+	for _, it := range records {
+		switch {
+		case it.fileErr != nil:
+		case p.TokenIDs:
+			p.judgeIDs(&it)
+		default:
+			parts = it.AppendDocuments(parts[:0], p.Field, p.Separator)
+			for i, part := range parts {
+				doc := it
+				doc.Record, doc.more = part, i+1 < len(parts)
+				p.judge(&doc)
+				docs = append(docs, doc)
+			}
+			continue
+		}
+		docs = append(docs, it)
+	}
+	return docs
+}
+
+// judge checks and encodes a document.
 func (p *pipeline) judge(it *item) {
-	if it.fileErr != nil {
-		return
-	}
-	if p.TokenIDs {
-		p.judgeIDs(it)
-		return
-	}
-	if err := it.Decode(p.Field); err != nil {
-		it.reason, it.detail = reasonRecord, cause(err)
+	if it.Err != nil {
+		if it.reason, it.detail = reasonRecord, it.Reason(); errors.Is(it.Err, ingest.ErrUTF8) {
+			it.reason = reasonUTF8
+		}
 		return
 	}
 	text := it.Text
 	it.textBytes = int64(len(text))
 	whole := it.First && it.Last
-	switch {
-	case len(text) == 0 && whole:
+	if len(text) == 0 && whole {
 		it.reason, it.detail = reasonEmpty, "no text"
 		return
-	case !utf8.Valid(text):
-		it.reason, it.detail = reasonUTF8, fmt.Sprintf("broken UTF-8 at byte %d%s", brokenAt(text), ofPart(it))
-		return
 	}
+	if p.Separator == "" {
+		it.endOfTexts = int64(bytes.Count(text, []byte(data.EndOfText)))
+	}
+	it.broken = !utf8.Valid(text)
 	if p.tasks != nil {
 		if it.task = p.tasks.Shared(text); it.task >= 0 {
 			it.reason, it.detail = reasonContaminated, fmt.Sprintf("shares %d words with %s", dedup.TaskWords, p.tasks.Names[it.task])
@@ -81,9 +106,9 @@ func (p *pipeline) judge(it *item) {
 }
 
 func (p *pipeline) judgeIDs(it *item) {
-	ids, err := it.Record.TokenIDs(p.Field)
-	if err != nil {
-		it.reason, it.detail = reasonRecord, cause(err)
+	var ids []int32
+	if ids, it.Err = it.TokenIDs(p.Field); it.Err != nil {
+		it.reason, it.detail = reasonRecord, it.Reason()
 		return
 	}
 	for i, id := range ids {
@@ -98,30 +123,6 @@ func (p *pipeline) judgeIDs(it *item) {
 	}
 	it.ids, it.Text = ids, nil
 	it.textBytes = int64(len(p.Tokenizer.Decode(ids)))
-}
-
-// cause is an error's message without the words that its reason says already.
-func cause(err error) string {
-	return strings.TrimPrefix(err.Error(), ingest.ErrDocument.Error()+": ")
-}
-
-// ofPart says that an offset counts from a part's beginning.
-func ofPart(it *item) string {
-	if it.First {
-		return ""
-	}
-	return " of a later part"
-}
-
-func brokenAt(text []byte) int {
-	for i := 0; i < len(text); {
-		r, width := utf8.DecodeRune(text[i:])
-		if r == utf8.RuneError && width == 1 {
-			return i
-		}
-		i += width
-	}
-	return len(text)
 }
 
 // memory is what later verdicts depend on. Only one goroutine uses it.
