@@ -16,7 +16,11 @@ import (
 // decode reads the setting's value into v. Errors are prefixed with its origin.
 func (s *setting) decode(v reflect.Value) error {
 	d := &decoder{setting: s}
-	d.value(s.node, v, s.field.key)
+	if s.isText {
+		d.decodeText(v, s.field.key)
+	} else {
+		d.value(s.node, v, s.field.key)
+	}
 	return errors.Join(d.errs...)
 }
 

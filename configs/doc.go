@@ -4,8 +4,13 @@
 // A configuration is YAML in sections. [Load] takes a struct that already holds
 // the defaults and lays over it, each over the one before: the files that the
 // configuration extends, the file itself, sections of a file of another kind
-// ([Section]), environment variables, --set options and flags. Each key keeps its [Origin], so that a mistake found later can still
-// name file and line.
+// ([Section]), environment variables, --set options and flags. Each key keeps its
+// [Origin], so that a mistake found later can still name file and line.
+//
+// What comes from the environment or --set is YAML, but text and paths are taken
+// whole: data.train=a #1.txt names the file "a #1.txt", and so do quotes around all
+// of it. A list, or a mapping that the key understands, is one:
+// data.train=[a.txt, {path: b.txt, weight: 2}].
 //
 // The loader is strict. An unknown or repeated key, a value of the wrong type and
 // whatever the struct's own Validate method finds are errors such as

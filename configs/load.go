@@ -17,7 +17,8 @@ type Source struct {
 	// Sections are parts of a configuration that stand in files of another kind.
 	// Later ones win.
 	Sections []Section
-	// Set holds overrides "optim.lr=6e-4", their values YAML; later ones win.
+	// Set holds overrides "optim.lr=6e-4", their values YAML or text; later
+	// ones win.
 	Set []string
 	// Flags holds the values of command-line flags under the dotted keys that they
 	// stand for. A string is taken as it is.

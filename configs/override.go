@@ -3,6 +3,7 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ func (s *schema) overrides(src Source) ([]*setting, error) {
 // set in braces.
 func (s *schema) parseSet(option string) ([]*setting, error) {
 	key, raw, ok := strings.Cut(option, "=")
+	if trimmed := strings.TrimRight(key, " "); trimmed != key { // KEY = VALUE
+		raw = strings.TrimLeft(raw, " ")
+	}
 	key = strings.TrimSpace(key)
 	origin := Origin{Kind: FromSet, Name: option}
 	if !ok || key == "" {
@@ -66,9 +70,16 @@ func (s *schema) parseFlag(key string, value any) (*setting, error) {
 		return nil, fmt.Errorf("unknown key %q: %s", key, suggest(key, s.keys()))
 	}
 	set := &setting{field: f, origin: Origin{Kind: FromFlag, Name: key}, isText: true}
-	if text, ok := value.(string); ok {
-		set.raw = text
-		set.node = &yaml.Node{Kind: yaml.ScalarNode, Value: text}
+	switch value := value.(type) {
+	case string:
+		set.raw = value
+		set.node = &yaml.Node{Kind: yaml.ScalarNode, Value: value}
+		return set, nil
+	case []string: // as they are, which Encode changes where they are not UTF-8
+		set.node = &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		for _, text := range value {
+			set.node.Content = append(set.node.Content, plainText(text))
+		}
 		return set, nil
 	}
 	set.node = &yaml.Node{}
@@ -79,18 +90,24 @@ func (s *schema) parseFlag(key string, value any) (*setting, error) {
 	return set, nil
 }
 
-// textSetting parses text from outside a file as YAML. What is not YAML, such as
-// the pattern *.txt, is taken as it is.
+// textSetting parses text from outside a file as YAML, see decodeText for what
+// becomes of it. What is no YAML, or more than one document, is text.
 func textSetting(f *field, raw string, origin Origin) *setting {
 	set := &setting{field: f, raw: raw, isText: true, origin: origin}
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(raw), &doc); err == nil && len(doc.Content) == 1 {
+	decoder := yaml.NewDecoder(strings.NewReader(raw))
+	var doc, second yaml.Node
+	switch {
+	case decoder.Decode(&doc) == nil && len(doc.Content) == 1 && decoder.Decode(&second) == io.EOF:
 		set.node = doc.Content[0]
-	} else {
-		set.node = &yaml.Node{Kind: yaml.ScalarNode, Value: raw}
-		if raw != "" {
-			set.node.Tag = "!!str"
-		}
+	case raw == "":
+		set.node = &yaml.Node{Kind: yaml.ScalarNode}
+	default:
+		set.node = plainText(raw)
 	}
 	return set
+}
+
+// plainText is text that is nothing else.
+func plainText(text string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
 }

@@ -18,6 +18,8 @@ func TestConfigYAML(t *testing.T) {
 		{"train: [a.txt, {path: b, weight: 2.5}, {path: c}]", Sources{{"a.txt", 1}, {"b", 2.5}, {"c", 1}}, nil},
 		{"train: {path: a.txt}", Sources{{"a.txt", 1}}, nil},
 		{"train: 2024", Sources{{"2024", 1}}, nil},
+		{"heldout: &h [&b b, 7]\ntrain: [*b, {path: *b, weight: 2}]", Sources{{"b", 1}, {"b", 2}}, Paths{"b", "7"}},
+		{"train: !!binary YWL/\nheldout: [!!binary YWL/]", Sources{{"ab\xff", 1}}, Paths{"ab\xff"}},
 		{"train: a\nheldout: b", Sources{{"a", 1}}, Paths{"b"}},
 		{"train: a\nheldout: [b, c]", Sources{{"a", 1}}, Paths{"b", "c"}},
 		{"seq: 5", DefaultConfig().Train, nil},
@@ -46,14 +48,12 @@ func TestConfigYAML(t *testing.T) {
 		"train:\n  - path: a\n    wieght: 2": `line 3: data source: unknown key "wieght"`,
 		"train: [[a]]":                       "line 1: data source: want a path",
 		"train: [{path: a, weight: much}]":   "weight",
-		"train: [~]":                         "", // yaml.v3 passes nulls over
+		"train: [~]":                         "line 1: data source: want a path or {path, weight}, got nothing",
+		"heldout: [a, ~]":                    "line 1: want a path, or a list of paths",
+		"heldout: {a: b}":                    "line 1: want a path, or a list of paths",
 	} {
 		config := DefaultConfig()
 		err := yaml.Unmarshal([]byte(text), &config)
-		if want == "" {
-			err = config.Validate()
-			want = "data.train is empty"
-		}
 		wantError(t, text, err, want)
 	}
 }

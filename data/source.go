@@ -19,13 +19,15 @@ type Source struct {
 // UnmarshalYAML accepts a path alone or a mapping with path and weight.
 func (s *Source) UnmarshalYAML(node *yaml.Node) error {
 	*s = Source{Weight: 1}
+	if node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
 	switch node.Kind {
 	case yaml.ScalarNode:
 		if node.Tag == "!!null" {
 			return fmt.Errorf("line %d: data source: want a path or {path, weight}, got nothing", node.Line)
 		}
-		s.Path = node.Value
-		return nil
+		return node.Decode(&s.Path) // which may be !!binary
 	case yaml.MappingNode:
 		for i := 0; i < len(node.Content); i += 2 {
 			key, value := node.Content[i], node.Content[i+1]
@@ -66,7 +68,13 @@ func (s *Sources) UnmarshalYAML(node *yaml.Node) error {
 		*s = make(Sources, 1)
 		return (*s)[0].UnmarshalYAML(node)
 	}
-	return node.Decode((*[]Source)(s))
+	*s = make(Sources, len(node.Content))
+	for i, item := range node.Content { // Decode would pass over one without a value
+		if err := (*s)[i].UnmarshalYAML(item); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Paths is a list of files, folders and globs; in YAML one path alone is a
@@ -75,9 +83,24 @@ type Paths []string
 
 // UnmarshalYAML accepts a list, or a single path.
 func (p *Paths) UnmarshalYAML(node *yaml.Node) error {
-	if node.Kind == yaml.ScalarNode && node.Tag != "!!null" {
-		*p = Paths{node.Value}
-		return nil
+	items := node.Content
+	switch {
+	case node.Kind == yaml.ScalarNode && node.Tag != "!!null":
+		items = []*yaml.Node{node}
+	case node.Kind != yaml.SequenceNode:
+		return fmt.Errorf("line %d: want a path, or a list of paths", node.Line)
 	}
-	return node.Decode((*[]string)(p))
+	*p = make(Paths, len(items))
+	for i, item := range items {
+		if item.Kind == yaml.AliasNode {
+			item = item.Alias
+		}
+		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
+			return fmt.Errorf("line %d: want a path, or a list of paths", item.Line)
+		}
+		if err := item.Decode(&(*p)[i]); err != nil { // which may be !!binary
+			return err
+		}
+	}
+	return nil
 }
