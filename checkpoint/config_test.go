@@ -239,7 +239,7 @@ func TestMarshalUnknownKinds(t *testing.T) {
 	} {
 		c := arch.Default()
 		edit(&c)
-		if _, err := MarshalConfig(c, Meta{BOS: -1, EOS: -1}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := MarshalConfig(c, Meta{Tokens: NoTokens()}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error is %v, want %s", err, want)
 		}
 	}
@@ -253,7 +253,7 @@ func TestEveryFFNComesBack(t *testing.T) {
 	for _, f := range arch.FFNs() {
 		c := arch.Default()
 		c.FFN = f
-		raw, err := MarshalConfig(c, Meta{BOS: -1, EOS: -1})
+		raw, err := MarshalConfig(c, Meta{Tokens: NoTokens()})
 		if err != nil {
 			t.Fatal(err)
 		}

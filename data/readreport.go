@@ -65,7 +65,7 @@ func (r ReadReport) Notes() []string {
 		add("%d texts hold bytes that are not UTF-8 and are read as they are, the first is %s", n, r.BrokenUTF8[0])
 	}
 	if r.EndOfTexts > 0 {
-		add("the text holds %s %d times; --document-separator '%s' makes documents of what lies between", tokenizer.EndOfText, r.EndOfTexts, EndOfText)
+		add("the text holds %s %d times; --document-separator '%s' makes documents of what lies between", tokenizer.EndOfText, r.EndOfTexts, tokenizer.EndOfText)
 	}
 	return notes
 }

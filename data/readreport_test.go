@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"mobilellm/data/ingest"
+	"mobilellm/tokenizer"
 )
 
 // readTexts reads paths and returns the documents' texts and the notes, in which
@@ -119,7 +120,7 @@ func TestDocumentSeparator(t *testing.T) {
 		"b.jsonl":  "{\"text\":\"three<|endoftext|>four\"}\n",
 		"c.txt.gz": "<|endoftext|>\n\nfive",
 	})
-	texts, notes := readTexts(t, Reading{Separator: EndOfText}, dir, ".")
+	texts, notes := readTexts(t, Reading{Separator: tokenizer.EndOfText}, dir, ".")
 	if want := []string{"one", "two\nmore", "three", "four", "five"}; !slices.Equal(texts, want) || len(notes) != 0 {
 		t.Errorf("%q, %q", texts, notes)
 	}
@@ -128,7 +129,7 @@ func TestDocumentSeparator(t *testing.T) {
 		t.Errorf("%q, %q", texts, notes)
 	}
 	config := testConfig(filepath.Join(dir, "a.txt"))
-	config.Tokenizer, config.Seq, config.DocumentSeparator, config.HeldoutFraction = TokenizerBytes, 2, EndOfText, 0.2
+	config.Tokenizer, config.Seq, config.DocumentSeparator, config.HeldoutFraction = TokenizerBytes, 2, tokenizer.EndOfText, 0.2
 	set, err := Load(context.Background(), config, LoadOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func prepared(ctx context.Context, dir string, c train.RunConfig, stage Stage) (
 	if err != nil {
 		return c, err
 	}
-	if err := shared(ctx, dir, path, func() error { return makeCorpus(ctx, path, &c, stage) }); err != nil {
+	if err := shared(ctx, dir, path, func() error { return makeCorpus(ctx, dir, path, &c, stage) }); err != nil {
 		return c, fmt.Errorf("preparing the text: %w", err)
 	}
 	c.Data.Train = data.Sources{{Path: filepath.Join(path, "train"), Weight: 1}}
@@ -57,7 +57,10 @@ func corpusPath(dir string, c *train.RunConfig) (string, error) {
 		Vocab     int
 		Start     data.Start
 		Parse     bool
-	}{d.Train, d.Heldout, d.HeldoutFraction, d.Tokenizer, 0, d.DocumentStart, d.ParseSpecial}
+		Field     string `json:",omitempty"` // and below: where it is not the usual
+		Column    string `json:",omitempty"`
+		Separator string `json:",omitempty"`
+	}{d.Train, d.Heldout, d.HeldoutFraction, d.Tokenizer, 0, d.DocumentStart, d.ParseSpecial, unusual(d.Field), unusual(d.Column), d.DocumentSeparator}
 	if d.Tokenizer == data.TokenizerTrain {
 		key.Vocab = c.Model.VocabSize
 	}
@@ -67,6 +70,14 @@ func corpusPath(dir string, c *train.RunConfig) (string, error) {
 	}
 	sum := sha256.Sum256(raw)
 	return filepath.Join(dir, corpusDir, hex.EncodeToString(sum[:])[:idDigits]), nil
+}
+
+// unusual is the name of a field or column that is not the usual one of text.
+func unusual(name string) string {
+	if name == data.TextField {
+		return ""
+	}
+	return name
 }
 
 // shared makes a folder once among all processes of a sweep.
@@ -113,11 +124,11 @@ func (c *Claim) with(ctx context.Context, f func() error) error {
 
 // makeCorpus reads and encodes the text and gives the folder its name once it is
 // whole.
-func makeCorpus(ctx context.Context, path string, c *train.RunConfig, stage Stage) error {
+func makeCorpus(ctx context.Context, dir, path string, c *train.RunConfig, stage Stage) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil // made while this process waited for its turn
 	}
-	set, err := data.Load(ctx, c.Data, data.LoadOptions{Vocab: c.Model.VocabSize, Progress: stage})
+	set, err := data.Load(ctx, c.Data, data.LoadOptions{Vocab: c.Model.VocabSize, LeaveOut: []string{dir}, Progress: stage})
 	if err != nil {
 		return err
 	}

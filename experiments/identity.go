@@ -10,6 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"mobilellm/data"
 	"mobilellm/train"
 )
 
@@ -35,6 +36,11 @@ func identify(c *train.RunConfig) (string, error) {
 	}
 	for _, name := range outside {
 		delete(keys, name)
+	}
+	if section, ok := keys["data"].(map[string]any); ok {
+		maps.DeleteFunc(section, func(name string, value any) bool {
+			return (name == "field" || name == "column") && value == data.TextField
+		})
 	}
 	if c.Distil == train.DefaultRun().Distil {
 		delete(keys, "distil")

@@ -90,7 +90,7 @@ func (s *Sweep) train(ctx context.Context, m *Member, o MemberOptions) error {
 		return err
 	}
 	_, err = train.Run(ctx, config, train.Options{
-		Out: out, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress,
+		Out: out, LeaveOut: []string{o.Dir}, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress,
 	})
 	return err
 }

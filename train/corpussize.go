@@ -2,25 +2,24 @@ package train
 
 import (
 	"context"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"mobilellm/data"
+	"mobilellm/data/ingest"
 )
 
-// textSize is about how large a run's text is, as far as the sizes of files tell.
-// What does not exist counts nothing: reading it gives the error.
-func textSize(ctx context.Context, c data.Config) int64 {
+// textSize is about how large a run's text is, as far as the sizes of files tell,
+// without folders that are left out. What does not exist counts nothing: reading it
+// gives the error.
+func textSize(ctx context.Context, c data.Config, leaveOut ...string) int64 {
 	var total int64
 	for _, s := range c.Train {
-		total += sourceSize(ctx, s.Path)
+		total += sourceSize(ctx, s.Path, leaveOut)
 	}
 	for _, path := range c.Heldout {
-		total += sourceSize(ctx, path)
+		total += sourceSize(ctx, path, leaveOut)
 	}
 	return total
 }
@@ -28,35 +27,32 @@ func textSize(ctx context.Context, c data.Config) int64 {
 const (
 	// goSourceSize is that of Go 1.26's source tree, generated files left out.
 	goSourceSize = 45e6
-	// unpacked is how much larger gzip's text is than its file.
+	// unpacked is how much larger a packed text is than its file.
 	unpacked = 3
 )
 
-func sourceSize(ctx context.Context, path string) int64 {
+func sourceSize(ctx context.Context, path string, leaveOut []string) int64 {
 	if path == data.GoSourceName {
 		return goSourceSize
 	}
-	paths := []string{path}
-	if _, err := os.Stat(path); err != nil {
-		if paths, err = filepath.Glob(path); err != nil {
-			return 0
-		}
+	files, err := ingest.Files(path, leaveOut...)
+	if err != nil {
+		return 0 // an estimate does without what cannot be read
 	}
 	var total int64
-	for _, p := range paths {
-		_ = filepath.WalkDir(p, func(file string, entry fs.DirEntry, err error) error { // an estimate does without what cannot be read
-			if err != nil {
-				return nil //nolint:nilerr // see above
-			}
-			if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-				n := info.Size()
-				if strings.HasSuffix(file, ".gz") {
-					n *= unpacked
-				}
-				total += n
-			}
-			return ctx.Err()
-		})
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		n := info.Size()
+		if ingest.IsPacked(file) {
+			n *= unpacked
+		}
+		total += n
 	}
 	return total
 }

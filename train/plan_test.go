@@ -145,7 +145,7 @@ func TestOptimizerMemory(t *testing.T) {
 
 // An optimizer that nothing knows is not planned as another.
 func TestUnknownOptimizerIsNotPlanned(t *testing.T) {
-	dev, err := OpenDevice("cpu", 1, nil)
+	dev, err := device.Open("cpu", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,15 +26,16 @@ const CheckpointsDir = "checkpoints"
 
 // Options are what a run needs beside its configuration.
 type Options struct {
-	Out       string  // the run's folder, made where there is none
-	Resume    string  // a checkpoint of a run to go on from; empty starts anew
-	Newest    bool    // Resume is the newest of its run: where it is damaged, one before it will do
-	Restart   bool    // begin anew in the folder of a run that has no checkpoint yet
-	Init      string  // a model folder whose weights a new run starts from; empty draws them
-	Overfit   bool    // every step trains on the batch of the first
-	Profile   bool    // time every operation
-	Workers   int     // threads; 0 is as many as there are processors, or as the resumed run had
-	PeakFLOPS float64 // of the device, FLOP/s, where it is known; 0 measures it
+	Out       string   // the run's folder, made where there is none
+	Resume    string   // a checkpoint of a run to go on from; empty starts anew
+	Newest    bool     // Resume is the newest of its run: where it is damaged, one before it will do
+	Restart   bool     // begin anew in the folder of a run that has no checkpoint yet
+	Init      string   // a model folder whose weights a new run starts from; empty draws them
+	Overfit   bool     // every step trains on the batch of the first
+	Profile   bool     // time every operation
+	LeaveOut  []string // folders that are not text where they lie in the text's, as Out is not
+	Workers   int      // threads; 0 is as many as there are processors, or as the resumed run had
+	PeakFLOPS float64  // of the device, FLOP/s, where it is known; 0 measures it
 	Versions  map[string]string
 	Progress  *Progress     // nil tells nobody
 	Device    device.Device // to run on, which stays open; nil opens the one that the configuration names
@@ -207,7 +208,7 @@ func (r *run) openDevice(ctx context.Context) error {
 		return err
 	}
 	var notes []string
-	r.choice, r.memory, notes, err = choose(&r.c, fixed, deviceMemory(r.dev), textSize(ctx, r.c.Data), r.dev)
+	r.choice, r.memory, notes, err = choose(&r.c, fixed, deviceMemory(r.dev), textSize(ctx, r.c.Data, r.leaveOut()...), r.dev)
 	if err != nil {
 		return err
 	}
@@ -232,13 +233,18 @@ func (r *run) openDevice(ctx context.Context) error {
 	return nil
 }
 
+// leaveOut are the folders that are not text where they lie in the text's.
+func (r *run) leaveOut() []string { return append([]string{r.o.Out}, r.o.LeaveOut...) }
+
 func (r *run) readText(ctx context.Context) error {
 	tok, err := r.givenTokenizer()
 	if err != nil {
 		return err
 	}
 	err = sparingly(func() error {
-		r.text, err = data.Load(ctx, r.c.Data, data.LoadOptions{Tokenizer: tok, Vocab: r.c.Model.VocabSize, Progress: r.o.Progress.Stage})
+		r.text, err = data.Load(ctx, r.c.Data, data.LoadOptions{
+			Tokenizer: tok, Vocab: r.c.Model.VocabSize, LeaveOut: r.leaveOut(), MaxText: availableMemory() / 2, Progress: r.o.Progress.Stage,
+		})
 		return err
 	})
 	if err != nil {

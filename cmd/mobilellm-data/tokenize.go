@@ -37,10 +37,15 @@ const tasksVariable = "MOBILELLM_TASKS"
 
 const tokenizeDescription = `Encode text into token shards, a folder that mobilellm-train takes as data.
 
-Inputs are files, folders, globs and - for standard input: plain text, .jsonl and
-.parquet, also packed as .gz, .bz2 or .zst. Started again after an interruption, the
-work goes on and ends with the same bytes. A document that cannot be read (broken
-UTF-8 or JSON, no such field, empty) is counted and listed in skipped.jsonl.`
+Inputs are files, folders, globs and - for standard input: plain text, .jsonl, .json
+and .parquet, also packed as .gz, .bz2 or .zst; the documents are those that
+mobilellm-train takes. Started again after an interruption, the work goes on and ends
+with the same bytes, but of standard input it begins anew, in another folder. A
+document that cannot be read (broken JSON, no such field, null, no string, empty) is
+counted and listed in skipped.jsonl. --out may lie in an input folder and is no input.
+
+A line, a JSON value or a row has at most 256 MiB, and a file may unpack to 1 GiB or
+200 times its size.`
 
 func newTokenize() *cobra.Command {
 	var f tokenizeFlags
@@ -54,11 +59,12 @@ func newTokenize() *cobra.Command {
 	l := c.Flags()
 	l.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
 	l.StringVar(&f.options.Out, "out", "", "folder of the shards")
-	l.StringVar(&f.kind, "format", "auto", "of all inputs: auto (by name), text, jsonl or parquet")
-	l.StringVar(&f.options.Field, "field", "", `field of a JSON line that holds the text, dots go down (text; with --token-ids token_ids)`)
+	l.StringVar(&f.kind, "format", "auto", "of all inputs: auto (by name), text, jsonl, json or parquet")
+	l.StringVar(&f.options.Field, "field", "", `field of a JSON object that holds the text, dots go down (text; with --token-ids token_ids)`)
 	l.StringVar(&f.options.Column, "column", "text", "column of a parquet file that holds the text")
 	l.BoolVar(&f.options.TokenIDs, "token-ids", false, "JSON lines hold lists of ids, as the official code's")
 	l.StringVar(&f.split, "split", "file", "a plain text's documents: file, line or paragraph")
+	l.StringVar(&f.options.Separator, "document-separator", "", "text between the documents of a file or JSON text, such as '<|endoftext|>'; line breaks beside it go with it")
 	l.StringVar(&f.separator, "separator", "eos", "token behind each document: eos, none, or a token such as </s>")
 	l.StringVar(&f.start, "document-start", string(data.StartAuto), "what opens each document: bos, eos (the separator), or auto, which takes BOS where the tokenizer has one of its own")
 	l.BoolVar(&f.bos, "bos", false, "BOS before each document")
@@ -89,7 +95,7 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 	if o.Out == "" {
 		return cli.Usagef("--out is missing\nhint: name a folder for the shards")
 	}
-	if o.Kind, err = oneOf("--format", f.kind, ingest.Auto, ingest.Text, ingest.JSONL, ingest.Parquet); err != nil {
+	if o.Kind, err = oneOf("--format", f.kind, ingest.Auto, ingest.Text, ingest.JSONL, ingest.JSON, ingest.Parquet); err != nil {
 		return err
 	}
 	if o.Split, err = oneOf("--split", f.split, ingest.ByFile, ingest.ByLine, ingest.ByParagraph); err != nil {
@@ -156,6 +162,12 @@ func printManifest(w io.Writer, dir string, m *prepare.Manifest) error {
 	fmt.Fprintf(w, "text       %d bytes, %.3f tokens a byte\n", r.TextBytes, float64(r.Tokens)/float64(max(r.TextBytes, 1)))
 	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
 		fmt.Fprintf(w, "left out   %d %s, listed in %s\n", r.Skipped[reason], reason, prepare.SkippedName)
+	}
+	if r.BrokenUTF8 > 0 {
+		fmt.Fprintf(w, "note       %d documents hold bytes that are not UTF-8 and are encoded as they are\n", r.BrokenUTF8)
+	}
+	if r.EndOfTexts > 0 {
+		fmt.Fprintf(w, "note       the text holds %s %d times; --document-separator '%s' makes documents of what lies between\n", data.EndOfText, r.EndOfTexts, data.EndOfText)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Contaminated)) {
 		fmt.Fprintf(w, "shared     %d documents with %s\n", r.Contaminated[name], name)

@@ -36,10 +36,10 @@ tokenize. The same text and --vocab give the same bytes.`,
 				return cli.Usagef("--out is missing\nhint: name the model's file, such as tok.model")
 			}
 			var err error
-			if o.Kind, err = oneOf("--format", kind, ingest.Auto, ingest.Text, ingest.JSONL, ingest.Parquet); err != nil {
+			if o.Kind, err = oneOf("--format", kind, ingest.Auto, ingest.Text, ingest.JSONL, ingest.JSON, ingest.Parquet); err != nil {
 				return err
 			}
-			o.Inputs = args
+			o.Inputs, o.LeaveOut = args, out
 			begun := time.Now()
 			bars := map[string]*progress{}
 			o.Progress = func(stage string, done, total int64) {
@@ -83,9 +83,10 @@ tokenize. The same text and --vocab give the same bytes.`,
 	l := c.Flags()
 	l.IntVar(&o.Vocab, "vocab", 8192, "pieces to learn, the 259 fixed ones included")
 	l.StringVar(&out, "out", "", "file to write, such as tok.model")
-	l.StringVar(&kind, "format", "auto", "of all inputs: auto (by name), text, jsonl or parquet")
-	l.StringVar(&o.Field, "field", "text", "field of a JSON line that holds the text")
+	l.StringVar(&kind, "format", "auto", "of all inputs: auto (by name), text, jsonl, json or parquet")
+	l.StringVar(&o.Field, "field", "text", "field of a JSON object that holds the text, dots go down")
 	l.StringVar(&o.Column, "column", "text", "column of a parquet file that holds the text")
+	l.StringVar(&o.Separator, "document-separator", "", "text between the documents of a file or JSON text, which no piece is learnt from")
 	l.IntVar(&o.Workers, "workers", 0, "processors that count (all)")
 	l.BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c

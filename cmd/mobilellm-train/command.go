@@ -23,6 +23,7 @@ type flags struct {
 	resume      string
 	init        string
 	data        []string
+	separator   string
 	set         []string
 	device      string
 	seed        uint64
@@ -79,12 +80,13 @@ func newCommand() *cobra.Command {
 	}
 	l := c.Flags()
 	l.StringVar(&f.config, "config", "", "configuration: a file or an embedded one (quickstart.yaml; on --resume the run's own)")
-	l.StringArrayVar(&f.data, "data", nil, "text to train on: file, folder, glob, .gz, .jsonl; may be repeated (data.train)")
+	l.StringArrayVar(&f.data, "data", nil, "text to train on: file, folder, glob, .gz, .jsonl, .json, .parquet, token shards; may be repeated (data.train)")
+	l.StringVar(&f.separator, "document-separator", "", "text between the documents of a file, such as '<|endoftext|>' (data.document_separator)")
 	l.StringVar(&f.out, "out", "", "the run's folder (runs/CONFIG-N)")
 	l.StringVar(&f.resume, "resume", "", "go on with the run in --out, or from the checkpoint at PATH")
 	l.Lookup("resume").NoOptDefVal = latest
 	l.StringVar(&f.init, "init", "", "start from the weights of this model folder, with a fresh optimizer")
-	l.StringArrayVar(&f.set, "set", nil, "set a key of the configuration, such as optim.lr=6e-4; may be repeated")
+	l.StringArrayVar(&f.set, "set", nil, "set a key of the configuration, such as optim.lr=6e-4, to YAML, text whole; may be repeated")
 	l.IntVar(&f.steps, "steps", 0, "updates of the weights (train.steps)")
 	l.Uint64Var(&f.seed, "seed", 0, "seed of weights and sample order (train.seed)")
 	l.StringVar(&f.device, "device", "", "auto, cpu or cuda (device)")
@@ -169,6 +171,9 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	changed := c.Flags().Changed
 	if changed("data") {
 		set["data.train"] = f.data
+	}
+	if changed("document-separator") {
+		set["data.document_separator"] = f.separator
 	}
 	if changed("steps") {
 		set["train.steps"] = f.steps

@@ -33,6 +33,13 @@ func KindOf(name string) Kind {
 	return Text
 }
 
+// IsPacked says whether a file's text takes less room in it than in memory: by the
+// ending of a packer, or a table's.
+func IsPacked(name string) bool {
+	kind, _ := packed(name)
+	return kind != "" || KindOf(name) == Parquet
+}
+
 // layout is how values lie in a file of JSON.
 type layout int
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"mobilellm/data"
 	"mobilellm/data/ingest"
 	"mobilellm/tokenizer"
 	"mobilellm/tokenizer/sentencepiece"

@@ -34,7 +34,7 @@ type verdict struct {
 	task       int // that contaminates it
 	ids        []int32
 	textBytes  int64
-	endOfTexts int64            // times that the text holds data.EndOfText, which is no separator
+	endOfTexts int64            // times that the text holds tokenizer.EndOfText, which is no separator
 	broken     bool             // the text has bytes that are not UTF-8
 	sum        dedup.Sum        // of a whole document
 	signature  *dedup.Signature // of a whole document with words
@@ -81,7 +81,7 @@ func (p *pipeline) judge(it *item) {
 		return
 	}
 	if p.Separator == "" {
-		it.endOfTexts = int64(bytes.Count(text, []byte(data.EndOfText)))
+		it.endOfTexts = int64(bytes.Count(text, []byte(tokenizer.EndOfText)))
 	}
 	it.broken = !utf8.Valid(text)
 	if p.tasks != nil {
