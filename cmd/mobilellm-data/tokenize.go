@@ -167,7 +167,7 @@ func printManifest(w io.Writer, dir string, m *prepare.Manifest) error {
 		fmt.Fprintf(w, "note       %d documents hold bytes that are not UTF-8 and are encoded as they are\n", r.BrokenUTF8)
 	}
 	if r.EndOfTexts > 0 {
-		fmt.Fprintf(w, "note       the text holds %s %d times; --document-separator '%s' makes documents of what lies between\n", data.EndOfText, r.EndOfTexts, data.EndOfText)
+		fmt.Fprintf(w, "note       the text holds %s %d times; --document-separator '%s' makes documents of what lies between\n", tokenizer.EndOfText, r.EndOfTexts, tokenizer.EndOfText)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Contaminated)) {
 		fmt.Fprintf(w, "shared     %d documents with %s\n", r.Contaminated[name], name)

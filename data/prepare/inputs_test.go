@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"mobilellm/data"
+	"mobilellm/tokenizer"
 )
 
 // Standard input has no size and no time: shards of another one must not pass for
@@ -102,7 +102,7 @@ func TestSeparatorAcrossShards(t *testing.T) {
 	}
 	in := writeFile(t, dir, "in.jsonl", []byte(lines.String()))
 	o := options(filepath.Join(dir, "out"), in)
-	o.Separator, o.ShardTokens = data.EndOfText, 7
+	o.Separator, o.ShardTokens = tokenizer.EndOfText, 7
 	m, err := Tokenize(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)

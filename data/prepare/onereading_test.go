@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"mobilellm/data"
+	"mobilellm/tokenizer"
 )
 
 // everyKind is a folder that holds what a folder of text may hold.
@@ -56,7 +57,7 @@ func everyKind(t *testing.T) string {
 // Training and mobilellm-data tokenize take the same documents from the same files.
 func TestOneReading(t *testing.T) {
 	in := everyKind(t)
-	for _, separator := range []string{"", data.EndOfText, "\n\n"} {
+	for _, separator := range []string{"", tokenizer.EndOfText, "\n\n"} {
 		docs, report, err := data.ReadSources(context.Background(), []data.Source{{Path: in}}, data.Reading{Separator: separator})
 		if err != nil {
 			t.Fatal(err)
