@@ -29,3 +29,22 @@ func TestTextSize(t *testing.T) {
 		t.Errorf("%d bytes with the run's", got)
 	}
 }
+
+func TestAddressSpace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "limits")
+	for text, want := range map[string]int64{
+		"Limit                     Soft Limit           Hard Limit           Units     \nMax address space         3072000000           unlimited            bytes     \nMax file locks            unlimited            unlimited            locks     \n": 3072000000,
+		"Max address space         unlimited            unlimited            bytes     \n": 0,
+		"Max cpu time              1            2            seconds   \n":                 0,
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := addressSpace(path); got != want || ok != (want > 0) {
+			t.Errorf("%q: %d, %v", text, got, ok)
+		}
+	}
+	if _, ok := addressSpace(path + "x"); ok {
+		t.Error("a limit from nowhere")
+	}
+}

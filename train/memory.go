@@ -82,14 +82,32 @@ func usedMemory(dev device.Device) int64 {
 }
 
 // availableMemory is what the process may take without swapping: the kernel's
-// MemAvailable or what its control group leaves, whichever is less; 0 where the
-// system does not say.
+// MemAvailable, what its control group leaves or what its address space does,
+// whichever is least; 0 where the system does not say.
 func availableMemory() int64 {
 	available := kilobytes("/proc/meminfo", "MemAvailable:")
 	if left, ok := groupMemory("/sys/fs/cgroup", "/proc/self/cgroup"); ok && (available == 0 || left < available) {
 		available = left
 	}
+	if most, ok := addressSpace("/proc/self/limits"); ok && available > 0 {
+		available = min(available, max(1, most-kilobytes("/proc/self/status", "VmSize:")))
+	}
 	return available
+}
+
+// addressSpace is the process's limit of addresses in bytes (ulimit -v), false
+// where there is none.
+func addressSpace(limits string) (int64, bool) {
+	raw, err := os.ReadFile(limits)
+	if err != nil {
+		return 0, false
+	}
+	_, line, found := strings.Cut(string(raw), "Max address space")
+	if fields := strings.Fields(line); found && len(fields) > 0 {
+		n, err := strconv.ParseInt(fields[0], 10, 64) // "unlimited" is no limit
+		return n, err == nil
+	}
+	return 0, false
 }
 
 // peakMemory is the largest resident size that the process has had, VmHWM; 0

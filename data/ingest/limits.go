@@ -10,7 +10,8 @@ import (
 type Limits struct {
 	// Document is the most bytes of a document that lies among others in a file:
 	// a JSON value, a line, a paragraph or a row of a table. A longer one is
-	// unreadable. A plain file that is one document may be of any size.
+	// unreadable. A plain file that is one document may be of any size, but where
+	// it is read in parts, one must be found among so many bytes.
 	Document int
 	// A packed file may unpack to Unpacked bytes, and beyond to Ratio times its
 	// size; the column of a table counts likewise.
@@ -26,7 +27,7 @@ func (l Limits) unpacked(name string, bytes, packed int64) error {
 	if bytes <= l.Unpacked || bytes/l.Ratio <= packed {
 		return nil
 	}
-	return fmt.Errorf("%s: %d bytes unpack to more than %s and %d times as many, the limit\nhint: unpack the file first if that is right",
+	return fmt.Errorf("%s: its first %d bytes unpack to more than %s and %d times as many, the limit\nhint: unpack the file first if that is right",
 		Clean(name), packed, sizeText(l.Unpacked), l.Ratio)
 }
 

@@ -155,7 +155,7 @@ func newReader(name string, stream io.Reader, size int64, o Options) (Reader, er
 		if o.Cut == nil {
 			return &whole{name: name, in: in, separator: []byte(o.Separator), size: size, options: &o}, nil
 		}
-		return &plain{name: name, in: in, cut: o.Cut, size: o.PartSize, separator: []byte(o.Separator)}, nil
+		return &plain{name: name, in: in, cut: o.Cut, size: o.PartSize, longest: o.Limits.Document, separator: []byte(o.Separator)}, nil
 	}
 	return nil, fmt.Errorf("unknown way to split text %q: want file, line or paragraph", o.Split)
 }

@@ -13,6 +13,7 @@ type plain struct {
 	in        io.ReadCloser
 	cut       func(text []byte, from int) int
 	size      int // of a part
+	longest   int // text that may wait for a place to cut
 	separator []byte
 
 	buffer  []byte
@@ -65,7 +66,9 @@ func (p *plain) next() (record Record, ok bool, err error) {
 				return p.part(at, false), true, nil
 			}
 			tried = len(p.rest) - p.size/2
-			want *= 2
+			if want *= 2; want > max(p.longest, 4*p.size) {
+				return record, false, fmt.Errorf("%s: more than %s without a place where a text may be cut in parts, the limit", Clean(p.name), sizeText(int64(len(p.rest))))
+			}
 		}
 		if err := p.fill(want); err != nil {
 			return record, false, err

@@ -121,6 +121,23 @@ func TestSeparatorInJSON(t *testing.T) {
 	}
 }
 
+// Text that no place cuts ends the reading before memory holds all of it.
+func TestUncuttable(t *testing.T) {
+	nowhere := func(text []byte, _ int) int { return len(text) }
+	limits := DefaultLimits
+	limits.Document = 1 << 20
+	for _, size := range []int{1 << 18, 1 << 19, 1<<20 - 1, 1<<20 + 1, 1 << 21} {
+		o := Options{Cut: nowhere, PartSize: 1 << 16, Limits: limits}
+		r, err := NewReader("in.txt", strings.NewReader(strings.Repeat("a", size)), o)
+		for err == nil {
+			_, err = r.Next()
+		}
+		if tooLong := err != io.EOF; tooLong != (size > 1<<20) || tooLong && !strings.Contains(err.Error(), "in.txt: more than 1 MiB without a place") {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+}
+
 func FuzzSeparator(f *testing.F) {
 	f.Add("one\n<>\ntwo<><>three\n\n", "<>", 3)
 	f.Add("\n\n\n\na\n\n\nb", "\n\n", 1)

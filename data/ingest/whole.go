@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // whole gives the documents of plain text that is read at once. They lie in the
@@ -65,20 +66,29 @@ func (w *whole) readAll() error {
 	if err := w.options.room(w.name, w.size); err != nil {
 		return err
 	}
-	in := io.Reader(w.in)
-	if w.options.Memory > 0 {
-		in = io.LimitReader(in, w.options.Memory+1)
-	}
-	var err error
 	if w.size > 0 {
 		text := bytes.NewBuffer(make([]byte, 0, w.size+bytes.MinRead))
-		_, err = text.ReadFrom(in)
+		if _, err := text.ReadFrom(w.in); err != nil {
+			return err
+		}
 		w.rest = text.Bytes()
-	} else {
-		w.rest, err = io.ReadAll(in)
+		return w.options.room(w.name, int64(len(w.rest))) // the file may have grown
 	}
-	if err == nil {
-		err = w.options.room(w.name, int64(len(w.rest)))
+	var chunks [][]byte
+	size, total := 64<<10, 0
+	for ended := false; !ended; size = min(2*size, 16<<20) {
+		chunk := make([]byte, size)
+		n, err := io.ReadFull(w.in, chunk)
+		ended = err == io.EOF || err == io.ErrUnexpectedEOF
+		if err != nil && !ended {
+			return err
+		}
+		chunks = append(chunks, chunk[:n])
+		total += n
+		if err := w.options.room(w.name, int64(total)); err != nil {
+			return err
+		}
 	}
-	return err
+	w.rest = slices.Concat(chunks...)
+	return nil
 }

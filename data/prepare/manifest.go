@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
 )
 
@@ -84,10 +85,10 @@ func ReadManifest(dir string) (*Manifest, error) {
 	m := new(Manifest)
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	if err := decoder.Decode(m); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", ingest.Clean(path), err)
 	}
 	if m.Version != manifestVersion {
-		return nil, fmt.Errorf("%s: version %d, want %d", path, m.Version, manifestVersion)
+		return nil, fmt.Errorf("%s: version %d, want %d", ingest.Clean(path), m.Version, manifestVersion)
 	}
 	return m, nil
 }
@@ -126,7 +127,7 @@ func resume(o *Options, settings string) (*Manifest, error) {
 		if err == nil && len(shards) > 0 {
 			// The first shard may have been named and its manifest not.
 			if len(shards) > 1 || filepath.Base(shards[0]) != shardName(0) {
-				err = fmt.Errorf("folder %s holds %s and no %s\nhint: name another folder", o.Out, filepath.Base(shards[0]), ManifestName)
+				err = fmt.Errorf("folder %s holds %s and no %s\nhint: name another folder", ingest.Clean(o.Out), ingest.Clean(filepath.Base(shards[0])), ManifestName)
 			}
 		}
 		return nil, err
@@ -135,10 +136,10 @@ func resume(o *Options, settings string) (*Manifest, error) {
 		return nil, err
 	}
 	if slices.Contains(o.Inputs, Stdin) {
-		return nil, fmt.Errorf("folder %s holds shards already, and whether they are of this standard input cannot be told\nhint: name another folder, or remove this one", o.Out)
+		return nil, fmt.Errorf("folder %s holds shards already, and whether they are of this standard input cannot be told\nhint: name another folder, or remove this one", ingest.Clean(o.Out))
 	}
 	if m.Settings != settings {
-		return nil, fmt.Errorf("folder %s holds shards of other text or settings\nhint: name another folder, or remove this one", o.Out)
+		return nil, fmt.Errorf("folder %s holds shards of other text or settings\nhint: name another folder, or remove this one", ingest.Clean(o.Out))
 	}
 	for _, s := range m.Shards {
 		have, err := shard.Open(filepath.Join(o.Out, s.File))

@@ -23,6 +23,7 @@ type item struct {
 // batch is the unit that workers take.
 type batch struct {
 	items []item
+	bytes int64 // of their text, with what it takes beside
 	done  chan struct{}
 }
 
@@ -35,18 +36,20 @@ type source struct {
 	inputs []input
 	from   position
 	read   atomic.Int64
+	ahead  *ahead
 }
 
-// run sends batches in order until the inputs end or ctx does.
+// run sends batches in order until the inputs end or ctx does. Whoever is through
+// with a batch releases its bytes.
 func (s *source) run(ctx context.Context, send func(*batch) bool) {
-	current, size := new(batch), 0
+	current := new(batch)
 	flush := func() bool {
 		if len(current.items) == 0 {
 			return true
 		}
 		current.done = make(chan struct{})
-		ok := send(current)
-		current, size = new(batch), 0
+		ok := s.ahead.add(ctx, current.bytes) && send(current)
+		current = new(batch)
 		return ok
 	}
 	for number := range s.inputs {
@@ -56,8 +59,8 @@ func (s *source) run(ctx context.Context, send func(*batch) bool) {
 		}
 		err := s.file(number, func(it item) bool {
 			current.items = append(current.items, it)
-			size += len(it.Text) + 64
-			return (size < batchBytes || flush()) && ctx.Err() == nil
+			current.bytes += int64(len(it.Text)) + 64
+			return (current.bytes < batchBytes || flush()) && ctx.Err() == nil
 		})
 		if err != nil {
 			broken := item{at: position{File: number}, fileErr: err, Record: ingest.Record{Name: s.inputs[number].Path}}

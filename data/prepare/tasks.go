@@ -32,7 +32,7 @@ func FindTasks(sets []string, dir string) (paths []string, err error) {
 			continue
 		}
 		if dir == "" {
-			return nil, fmt.Errorf("benchmark set %s does not exist\nhint: to go by names, say with --tasks-dir where the benchmarks' folders are", set)
+			return nil, fmt.Errorf("benchmark set %s does not exist\nhint: to go by names, say with --tasks-dir where the benchmarks' folders are", ingest.Clean(set))
 		}
 		known, err := listTasks(dir)
 		if err != nil {
@@ -43,7 +43,7 @@ func FindTasks(sets []string, dir string) (paths []string, err error) {
 		if set != AllTasks {
 			i := slices.IndexFunc(known, at)
 			if i < 0 {
-				return nil, fmt.Errorf("benchmark %q is neither a path nor a folder of %s\nhint: there are %s, and %s", set, dir, strings.Join(known, ", "), AllTasks)
+				return nil, fmt.Errorf("benchmark %q is neither a path nor a folder of %s\nhint: there are %s, and %s", set, ingest.Clean(dir), ingest.Clean(strings.Join(known, ", ")), AllTasks)
 			}
 			chosen = known[i : i+1]
 		}
@@ -78,7 +78,7 @@ func listTasks(dir string) (names []string, err error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("folder %s holds no benchmark: each is a folder in it", dir)
+		return nil, fmt.Errorf("folder %s holds no benchmark: each is a folder in it", ingest.Clean(dir))
 	}
 	return names, nil
 }

@@ -108,7 +108,7 @@ type pipeline struct {
 // run reads, judges on many processors and writes in order.
 func (p *pipeline) run(ctx context.Context, inputs []input) error {
 	ctx, stop := context.WithCancel(ctx)
-	p.source = &source{Options: p.Options, inputs: inputs, from: p.manifest.Next}
+	p.source = &source{Options: p.Options, inputs: inputs, from: p.manifest.Next, ahead: newAhead()}
 	work := make(chan *batch)
 	order := make(chan *batch, 2*p.Workers) // how far reading may run ahead
 	var group sync.WaitGroup
@@ -150,6 +150,7 @@ func (p *pipeline) run(ctx context.Context, inputs []input) error {
 				return err
 			}
 		}
+		p.source.ahead.release(b.bytes)
 		p.Progress(p.progress())
 	}
 	if err := ctx.Err(); err != nil {

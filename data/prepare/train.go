@@ -72,7 +72,7 @@ func (o *TrainOptions) count(ctx context.Context, inputs []input, total int64, r
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	// The byte tokenizer's texts may be cut at lines, where no word reaches over.
-	s := &source{inputs: inputs, Options: &Options{Kind: o.Kind, Column: o.Column, Separator: o.Separator, Tokenizer: tokenizer.Bytes()}}
+	s := &source{inputs: inputs, ahead: newAhead(), Options: &Options{Kind: o.Kind, Column: o.Column, Separator: o.Separator, Tokenizer: tokenizer.Bytes()}}
 	work := make(chan *batch, o.Workers)
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -100,6 +100,7 @@ func (o *TrainOptions) count(ctx context.Context, inputs []input, total int64, r
 						mine.add(it, o)
 					}
 				}
+				s.ahead.release(b.bytes)
 			}
 			mutex.Lock()
 			defer mutex.Unlock()
