@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test check build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
+.PHONY: run setup build install test lint check test-race build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -29,8 +29,14 @@ test: setup ## every test, with SIMD kernels and without, with cgo and without
 	GOEXPERIMENT= go test -short ./engine/... ./optim/...
 	CGO_ENABLED=0 GOEXPERIMENT= go test -short ./engine/... ./internal/compat
 
-check: ## format, vet, staticcheck, short tests
-	scripts/check.sh
+lint: ## gofumpt, vet, staticcheck
+	scripts/lint.sh
+
+check: lint ## the same and the short tests
+	go test -short $(PKG)
+
+test-race: ## short tests under the race detector, of what runs goroutines
+	go test -race -short ./train ./data/... ./tokenizer/... ./experiments ./engine/cpu
 
 build-gpu: ## every command for NVIDIA GPUs, into bin/; they run without one too
 	scripts/build-gpu.sh

@@ -3,7 +3,7 @@ package arch
 import (
 	"fmt"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 	"gorgonia.org/gorgonia"
 
 	"mobilellm/engine/op"

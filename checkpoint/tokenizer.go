@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"mobilellm/tokenizer"
 )

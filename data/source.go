@@ -3,7 +3,7 @@ package data
 import (
 	"fmt"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // GoSourceName is the source that stands for the Go toolchain's own source

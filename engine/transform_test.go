@@ -76,11 +76,13 @@ func (o elementOp) Accumulates(int) bool { return strings.HasSuffix(o.kind, ".gr
 
 // sign is a binary weight with the straight-through gradient: dW is dy itself.
 func sign(at string) elementOp {
-	return elementOp{kind: "sign", at: at,
+	return elementOp{
+		kind: "sign", at: at,
 		f: func(x float32) float32 { return float32(math.Copysign(0.05, float64(x))) },
 		gradient: func(_ elementOp, grad *gorgonia.Node) (*gorgonia.Node, error) {
 			return grad, nil
-		}}
+		},
+	}
 }
 
 // scaled is s·w, whose gradient is an operation of its own.

@@ -8,7 +8,7 @@ import (
 	"maps"
 	"reflect"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 
 	"mobilellm/data"
 	"mobilellm/train"

@@ -87,8 +87,10 @@ func TestFiles(t *testing.T) {
 	for i := range got {
 		got[i], _ = filepath.Rel(filepath.Join(dir, "links"), got[i])
 	}
-	want := []string{"far.txt", "real.txt", "up/[x].txt", "up/in/a/deep/y.txt", "up/in/a/x.txt", "up/in/a-b.txt",
-		"up/in/runs/one/metrics.jsonl", "up/in/runs/two.txt", "up/linked/own/z.txt", "up/out/run/metrics.jsonl"}
+	want := []string{
+		"far.txt", "real.txt", "up/[x].txt", "up/in/a/deep/y.txt", "up/in/a/x.txt", "up/in/a-b.txt",
+		"up/in/runs/one/metrics.jsonl", "up/in/runs/two.txt", "up/linked/own/z.txt", "up/out/run/metrics.jsonl",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
