@@ -27,7 +27,7 @@ const (
 // travelling are the files that make a folder's tokenizer: they go where it goes.
 var travelling = []string{
 	ModelFile, JSONFile, ConfigFile, specialMapFile, addedTokensFile,
-	"chat_template.jinja", "chat_template.json", "vocab.json", "merges.txt",
+	templateFile, "chat_template.json", "vocab.json", "merges.txt",
 }
 
 // maxFile bounds a tokenizer's file; Llama 3's has 17 MB.
