@@ -85,8 +85,8 @@ func compare(model *sentencepiece.Model, f *huggingface.File) (more bool, err er
 
 // samePrefix says whether both put a blank before a text, or neither.
 func samePrefix(model *sentencepiece.Model, f *huggingface.File) bool {
-	prefix, err := f.PiecesPrefix()
-	return err == nil && prefix == model.Normalizer().AddDummyPrefix && f.Model.Type == huggingface.BPE
+	prefix, nfc, err := f.PiecesPrefix()
+	return err == nil && !nfc && prefix == model.Normalizer().AddDummyPrefix && f.Model.Type == huggingface.BPE
 }
 
 // withAdded describes a model with the tokens that added_tokens.json or

@@ -45,10 +45,11 @@ func (s Special) clone() Special {
 
 // namedTokens are what tokenizer_config.json or special_tokens_map.json say.
 type namedTokens struct {
-	BOS    tokenName `json:"bos_token"`
-	EOS    tokenName `json:"eos_token"`
-	PAD    tokenName `json:"pad_token"`
-	AddBOS *bool     `json:"add_bos_token"`
+	BOS     tokenName `json:"bos_token"`
+	EOS     tokenName `json:"eos_token"`
+	PAD     tokenName `json:"pad_token"`
+	Unknown tokenName `json:"unk_token"`
+	AddBOS  *bool     `json:"add_bos_token"`
 }
 
 // tokenName is a token's text.

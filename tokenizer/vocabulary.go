@@ -49,14 +49,19 @@ type Vocabulary struct {
 	Special Special
 	Unknown int32 // [None] for none
 
+	ChatTemplate string // Jinja's; empty for none
+
+	// Description is the rest of the tokenizer.json that the vocabulary came from,
+	// nil where there is nothing that the fields here do not say. They go before it.
+	Description []byte
+
 	// ByteLevel only.
 	Merges       [][2]string // the first to be done first
 	Patterns     []string    // regular expressions that cut words, one after the other
-	NFC          bool        // text is normalised so before
 	IgnoreMerges bool        // a word that is a token is that token whatever the merges say
 
-	// AddPrefix puts a blank before the text.
-	AddPrefix bool
+	NFC       bool // text is normalised so before
+	AddPrefix bool // a blank is put before the text
 
 	// SentencePiece only.
 	RemoveExtraBlanks bool
@@ -78,7 +83,7 @@ func FromVocabulary(v *Vocabulary) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	var t *Tokenizer
-	if v.Kind == SentencePiece {
+	if files[ModelFile] != nil {
 		var m *sentencepiece.Model
 		if m, err = sentencepiece.Parse(files[ModelFile]); err == nil {
 			t, err = piecesTokenizer(m, files)
@@ -114,20 +119,47 @@ func (t *Tokenizer) Vocabulary() (*Vocabulary, error) {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	v.Special = t.special.clone()
-	return v, nil
+	v.ChatTemplate, _ = t.ChatTemplate()
+	if v.Unknown == None {
+		v.Unknown, err = t.unknown()
+	}
+	return v, err
+}
+
+// unknown is the token that the tokenizer's files name for what has none; [None] for
+// none. Byte-level tokenizers name one that never stands in a text.
+func (t *Tokenizer) unknown() (int32, error) {
+	n, err := t.files.named()
+	if err != nil {
+		return None, err
+	}
+	if id, ok := t.ID(n.Unknown.text); ok {
+		return id, nil
+	}
+	return None, nil
 }
 
 // files are those of a folder that holds the vocabulary: tokenizer.model for
-// SentencePiece, tokenizer.json, tokenizer_config.json and special_tokens_map.json.
+// SentencePiece, tokenizer.json, tokenizer_config.json, special_tokens_map.json and
+// chat_template.jinja. One that came from a tokenizer.json becomes one again.
 func (v *Vocabulary) files() (Files, error) {
 	files := Files{}
+	if v.ChatTemplate != "" {
+		files[templateFile] = []byte(v.ChatTemplate)
+	}
 	var err error
-	if v.Kind == SentencePiece {
+	f := v.file()
+	switch {
+	case v.Description != nil:
+		if f, err = v.described(v.Description); err != nil {
+			return nil, fmt.Errorf("%s: %w", JSONFile, err)
+		}
+	case v.Kind == SentencePiece:
 		if files[ModelFile], err = v.modelFile(); err != nil {
 			return nil, fmt.Errorf("%s: %w", ModelFile, err)
 		}
 	}
-	if f := v.file(); f != nil {
+	if f != nil {
 		if files[JSONFile], err = f.Marshal(); err != nil {
 			return nil, fmt.Errorf("%s: %w", JSONFile, err)
 		}
@@ -222,12 +254,19 @@ func padding(id int) string { return fmt.Sprintf("[PAD%d]", id) }
 // vocabularyOf is what other programs' formats keep of a tokenizer.json, without the
 // special tokens.
 func vocabularyOf(f *huggingface.File) (*Vocabulary, error) {
+	if f.Model.Type != huggingface.BPE {
+		return nil, fmt.Errorf("a model of type %s has no place in other formats: only %s has", f.Model.Type, huggingface.BPE)
+	}
 	v := &Vocabulary{Special: NoSpecial(), Unknown: None}
 	if err := v.setTokens(f); err != nil {
 		return nil, err
 	}
+	set := v.setByteLevel
 	if f.Model.ByteFallback {
-		return v, v.setPieces(f)
+		set = v.setPieces
 	}
-	return v, v.setByteLevel(f)
+	if err := set(f); err != nil {
+		return nil, err
+	}
+	return v, v.setDescription(f)
 }

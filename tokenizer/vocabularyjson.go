@@ -86,7 +86,7 @@ func (v *Vocabulary) setPieces(f *huggingface.File) error {
 		}
 	}
 	var err error
-	v.AddPrefix, err = f.PiecesPrefix()
+	v.AddPrefix, v.NFC, err = f.PiecesPrefix()
 	return err
 }
 

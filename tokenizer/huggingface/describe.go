@@ -41,25 +41,26 @@ func Pieces(vocab Vocab, merges []Merge, added []AddedToken, o PiecesOptions) *F
 }
 
 // PiecesPrefix says whether a tokenizer of SentencePiece's pieces puts a blank before
-// a text.
-func (f *File) PiecesPrefix() (bool, error) {
-	prefix := false
+// a text, and whether it normalises text to form C.
+func (f *File) PiecesPrefix() (prefix, nfc bool, err error) {
 	for _, n := range sequence(f.Normalizer, normalizersOf) {
 		switch n.Type {
 		case "Prepend":
 			prefix = true
 		case "Replace":
+		case "NFC":
+			nfc = true
 		default:
-			return false, fmt.Errorf("normalizer %s has no place in a vocabulary of pieces", n.Type)
+			return false, false, fmt.Errorf("normalizer %s has no place in a vocabulary of pieces", n.Type)
 		}
 	}
 	if p := f.PreTokenizer; p != nil {
 		if p.Type != "Metaspace" {
-			return false, fmt.Errorf("pre_tokenizer %s has no place in a vocabulary of pieces", p.Type)
+			return false, false, fmt.Errorf("pre_tokenizer %s has no place in a vocabulary of pieces", p.Type)
 		}
-		prefix = p.PrependScheme != "never"
+		prefix = p.prependScheme() != "never"
 	}
-	return prefix, nil
+	return prefix, nfc, nil
 }
 
 // Words are the regular expressions by which a byte-level tokenizer cuts words, one

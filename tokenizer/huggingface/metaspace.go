@@ -33,19 +33,23 @@ func newMetaspace(p *Stage) (*metaspace, error) {
 	if p.Type != "Metaspace" || p.Replacement != blankPiece {
 		return nil, fmt.Errorf("%w: pre_tokenizer %s %s with model.byte_fallback, want Metaspace %s or none", ErrKind, p.Type, p.Replacement, blankPiece)
 	}
-	// Files of before 2024 have add_prefix_space instead of a scheme; both are on,
-	// and split too, where they are left out.
-	m.replace, m.prefix, m.split = true, p.PrependScheme, p.Split == nil || *p.Split
-	if m.prefix == "" {
-		m.prefix = "always"
-		if p.AddPrefixSpace != nil && !*p.AddPrefixSpace {
-			m.prefix = "never"
-		}
-	}
+	m.replace, m.prefix, m.split = true, p.prependScheme(), unlessFalse(p.Split)
 	if m.prefix != "always" && m.prefix != "first" && m.prefix != "never" {
 		return nil, fmt.Errorf("%w: pre_tokenizer Metaspace with prepend_scheme %q", ErrKind, m.prefix)
 	}
 	return m, nil
+}
+
+// prependScheme is Metaspace's. Files of before 2024 have add_prefix_space instead;
+// both are on where they are left out.
+func (s *Stage) prependScheme() string {
+	switch {
+	case s.PrependScheme != "":
+		return s.PrependScheme
+	case unlessFalse(s.AddPrefixSpace):
+		return "always"
+	}
+	return "never"
 }
 
 // setDecoder accepts the decoders that undo what SentencePiece does.
