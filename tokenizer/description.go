@@ -64,5 +64,10 @@ func (v *Vocabulary) described(description []byte) (*huggingface.File, error) {
 		return nil, ErrKind // rules of SentencePiece's, which have no place in such a file
 	}
 	f.Model.Vocab, f.Model.Merges, f.PostProcessor = plain.Model.Vocab, plain.Model.Merges, plain.PostProcessor
+	for _, t := range v.Tokens {
+		if t.Type == Unused {
+			delete(f.Model.Vocab, t.Text) // an id that the file skipped
+		}
+	}
 	return f, nil
 }

@@ -215,19 +215,7 @@ func (f Files) special(c coder, own Special) (Special, error) {
 			s.EOS = append(s.EOS, id)
 		}
 	}
-	return s.within(c.VocabSize()), nil
-}
-
-// within leaves out what lies beyond a vocabulary: models may name ids that their
-// tokenizer lacks.
-func (s Special) within(size int) Special {
-	for _, id := range []*int32{&s.BOS, &s.PAD, &s.Start} {
-		if int(*id) >= size {
-			*id = None
-		}
-	}
-	s.EOS = slices.DeleteFunc(s.EOS, func(id int32) bool { return int(id) >= size })
-	return s
+	return s.Within(c.VocabSize()), nil
 }
 
 // startOf is what opens a text by the files of a SentencePiece model: what

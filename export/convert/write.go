@@ -81,7 +81,11 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		if parseErr != nil {
 			return nil, nil, parseErr
 		}
-		err = atomicfile.WriteFunc(o.Out, func(w io.Writer) error { return gguf.Write(w, m, typ) })
+		err = atomicfile.WriteFunc(o.Out, func(w io.Writer) error {
+			said, err := gguf.Write(w, m, typ)
+			notes = append(notes, said...)
+			return err
+		})
 	case ONNX:
 		if paths, err = writeONNX(o.Out, m, dtypes[o.Type]); err != nil {
 			return nil, nil, err

@@ -23,7 +23,7 @@ import (
 func written(t testing.TB, m *export.Model, typ Type) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if err := Write(&out, m, typ); err != nil {
+	if _, err := Write(&out, m, typ); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -193,12 +193,12 @@ func load(t *testing.T, path string, into any) {
 func TestRefused(t *testing.T) {
 	c := exporttest.Config()
 	c.FFN = arch.ReLU
-	if err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "relu has no place") {
+	if _, err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "relu has no place") {
 		t.Errorf("relu: %v", err)
 	}
 	c = exporttest.Config()
 	c.LayerSharing.Strategy = arch.Reverse
-	if err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "shared layers (reverse)") {
+	if _, err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "shared layers (reverse)") {
 		t.Errorf("reverse: %v", err)
 	}
 	m := exporttest.Model(exporttest.Config(), 1)
@@ -206,7 +206,7 @@ func TestRefused(t *testing.T) {
 		Kind: tokenizer.ByteLevel, Patterns: []string{"x+"}, Special: tokenizer.NoSpecial(), Unknown: tokenizer.None,
 		Tokens: []tokenizer.Token{{Text: "a", Type: tokenizer.Normal}, {Text: "b", Type: tokenizer.Normal}, {Text: "ab", Type: tokenizer.Normal}}, Merges: [][2]string{{"a", "b"}},
 	})
-	if err := Write(&bytes.Buffer{}, m, F32); err == nil || !strings.Contains(err.Error(), `no name for the tokenizer's words: pattern ["x+"]`) {
+	if _, err := Write(&bytes.Buffer{}, m, F32); err == nil || !strings.Contains(err.Error(), `no name for the tokenizer's words: pattern ["x+"]`) {
 		t.Errorf("pattern: %v", err)
 	}
 }

@@ -34,8 +34,8 @@ const (
 	typeFloat64 = 12
 )
 
-// keyValue is an entry of the metadata: a uint32, float32, float64, bool or
-// string, or a list of strings, float32 or int32.
+// keyValue is an entry of the metadata: a uint32, int32, float32, float64, bool or
+// string, or a list of strings, float32, int32 or bytes.
 type keyValue struct {
 	key   string
 	value any
@@ -49,33 +49,36 @@ type output struct {
 	data  func() []float32
 }
 
-// Write writes a model of SwiGLU layers without sharing. Tensors are converted
-// one at a time.
-func Write(w io.Writer, m *export.Model, t Type) error {
+// Write writes a model of SwiGLU layers without sharing, and says what llama.cpp
+// will do otherwise than the model's tokenizer. Tensors are converted one at a time.
+func Write(w io.Writer, m *export.Model, t Type) (notes []string, err error) {
 	if err := m.Check(); err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case m.Config.FFN != arch.SwiGLU:
-		return fmt.Errorf("gguf: a feed-forward network of %s has no place in llama.cpp's llama architecture", m.Config.FFN)
+		return nil, fmt.Errorf("gguf: a feed-forward network of %s has no place in llama.cpp's llama architecture", m.Config.FFN)
 	case m.Config.LayerSharing.Shared():
-		return fmt.Errorf("gguf: shared layers (%s) have no place in the format: unroll them first", m.Config.LayerSharing.Strategy)
+		return nil, fmt.Errorf("gguf: shared layers (%s) have no place in the format: unroll them first", m.Config.LayerSharing.Strategy)
 	}
 	metadata, err := shapeMetadata(m.Config, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	vocabulary, err := m.Vocabulary()
 	if err != nil {
-		return fmt.Errorf("gguf: %w", err)
+		return nil, fmt.Errorf("gguf: %w", err)
 	}
-	tokens, err := tokenizerMetadata(vocabulary, m.Config.VocabSize)
+	tokens, notes, err := tokenizerMetadata(vocabulary, m.Config.VocabSize)
 	if err != nil {
-		return fmt.Errorf("gguf: %w", err)
+		return nil, fmt.Errorf("gguf: %w", err)
 	}
 	metadata = append(metadata, tokens...)
-	tensors := outputs(m, t)
+	return notes, writeFile(w, metadata, outputs(m, t))
+}
 
+// writeFile writes header, metadata and tensors.
+func writeFile(w io.Writer, metadata []keyValue, tensors []output) error {
 	header := []byte(magic)
 	header = binary.LittleEndian.AppendUint32(header, version)
 	header = binary.LittleEndian.AppendUint64(header, uint64(len(tensors)))
@@ -189,6 +192,9 @@ func appendValue(b []byte, value any, typed bool) []byte {
 	case float64:
 		number(typeFloat64)
 		return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	case uint8:
+		number(typeUint8)
+		return append(b, v)
 	case bool:
 		number(typeBool)
 		if v {
@@ -204,6 +210,8 @@ func appendValue(b []byte, value any, typed bool) []byte {
 		return appendArray(b, typeFloat32, v)
 	case []int32:
 		return appendArray(b, typeInt32, v)
+	case []byte:
+		return appendArray(b, typeUint8, v)
 	}
 	panic(fmt.Sprintf("gguf: metadata of type %T", value))
 }
