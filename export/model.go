@@ -22,12 +22,14 @@ type Model struct {
 	// model came without one.
 	OpenTokenizer func() (*tokenizer.Tokenizer, error)
 
-	files      tokenizer.Files // of the tokenizer, as they were found in the folder
-	generation []byte          // generation_config.json of the folder
+	// files reads what the folder has of a tokenizer, and its generation_config.json;
+	// nil for a model that came from no folder.
+	files func() (tokenizer.Files, error)
 }
 
 // FromFolder reads a model folder: Hugging Face's, or a checkpoint of a run. A
-// folder without a tokenizer gives a model without a vocabulary.
+// folder without a tokenizer gives a model without a vocabulary; the tokenizer's
+// files are read when something asks for them.
 func FromFolder(dir string) (_ *Model, err error) {
 	folder, err := checkpoint.ReadModel(dir)
 	if err != nil {
@@ -41,11 +43,8 @@ func FromFolder(dir string) (_ *Model, err error) {
 			return nil, err
 		}
 	}
-	if m.files, err = tokenizer.ReadFiles(dir); err != nil {
-		return nil, err
-	}
-	m.generation = m.files[tokenizer.GenerationFile]
-	if m.files.Has() {
+	m.files = func() (tokenizer.Files, error) { return tokenizer.ReadFiles(dir) }
+	if tokenizer.In(dir) {
 		m.OpenTokenizer = sync.OnceValues(folder.Tokenizer)
 	}
 	return m, nil
@@ -133,22 +132,32 @@ func (m *Model) Tensors(dtype safetensors.DType) []safetensors.Tensor {
 	return list
 }
 
-// SaveFolder writes the model as a Hugging Face folder, which must not exist.
-// Without layer sharing and with SwiGLU it is a llama folder.
-func (m *Model) SaveFolder(dir string, dtype safetensors.DType) error {
+// SaveFolder writes the model as a Hugging Face folder, which must not exist, and
+// says what the user should know of its tokenizer. Without layer sharing and with
+// SwiGLU it is a llama folder. The files of a tokenizer are copied, so it need not be
+// one that this program can apply.
+func (m *Model) SaveFolder(dir string, dtype safetensors.DType) (notes []string, err error) {
 	if err := m.Check(); err != nil {
-		return err
+		return nil, err
 	}
-	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype), Generation: m.generation}
+	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype)}
 	c.Meta.DType = dtype
+	var files tokenizer.Files
+	if m.files != nil {
+		if files, err = m.files(); err != nil {
+			return nil, err
+		}
+		c.Generation = files[tokenizer.GenerationFile]
+	}
 	t, err := m.Tokenizer()
 	switch {
-	case errors.Is(err, tokenizer.ErrKind): // it need not be understood to be copied
-		c.Tokenizer = m.files.Write
+	case err != nil && files.Has():
+		c.Tokenizer = files.Write
+		notes = append(notes, fmt.Sprintf("the tokenizer's files are copied as they are; this program cannot apply them: %v", err))
 	case err != nil:
-		return err
+		return nil, err
 	case t != nil:
 		c.Tokenizer = t.Save
 	}
-	return checkpoint.SaveModel(dir, c)
+	return notes, checkpoint.SaveModel(dir, c)
 }

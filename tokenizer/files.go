@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"mobilellm/tokenizer/huggingface"
 )
@@ -30,6 +31,9 @@ var travelling = []string{
 	templateFile, "chat_template.json", "vocab.json", "merges.txt",
 }
 
+// templatesDir is the folder of chat templates with other names.
+const templatesDir = "additional_chat_templates"
+
 // maxFile bounds a tokenizer's file; Llama 3's has 17 MB.
 const maxFile = 256 << 20
 
@@ -40,7 +44,8 @@ type Files map[string][]byte
 // ReadFiles reads those files of a folder that are there.
 func ReadFiles(dir string) (Files, error) {
 	files := Files{}
-	for _, name := range append([]string{modelConfigFile, GenerationFile}, travelling...) {
+	names := slices.Concat([]string{modelConfigFile, GenerationFile}, travelling, moreTemplates(dir))
+	for _, name := range names {
 		raw, err := readFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -70,14 +75,42 @@ func readFile(path string) ([]byte, error) {
 // Has says whether there is a tokenizer among them.
 func (f Files) Has() bool { return f[ModelFile] != nil || f[JSONFile] != nil }
 
+// In says whether there is a tokenizer in a folder, without reading it.
+func In(dir string) bool {
+	for _, name := range []string{ModelFile, JSONFile} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// moreTemplates are the names of a folder's chat templates beside the default one.
+func moreTemplates(dir string) (names []string) {
+	entries, err := os.ReadDir(filepath.Join(dir, templatesDir))
+	if err != nil {
+		return nil // most folders have none
+	}
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".jinja" {
+			names = append(names, filepath.Join(templatesDir, e.Name()))
+		}
+	}
+	return names
+}
+
 // Write puts the tokenizer's files into a folder. What a model's files say of
 // tokens stays behind.
 func (f Files) Write(dir string) error {
-	for _, name := range travelling {
-		if f[name] == nil {
+	for name, raw := range f {
+		if name == modelConfigFile || name == GenerationFile {
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), f[name], 0o644); err != nil {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, raw, 0o644); err != nil {
 			return err
 		}
 	}
@@ -92,6 +125,10 @@ func (f Files) withStart(token string, id int32) (Files, error) {
 	}
 	return f.with(JSONFile, raw), nil
 }
+
+// GenerationConfig is the generation_config.json that the tokenizer came with, by which
+// other tools generate text; nil for none.
+func (t *Tokenizer) GenerationConfig() []byte { return t.files[GenerationFile] }
 
 // with are the same files with one changed or added.
 func (f Files) with(name string, raw []byte) Files {

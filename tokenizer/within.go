@@ -28,11 +28,11 @@ func (t *Tokenizer) Beyond(size int) string {
 	if n <= size {
 		return ""
 	}
-	which := fmt.Sprintf("%d (%q)", size, t.Decode([]int32{int32(size)}))
+	which := fmt.Sprintf("%d (%q) has", size, t.Decode([]int32{int32(size)}))
 	if n > size+1 {
-		which = fmt.Sprintf("%s to %d (%q)", which, n-1, t.Decode([]int32{int32(n - 1)}))
+		which = fmt.Sprintf("%d to %d have", size, n-1)
 	}
-	return fmt.Sprintf("the tokenizer has %d ids, the model %d: a text must not come to %s", n, size, which)
+	return fmt.Sprintf("the tokenizer has %d ids, the model %d: %s no place in it", n, size, which)
 }
 
 // Within is the vocabulary of a model that has fewer ids: later tokens, the merges

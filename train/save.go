@@ -28,12 +28,13 @@ func (r *run) save() error {
 		return err
 	}
 	path, err := checkpoint.Save(r.checkpoints(), checkpoint.Contents{
-		Config:    r.c.Model,
-		Meta:      r.meta(),
-		Weights:   weights,
-		Tokenizer: r.text.Tokenizer.Save,
-		Optimizer: moments,
-		State:     state,
+		Config:     r.c.Model,
+		Meta:       r.meta(),
+		Weights:    weights,
+		Generation: r.text.Tokenizer.GenerationConfig(),
+		Tokenizer:  r.text.Tokenizer.Save,
+		Optimizer:  moments,
+		State:      state,
 	})
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func saveModels(e *testscript.Env) error {
 	} {
 		c := exporttest.Config()
 		change(&c)
-		if err := exporttest.Model(c, 1).SaveFolder(filepath.Join(e.WorkDir, name), "F32"); err != nil {
+		if _, err := exporttest.Model(c, 1).SaveFolder(filepath.Join(e.WorkDir, name), "F32"); err != nil {
 			return err
 		}
 	}

@@ -75,7 +75,8 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		if m.Config.FFN != arch.SwiGLU {
 			return nil, nil, fmt.Errorf("a feed-forward network of %s has no place in Hugging Face's LLaMA", m.Config.FFN)
 		}
-		err = m.SaveFolder(o.Out, dtypes[o.Type])
+		said, saveErr := m.SaveFolder(o.Out, dtypes[o.Type])
+		notes, err = append(notes, said...), saveErr
 	case GGUF:
 		typ, parseErr := gguf.ParseType(o.Type)
 		if parseErr != nil {
@@ -97,7 +98,22 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	default:
 		err = fmt.Errorf("unknown format %q", o.Format)
 	}
+	if err == nil && o.Format != ONNX { // which needs no tokenizer
+		notes = append(notes, beyond(m)...)
+	}
 	return paths, notes, err
+}
+
+// beyond says which of the tokenizer's ids the model has no place for.
+func beyond(m *export.Model) []string {
+	t, err := m.Tokenizer()
+	if t == nil || err != nil {
+		return nil
+	}
+	if note := t.Beyond(m.Config.VocabSize); note != "" {
+		return []string{note}
+	}
+	return nil
 }
 
 // writeONNX writes a graph, and its data where that is a file of its own. The
@@ -131,7 +147,9 @@ func writeTokenizer(out string, m *export.Model, paths, notes []string) ([]strin
 	case v == nil && err == nil:
 		return paths, notes, nil
 	case err == nil:
-		err = llama2c.WriteTokenizer(&raw, v, m.Config.VocabSize)
+		if v, err = v.Within(m.Config.VocabSize); err == nil {
+			err = llama2c.WriteTokenizer(&raw, v, m.Config.VocabSize)
+		}
 	}
 	if err != nil {
 		return paths, append(notes, "no tokenizer is written: "+err.Error()), nil

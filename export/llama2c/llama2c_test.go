@@ -185,7 +185,7 @@ func TestStories260K(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(t.TempDir(), "stories")
-	if err := m.SaveFolder(folder, "F32"); err != nil {
+	if _, err := m.SaveFolder(folder, "F32"); err != nil {
 		t.Fatal(err)
 	}
 	tok, err := sentencepiece.Open(filepath.Join(folder, "tokenizer.model"))
