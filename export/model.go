@@ -58,6 +58,14 @@ func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
 	return m.OpenTokenizer()
 }
 
+// TokenizerFiles reads what the folder that the model came from has of a tokenizer.
+func (m *Model) TokenizerFiles() (tokenizer.Files, error) {
+	if m.files == nil {
+		return nil, nil
+	}
+	return m.files()
+}
+
 // SetVocabulary gives the model the tokenizer of a vocabulary.
 func (m *Model) SetVocabulary(v *tokenizer.Vocabulary) {
 	m.OpenTokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) { return tokenizer.FromVocabulary(v) })
@@ -142,13 +150,11 @@ func (m *Model) SaveFolder(dir string, dtype safetensors.DType) (notes []string,
 	}
 	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype)}
 	c.Meta.DType = dtype
-	var files tokenizer.Files
-	if m.files != nil {
-		if files, err = m.files(); err != nil {
-			return nil, err
-		}
-		c.Generation = files[tokenizer.GenerationFile]
+	files, err := m.TokenizerFiles()
+	if err != nil {
+		return nil, err
 	}
+	c.Generation = files[tokenizer.GenerationFile]
 	t, err := m.Tokenizer()
 	switch {
 	case err != nil && files.Has():

@@ -72,6 +72,9 @@ func Load(dir string, dev Device) (_ *Model, err error) {
 	return m, nil
 }
 
+// Note is what the user should know of the model's tokenizer; empty for nothing.
+func (m *Model) Note() string { return m.Tokenizer.Beyond(m.Config.VocabSize) }
+
 // Close frees the model's memory; the device stays.
 func (m *Model) Close() error {
 	var errs []error

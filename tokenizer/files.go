@@ -99,11 +99,14 @@ func moreTemplates(dir string) (names []string) {
 	return names
 }
 
-// Write puts the tokenizer's files into a folder. What a model's files say of
-// tokens stays behind.
+// Travels says whether a file goes where the tokenizer goes; what a model's files say
+// of tokens stays behind.
+func Travels(name string) bool { return name != modelConfigFile && name != GenerationFile }
+
+// Write puts the tokenizer's files into a folder.
 func (f Files) Write(dir string) error {
 	for name, raw := range f {
-		if name == modelConfigFile || name == GenerationFile {
+		if !Travels(name) {
 			continue
 		}
 		path := filepath.Join(dir, name)

@@ -21,12 +21,16 @@ func newVerify() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "verify DIR --against PATH",
-		Short: "Read back what was written and compare weights and logits",
+		Short: "Read back what was written and compare weights, logits and tokens",
 		Long: `Read back what was written at PATH and compare it with the model DIR.
 
 Every weight must be the model's, rounded to a type of the format, and logits on
 random tokens must agree within 1e-4 with those of the model rounded alike. How
-far rounding itself moves the logits is reported beside.`,
+far rounding itself moves the logits is reported beside.
+
+Special tokens, what opens a text, the chat template and the ids of texts must be
+the model's too. The texts are a list of odd ones, that of every token, and control
+tokens within others.`,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) != 1:
@@ -81,5 +85,20 @@ logits, rounded alike  %.2g apart at most
 logits, as trained     %.2g apart at most
 likeliest token        the same at %.1f %%
 `, r.Format, strings.Join(types, ", "), r.Tokens, r.RoundedDifference, r.Difference, 100*r.Agreement)
+	if err != nil || r.Special == nil {
+		return err
+	}
+	s := r.Special
+	_, err = fmt.Fprintf(w, `special tokens         BOS %s, EOS %s, PAD %s; %s opens a text
+texts compared         %d
+`, idText(s.BOS), idText(s.EOS...), idText(s.PAD), idText(s.Start), r.Texts)
 	return err
+}
+
+// idText writes ids; -1 is none.
+func idText(ids ...int32) string {
+	if len(ids) == 0 || ids[0] < 0 {
+		return "none"
+	}
+	return strings.Trim(fmt.Sprint(ids), "[]")
 }

@@ -44,7 +44,9 @@ func newCommand() *cobra.Command {
 		Long:    description,
 		Example: `  mobilellm-generate --model runs/quickstart-1 --prompt "func " --max-tokens 100 --temperature 0.8`,
 		Args:    cli.NoArguments("quote a prompt of several words: --prompt \"…\""),
-		RunE:    func(c *cobra.Command, _ []string) error { return f.generate(c.Context(), c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return f.generate(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
 	}
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder or a model folder")
@@ -60,8 +62,8 @@ func newCommand() *cobra.Command {
 }
 
 // generate prints the continuation, ended by a line feed; the prompt is not
-// repeated.
-func (f *flags) generate(ctx context.Context, w io.Writer) error {
+// repeated. Remarks go to notes.
+func (f *flags) generate(ctx context.Context, w, notes io.Writer) error {
 	if f.model == "" {
 		return cli.Usagef("--model is missing: name a run's folder or a model folder")
 	}
@@ -80,6 +82,9 @@ func (f *flags) generate(ctx context.Context, w io.Writer) error {
 	m, err := infer.Load(dir, dev)
 	if err != nil {
 		return err
+	}
+	if note := m.Note(); note != "" {
+		fmt.Fprintln(notes, "note:", note)
 	}
 	prompt := m.Tokenizer.Prompt(f.prompt)
 	if f.parseSpecial {

@@ -35,12 +35,17 @@ type Result struct {
 	// Agreement is the share of positions with the same likeliest token as in
 	// the model itself.
 	Agreement float64 `json:"agreement"`
+	// Special are the special tokens; nil where no tokenizer was compared.
+	Special *Special `json:"special,omitempty"`
+	// Texts is the number of texts that have the same tokens.
+	Texts int `json:"texts"`
 }
 
 // Verify reads back what was written at path and compares it with the model m:
 // each weight must be that of m, rounded to some type of the format, and the
 // logits on tokens drawn at random must agree within [Tolerance] with those of m
-// rounded so. A result beside an error says how far it is off.
+// rounded so. Of a format with a tokenizer, special tokens and the ids of texts must be
+// the same. A result beside an error says how far it is off.
 func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Result, error) {
 	format, err := Detect(path)
 	if err != nil {
@@ -49,6 +54,7 @@ func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Resul
 	var weights map[string][]float32
 	var run func(ids []int32) ([]float32, error)
 	want := m
+	var got *export.Model // nil for a graph, which has no tokenizer
 	if format == ONNX {
 		graph, err := onnx.Open(path)
 		if err != nil {
@@ -65,8 +71,7 @@ func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Resul
 		if want, err = m.Unrolled(); err != nil {
 			return nil, err
 		}
-		got, err := Read(path, "")
-		if err != nil {
+		if got, err = Read(path, ""); err != nil {
 			return nil, err
 		}
 		if got.Config.LayerSharing.Shared() { // our own folder
@@ -88,7 +93,10 @@ func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Resul
 		result.Types[typ]++
 		rounded.Weights[p.Name] = x
 	}
-	return result, result.compare(path, dev, run, want, rounded)
+	if err := result.compare(path, dev, run, want, rounded); err != nil || got == nil {
+		return result, err
+	}
+	return result, result.verifyTokens(m, got, path)
 }
 
 // function is the part of a config that decides what the model computes. The rest
