@@ -18,14 +18,15 @@ func describe(f *huggingface.File) ([]byte, error) {
 	return json.Marshal(d)
 }
 
-// setDescription keeps what the vocabulary alone would not bring back.
+// setDescription keeps what the vocabulary alone would not bring back. Of pieces that
+// is the kind itself, which for broken UTF-8 differs from SentencePiece's.
 func (v *Vocabulary) setDescription(f *huggingface.File) error {
 	source, err := describe(f)
 	if err != nil {
 		return err
 	}
 	plain, err := describe(v.file())
-	if err == nil && !bytes.Equal(source, plain) {
+	if err == nil && (v.Kind == SentencePiece || !bytes.Equal(source, plain)) {
 		v.Description = source
 	}
 	return err
