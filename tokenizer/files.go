@@ -109,11 +109,12 @@ func (f Files) Write(dir string) error {
 		if !Travels(name) {
 			continue
 		}
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
+		if sub := filepath.Dir(name); sub != "." {
+			if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+				return err
+			}
 		}
-		if err := os.WriteFile(path, raw, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o644); err != nil {
 			return err
 		}
 	}

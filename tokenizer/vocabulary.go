@@ -66,6 +66,7 @@ type Vocabulary struct {
 	// SentencePiece only.
 	RemoveExtraBlanks bool
 	CharsMap          []byte // the normalizer's precompiled rules, empty for none
+	OddBlanks         bool   // blanks stand behind words, or are no U+2581
 }
 
 // text is the text of a token, empty for [None].
@@ -104,6 +105,7 @@ func (c piecesCoder) Vocabulary() (*Vocabulary, error) {
 	v := &Vocabulary{
 		Kind: SentencePiece, Special: NoSpecial(), Unknown: c.model.Unknown(),
 		AddPrefix: n.AddDummyPrefix, RemoveExtraBlanks: n.RemoveExtraBlanks, CharsMap: n.CharsMap,
+		OddBlanks: !n.EscapeBlanks || n.BlankSuffix(),
 	}
 	for id := range c.model.Size() {
 		p := c.model.Piece(int32(id))

@@ -93,7 +93,7 @@ func (v *Vocabulary) setPieces(f *huggingface.File) error {
 // file describes the vocabulary as a tokenizer.json. Normalizers with rules of their
 // own have no place in it: then it is nil, and tools read tokenizer.model.
 func (v *Vocabulary) file() *huggingface.File {
-	if v.Kind == SentencePiece && (len(v.CharsMap) > 0 || v.RemoveExtraBlanks) {
+	if v.Kind == SentencePiece && (len(v.CharsMap) > 0 || v.RemoveExtraBlanks || v.OddBlanks) {
 		return nil
 	}
 	vocab := huggingface.Vocab{}

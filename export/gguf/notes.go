@@ -40,6 +40,11 @@ func notesOf(v *tokenizer.Vocabulary, words *pre) (notes []string) {
 	if p := f.PreTokenizer; p != nil && p.Type == "Metaspace" && p.PrependScheme == "first" {
 		note("llama.cpp puts a blank behind each special token, the tokenizer only before a text")
 	}
+	if v.Kind == tokenizer.SentencePiece && v.AddPrefix && v.Description == nil {
+		if names := quoted(v.Tokens, func(t tokenizer.Token) bool { return t.Type == tokenizer.UserDefined }); len(names) > 0 {
+			note("llama.cpp puts a blank behind %s, the tokenizer only before a text", strings.Join(names, ", "))
+		}
+	}
 	if names := strict(f.AddedTokens, v.Kind == tokenizer.SentencePiece && v.AddPrefix); len(names) > 0 {
 		note("llama.cpp finds %s whatever stands around, the tokenizer minds blanks or letters there", strings.Join(names, ", "))
 	}
@@ -69,16 +74,27 @@ func missingBytes(v *tokenizer.Vocabulary) int {
 // strict names the added tokens that take blanks around them, that stand for
 // themselves between words only, or, where a normalizer puts a blank before a text,
 // behind one only.
-func strict(added []huggingface.AddedToken, prefixed bool) (names []string) {
-	const most = 3
+func strict(added []huggingface.AddedToken, prefixed bool) []string {
+	var all []tokenizer.Token
 	for _, a := range added {
-		if !a.LStrip && !a.RStrip && !a.SingleWord && !(a.Normalized && prefixed) {
+		if a.LStrip || a.RStrip || a.SingleWord || a.Normalized && prefixed {
+			all = append(all, tokenizer.Token{Text: a.Content})
+		}
+	}
+	return quoted(all, func(tokenizer.Token) bool { return true })
+}
+
+// quoted are the texts of the first tokens of a kind.
+func quoted(tokens []tokenizer.Token, is func(tokenizer.Token) bool) (names []string) {
+	const most = 3
+	for _, t := range tokens {
+		if !is(t) {
 			continue
 		}
 		if len(names) == most {
 			return append(names, "…")
 		}
-		names = append(names, fmt.Sprintf("%q", a.Content))
+		names = append(names, fmt.Sprintf("%q", t.Text))
 	}
 	return names
 }

@@ -69,6 +69,9 @@ func specialMetadata(v *tokenizer.Vocabulary, size int) (list []keyValue, notes 
 			list = append(list, keyValue{endKeys[i], uint32(id)})
 		}
 	}
+	if len(ends) == 1 { // or llama.cpp takes one by its name
+		list = append(list, keyValue{keyEOT, uint32(ends[0])})
+	}
 	if len(ends) > len(endKeys) {
 		more := ends[len(endKeys):]
 		list = append(list, keyValue{keyOurEOS, more})

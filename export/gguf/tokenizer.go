@@ -1,6 +1,7 @@
 package gguf
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -45,6 +46,9 @@ func tokenizerMetadata(v *tokenizer.Vocabulary, size int) (list []keyValue, note
 	var words *pre
 	switch v.Kind {
 	case tokenizer.SentencePiece:
+		if v.OddBlanks {
+			return nil, nil, errors.New("the tokenizer's blanks stand behind words or are not written as U+2581, which llama.cpp knows nothing of")
+		}
 		list = append(list, keyValue{keyModel, modelPieces}, keyValue{keyPre, "default"})
 	case tokenizer.ByteLevel:
 		if words, err = preOf(v); err != nil {

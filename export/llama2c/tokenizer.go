@@ -37,6 +37,9 @@ func WriteTokenizer(w io.Writer, v *tokenizer.Vocabulary, size int) error {
 	if v.Kind != tokenizer.SentencePiece {
 		return errors.New("llama2.c's tokenizer file has no place for a byte-level vocabulary: its program would cut text differently")
 	}
+	if v.OddBlanks || len(v.CharsMap) > 0 || v.RemoveExtraBlanks || !v.AddPrefix {
+		return errors.New("llama2.c's program puts a blank before a text and changes nothing else, the tokenizer does otherwise")
+	}
 	end, _ := v.Special.End()
 	if v.Special.Start != bosID || end != eosID || v.Unknown != unknownID {
 		return fmt.Errorf("llama2.c wants the unknown, beginning and end of a text at ids 0, 1 and 2; they are %d, %d and %d", v.Unknown, v.Special.Start, end)

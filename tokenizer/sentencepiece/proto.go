@@ -39,6 +39,9 @@ type Normalizer struct {
 	blankSuffix       bool   // the dummy prefix goes behind the text
 }
 
+// BlankSuffix says whether the dummy prefix goes behind the text, and blanks end words.
+func (n Normalizer) BlankSuffix() bool { return n.blankSuffix }
+
 // modelKindBPE is TrainerSpec.ModelType's BPE.
 const modelKindBPE = 2
 
