@@ -41,8 +41,8 @@ func (r *Result) verifyTokens(m, written *export.Model, path string) error {
 	}
 	got, err := written.Tokenizer()
 	switch {
-	case err != nil:
-		return fmt.Errorf("%s: %w", path, err)
+	case err != nil: // which names the file
+		return err
 	case got == nil && r.Format == Llama2c:
 		return nil // a byte-level one has no place beside it
 	case got == nil:
