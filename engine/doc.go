@@ -2,17 +2,19 @@
 //
 // gorgonia builds and differentiates the graph; the engine takes it from there:
 //
-//	graph → lower → recompute → alias → Device.Compile → place → VM
+//	graph → lower → round weights → recompute → alias → join → Device.Compile → place → VM
 //
 // lower turns the nodes, in the order of their creation, into instructions on
 // single-assignment values. recompute repeats cheap or chosen forward
 // instructions before the backward pass needs them, so that their results need
 // not be kept. alias lets sums accumulate in place: the residual stream, its
 // gradient, and the gradients of weights that run several times or over several
-// micro-batches. A Device compiles each instruction to a kernel, which says what
-// scratch memory it needs, and place lays every value out by its lifetime, in one
-// arena and, if the program may borrow it, in the memory of gradients that are not
-// there yet.
+// micro-batches. Weights that are computed are rounded as parameters are, and join
+// lays those of one product end to end. What these steps must know of an operation
+// it states itself: see the traits of package op. A Device compiles each
+// instruction to a kernel, which says what scratch memory it needs, and place lays
+// every value out by its lifetime, in one arena and, if the program may borrow it,
+// in the memory of gradients that are not there yet.
 //
 // VM implements gorgonia.VM. In steady state a run allocates nothing.
 //

@@ -21,6 +21,14 @@
 // a gradient; the other parts are byproducts for the backward pass, so the
 // gradient of part 0 is passed on as the gradient of the packed value itself.
 //
+// # Traits
+//
+// What executors and devices must know of an operation besides, it states by
+// optional interfaces: which results are bf16 ([Rounder]) or can be added to what
+// is there ([Accumulator]), when they are made again ([Recomputer], [Remaker]), which
+// inputs are weights of products ([Multiplier]), how many FLOPs those take
+// ([FLOPCounter]).
+//
 // # Names
 //
 // Every operation carries its place in the model ("17.attn"). It is part of the
