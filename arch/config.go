@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"mobilellm/internal/choices"
 )
 
 // Config is the shape of a model: the `model:` section of a configuration.
@@ -17,8 +15,8 @@ type Config struct {
 	Heads          int          `yaml:"heads" help:"Query heads."`
 	KVHeads        int          `yaml:"kv_heads" help:"Key and value heads, a divisor of heads; 0 means as many as heads."`
 	HeadDim        int          `yaml:"head_dim" help:"Size of a head, an even number; 0 means dim/heads."`
-	FFN            FFN          `yaml:"ffn" help:"Kind of feed-forward network: swiglu or relu."`
-	FFNDim         int          `yaml:"ffn_dim" help:"Width of the feed-forward network; 0 means 8/3 of dim rounded up to a multiple of 256 for swiglu and 4 times dim for relu."`
+	FFN            FFN          `yaml:"ffn" help:"Kind of feed-forward network: {choices}."`
+	FFNDim         int          `yaml:"ffn_dim" help:"Width of the feed-forward network; 0 means 8/3 of dim rounded up to a multiple of 256 for swiglu and 4 times dim for a network without a gate."`
 	NormEps        float64      `yaml:"norm_eps" help:"Added to the mean square in RMSNorm."`
 	RoPEBase       float64      `yaml:"rope_base" help:"Base of the rotary position embedding's wavelengths."`
 	RoPEScaling    RoPEScaling  `yaml:"rope_scaling" help:"Stretches the rotary position embedding's wavelengths beyond those trained with."`
@@ -132,7 +130,7 @@ func (c Config) headsError(given Config) error {
 
 func (c Config) ffnError(given Config) error {
 	if _, err := ParseFFN(string(c.FFN)); err != nil {
-		return fmt.Errorf("model.ffn (%s) must be %s", c.FFN, choices.Of(FFNs()))
+		return fmt.Errorf("model.ffn (%s) must be %s", c.FFN, c.FFN.Choices())
 	}
 	if given.FFNDim == 0 {
 		return nil // follows from dim
@@ -143,7 +141,7 @@ func (c Config) ffnError(given Config) error {
 func (c Config) sharingError() error {
 	s := c.LayerSharing
 	if _, err := ParseStrategy(string(s.Strategy)); err != nil {
-		return fmt.Errorf("model.layer_sharing.strategy (%s) must be %s", s.Strategy, choices.Of(Strategies()))
+		return fmt.Errorf("model.layer_sharing.strategy (%s) must be %s", s.Strategy, s.Strategy.Choices())
 	}
 	if s.Strategy == NoSharing {
 		return nil

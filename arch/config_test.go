@@ -6,8 +6,6 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
-
-	"mobilellm/internal/choices"
 )
 
 func TestResolved(t *testing.T) {
@@ -79,7 +77,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.VocabSize = 1 << 40 }, "model.vocab_size (1099511627776) must be at most 16777216"},
 		{func(c *Config) { c.Layers = -1 }, "model.layers (-1) must be positive"},
 		{func(c *Config) { c.Context = 0 }, "model.context (0) must be positive"},
-		{func(c *Config) { c.FFN = "cube" }, "model.ffn (cube) must be " + choices.Of(FFNs())},
+		{func(c *Config) { c.FFN = "cube" }, "model.ffn (cube) must be " + SwiGLU.Choices()},
 		{func(c *Config) { c.FFNDim = -1 }, "model.ffn_dim (-1) must be positive"},
 		{func(c *Config) { c.NormEps = 0 }, "model.norm_eps (0) must be a positive number"},
 		{func(c *Config) { c.RoPEBase = math.NaN() }, "model.rope_base (NaN) must be a positive number"},

@@ -58,6 +58,9 @@ func FFNs() []FFN {
 	return names
 }
 
+// Choices lists them for the help of a key.
+func (FFN) Choices() string { return choices.Of(FFNs()) }
+
 // lookup finds what f decides.
 func (f FFN) lookup() (ffnKind, error) {
 	for _, k := range ffnKinds {
@@ -65,7 +68,7 @@ func (f FFN) lookup() (ffnKind, error) {
 			return k, nil
 		}
 	}
-	return ffnKind{}, fmt.Errorf("unknown ffn %q: choose %s", string(f), choices.Of(FFNs()))
+	return ffnKind{}, fmt.Errorf("unknown ffn %q: choose %s", string(f), f.Choices())
 }
 
 // kind is what f, which must be one of [FFNs], decides; another panics.
@@ -96,7 +99,7 @@ func (f *FFN) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseFFN] does.
 func (f *FFN) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("ffn must be a name: choose %s", choices.Of(FFNs()))
+		return fmt.Errorf("ffn must be a name: choose %s", f.Choices())
 	}
 	return f.UnmarshalText([]byte(node.Value))
 }

@@ -61,12 +61,15 @@ func RoPETypes() []RoPEType {
 // RoPEScaling is the `model.rope_scaling` section. Like layer sharing it is part
 // of the model: with another rule the same weights are another function.
 type RoPEScaling struct {
-	Type            RoPEType `yaml:"type" help:"Rule of the scaling: none, linear, dynamic or llama3."`
+	Type            RoPEType `yaml:"type" help:"Rule of the scaling: {choices}."`
 	Factor          float64  `yaml:"factor" help:"How many times longer wavelengths become, 1 or more."`
 	LowFreqFactor   float64  `yaml:"low_freq_factor" help:"For llama3: turns within the original context below which a wavelength is stretched in full."`
 	HighFreqFactor  float64  `yaml:"high_freq_factor" help:"For llama3: turns within the original context above which a wavelength stays."`
 	OriginalContext int      `yaml:"original_context" help:"For llama3: the context that the model was trained with before it was stretched."`
 }
+
+// Choices lists them for the help of a key.
+func (RoPEType) Choices() string { return choices.Of(RoPETypes()) }
 
 // lookup finds the rule of t.
 func (t RoPEType) lookup() (ropeKind, error) {
@@ -75,7 +78,7 @@ func (t RoPEType) lookup() (ropeKind, error) {
 			return k, nil
 		}
 	}
-	return ropeKind{}, fmt.Errorf("unknown rope scaling type %q: choose %s", string(t), choices.Of(RoPETypes()))
+	return ropeKind{}, fmt.Errorf("unknown rope scaling type %q: choose %s", string(t), t.Choices())
 }
 
 // ParseRoPEType returns the rule of that name, or an error that lists the choices.
@@ -97,7 +100,7 @@ func (t *RoPEType) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseRoPEType] does.
 func (t *RoPEType) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("rope scaling type must be a name: choose %s", choices.Of(RoPETypes()))
+		return fmt.Errorf("rope scaling type must be a name: choose %s", t.Choices())
 	}
 	return t.UnmarshalText([]byte(node.Value))
 }
@@ -119,7 +122,7 @@ func (c Config) RoPE() op.RoPE {
 func (c Config) ropeScalingError() error {
 	s := c.RoPEScaling
 	if _, err := ParseRoPEType(string(s.Type)); err != nil {
-		return fmt.Errorf("model.rope_scaling.type (%s) must be %s", s.Type, choices.Of(RoPETypes()))
+		return fmt.Errorf("model.rope_scaling.type (%s) must be %s", s.Type, s.Type.Choices())
 	}
 	if s.Type == PlainRoPE {
 		return nil

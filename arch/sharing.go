@@ -51,6 +51,9 @@ func Strategies() []Strategy {
 	return names
 }
 
+// Choices lists them for the help of a key.
+func (Strategy) Choices() string { return choices.Of(Strategies()) }
+
 // lookup finds what s decides.
 func (s Strategy) lookup() (sharing, error) {
 	for _, k := range sharings {
@@ -58,7 +61,7 @@ func (s Strategy) lookup() (sharing, error) {
 			return k, nil
 		}
 	}
-	return sharing{}, fmt.Errorf("unknown layer sharing strategy %q: choose %s", string(s), choices.Of(Strategies()))
+	return sharing{}, fmt.Errorf("unknown layer sharing strategy %q: choose %s", string(s), s.Choices())
 }
 
 // sharing is what s decides: one of [Strategies], or empty for none. Another
@@ -77,7 +80,7 @@ func (s Strategy) sharing() sharing {
 // LayerSharing is the `model.layer_sharing` section. It is part of the model, not
 // of a run: with another strategy the same weights are another function.
 type LayerSharing struct {
-	Strategy Strategy `yaml:"strategy" help:"Order in which layers run again: none, immediate, repeat_all_over or reverse."`
+	Strategy Strategy `yaml:"strategy" help:"Order in which layers run again: {choices}."`
 	Repeat   int      `yaml:"repeat" help:"Times that each layer runs when layers are shared, 2 or more."`
 }
 
@@ -101,7 +104,7 @@ func (s *Strategy) UnmarshalText(text []byte) error {
 // UnmarshalYAML accepts the names that [ParseStrategy] does.
 func (s *Strategy) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind != yaml.ScalarNode {
-		return fmt.Errorf("layer sharing strategy must be a name: choose %s", choices.Of(Strategies()))
+		return fmt.Errorf("layer sharing strategy must be a name: choose %s", s.Choices())
 	}
 	return s.UnmarshalText([]byte(node.Value))
 }

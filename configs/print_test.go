@@ -10,6 +10,11 @@ import (
 	"time"
 )
 
+// named is a value of which there are some names.
+type named string
+
+func (named) Choices() string { return "red or blue" }
+
 func TestPrint(t *testing.T) {
 	type section struct {
 		A int     `yaml:"a" help:"The first."`
@@ -23,7 +28,8 @@ func TestPrint(t *testing.T) {
 		} `yaml:"two"`
 		Off  *section `yaml:"off"`
 		Text string   `yaml:"text" help:"A line."`
-	}{One: section{1, 2e-3}, Text: "yes\nno"}
+		Kind named    `yaml:"kind" help:"A colour: {choices}."`
+	}{One: section{1, 2e-3}, Text: "yes\nno", Kind: "red"}
 	v.Two.List = []string{"a", "1", "x: y"}
 	want := `# A section.
 one:
@@ -37,6 +43,7 @@ two:
   list: [a, "1", 'x: y'] # Names.
 
 text: "yes\nno" # A line.
+kind: red # A colour: red or blue.
 `
 	var out bytes.Buffer
 	if err := Print(&out, &v); err != nil {

@@ -80,7 +80,7 @@ func (s *schema) add(parent *field, t reflect.Type, index []int) {
 		if name == "" {
 			name = strings.ToLower(sf.Name)
 		}
-		f := &field{key: join(parent.key, name), name: name, help: sf.Tag.Get("help"), typ: sf.Type, index: at}
+		f := &field{key: join(parent.key, name), name: name, help: helpOf(sf), typ: sf.Type, index: at}
 		if name != strings.ToLower(name) || strings.Contains(name, ".") {
 			panic(fmt.Sprintf("configs: key %q of %s must be lower-case and without dots", f.key, t))
 		}
@@ -95,6 +95,20 @@ func (s *schema) add(parent *field, t reflect.Type, index []int) {
 			s.add(f, inner, at)
 		}
 	}
+}
+
+// Chooser is a type whose values are names: the help of a key of that type has
+// {choices} where they stand.
+type Chooser interface {
+	Choices() string // adamw, adam or sgd
+}
+
+func helpOf(sf reflect.StructField) string {
+	help := sf.Tag.Get("help")
+	if c, ok := reflect.Zero(sf.Type).Interface().(Chooser); ok {
+		help = strings.ReplaceAll(help, "{choices}", c.Choices())
+	}
+	return help
 }
 
 // sectionType returns the struct behind a section's type, which may be a pointer.

@@ -6,6 +6,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
+func init() { example(AddOp{examplePlace}) }
+
 func TestAddGradient(t *testing.T) {
 	r := random(12)
 	a, b := normal(r, "a", 1, 5, 3), normal(r, "b", 1, 5, 3)

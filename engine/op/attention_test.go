@@ -9,6 +9,11 @@ import (
 	"gorgonia.org/tensor"
 )
 
+func init() {
+	h := Heads{Batch: 2, Seq: 3, Heads: 4, KVHeads: 2, HeadDim: 6, RoPE: RoPE{10000, RoPEScaling{Llama3RoPE, 8, 64, 1, 4}}}
+	example(AttentionOp{examplePlace, h, false}, AttentionGradOp{examplePlace, h, false})
+}
+
 func attend(h Heads) func(gorgonia.Nodes) (*gorgonia.Node, error) {
 	return unary(func(qkv *gorgonia.Node) (*gorgonia.Node, error) { return Attention("0.attn", qkv, h) })
 }

@@ -12,6 +12,10 @@ import (
 	"mobilellm/internal/golden"
 )
 
+func init() {
+	example(DistilLossOp{examplePlace, Distillation{0.5, 2}}, DistilTopLossOp{examplePlace, Distillation{0.5, 2}})
+}
+
 func buildDistil(d Distillation) func(gorgonia.Nodes) (*gorgonia.Node, error) {
 	return func(in gorgonia.Nodes) (*gorgonia.Node, error) {
 		loss, _, err := DistilLoss("head", in[0], in[1], in[2], in[3], in[4], in[5], d)

@@ -6,6 +6,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
+func init() { example(EmbeddingOp{examplePlace}, EmbeddingGradOp{examplePlace, 7}) }
+
 func TestEmbeddingGradient(t *testing.T) {
 	for name, ids := range map[string][]int32{
 		"each once": {2, 0, 1, 3},

@@ -9,6 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
+func init() { example(HeadLossOp{examplePlace}) }
+
 func buildHeadLoss(in gorgonia.Nodes) (*gorgonia.Node, error) {
 	return HeadLoss("head", in[0], in[1], in[2], in[3])
 }

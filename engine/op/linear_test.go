@@ -7,6 +7,10 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
+func init() {
+	example(LinearOp{examplePlace, 3}, LinearGradInputOp{examplePlace, 3}, LinearGradWeightOp{examplePlace, []int{4, 2, 2}})
+}
+
 func TestLinearGradient(t *testing.T) {
 	for _, c := range []struct {
 		name string

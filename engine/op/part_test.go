@@ -10,6 +10,10 @@ import (
 	"mobilellm/internal/golden"
 )
 
+func init() {
+	example(part{place: examplePlace, of: "attention", Index: 1, offset: 24, shape: tensor.Shape{6, 4}})
+}
+
 // packedNorm is an RMSNorm with its three parts.
 func packedNorm(t *testing.T) (packed *gorgonia.Node, x, w argument, in gorgonia.Nodes) {
 	t.Helper()

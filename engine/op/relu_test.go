@@ -7,6 +7,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
+func init() { example(ReLUOp{examplePlace}, ReLUGradOp{examplePlace}) }
+
 func TestReLUGradient(t *testing.T) {
 	for _, shape := range [][]int{{5, 7}, {1, 3}, {4, 1}} {
 		x := normal(random(11), "x", 1, shape...)

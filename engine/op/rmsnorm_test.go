@@ -6,6 +6,8 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
+func init() { example(RMSNormOp{examplePlace, 1e-5}, RMSNormGradOp{examplePlace}) }
+
 func TestRMSNormGradient(t *testing.T) {
 	for _, c := range []struct {
 		name  string

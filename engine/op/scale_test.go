@@ -10,6 +10,8 @@ import (
 	"mobilellm/internal/golden"
 )
 
+func init() { example(ScaleOp{examplePlace}) }
+
 // What Remake makes of x̂ is the norm's output, to the bit.
 func TestScaleMakesNormAgain(t *testing.T) {
 	r := random(18)

@@ -8,6 +8,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
+func init() { example(SwiGLUOp{examplePlace}, SwiGLUGradOp{examplePlace}) }
+
 func TestSwiGLUGradient(t *testing.T) {
 	for _, c := range []struct {
 		name  string

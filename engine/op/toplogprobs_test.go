@@ -10,6 +10,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
+func init() { example(TopLogProbsOp{examplePlace, 5}) }
+
 func TestTopLogProbs(t *testing.T) {
 	// Logits of token 0: 1 2 2 0 −3; of token 1: twice as large.
 	x := argument{name: "x", shape: tensor.Shape{2, 1}, data: []float64{1, 2}, fixed: true}
