@@ -38,13 +38,13 @@ func testParams() []Param {
 
 func configs() map[string]Config {
 	all := map[string]Config{}
-	for _, name := range []string{NameAdamW, NameAdam, NameSGD} {
+	for _, k := range kinds {
 		c := Default()
-		c.Name = name
-		all[name] = c
-		if name != NameSGD {
+		c.Name = k.name
+		all[k.name] = c
+		if k.half {
 			c.Moments = MomentsBF16
-			all[name+" in bf16"] = c
+			all[k.name+" in bf16"] = c
 		}
 	}
 	bare := all[NameSGD]
@@ -243,7 +243,7 @@ func TestStepAllocatesNothing(t *testing.T) {
 
 // A norm scale stays put under weight decay alone; a decaying weight shrinks.
 func TestDecayGroups(t *testing.T) {
-	for _, name := range []string{NameAdamW, NameAdam, NameSGD} {
+	for _, name := range Names() {
 		cfg := Default()
 		cfg.Name = name
 		params := []Param{
