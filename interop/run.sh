@@ -2,7 +2,7 @@
 # Train tiny models and check that transformers, ONNX Runtime, llama.cpp and
 # llama2.c's format agree with this program about them (interop.py), and the
 # tokenizers and sentencepiece libraries about the ids of odd texts with every kind
-# of tokenizer (tokenizer_ids.py).
+# of tokenizer (tokenizer_ids.py); then check a real model (real_model.py).
 #
 #   interop/run.sh [--update-table] [--case NAME] [--keep DIR]
 #
@@ -22,4 +22,8 @@ GOEXPERIMENT="${GOEXPERIMENT-simd}" go build -o "$bin/" ./cmd/mobilellm-train ./
 status=0
 "$venv/bin/python" interop/interop.py --bin "$bin" "$@" || status=1
 "$venv/bin/python" interop/tokenizer_ids.py --bin "$bin" "$@" || status=1
+case " $* " in
+*" --case "*) ;; # one case only
+*) "$venv/bin/python" interop/real_model.py --bin "$bin" "$(interop/smollm2.sh)" || status=1 ;;
+esac
 exit $status

@@ -1,0 +1,113 @@
+"""Check a real model, SmolLM2-135M-Instruct: ids, text and every export.
+
+    python real_model.py --bin FOLDER MODEL
+
+MODEL is the folder that smollm2.sh makes. Run it by run.sh.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import numpy as np
+import tokenizers
+import torch
+import transformers
+
+import odd_texts
+from checks import Checks, Program
+
+CASE = "SmolLM2-135M-Instruct"
+PROMPTS = ["The capital of France is", "def fibonacci(n):\n", "Once upon a time, in a village by the sea,"]
+CHAT = [{"role": "user", "content": "Name three colours."}]
+NEW_TOKENS = 24
+LOGITS = 1e-3  # of up to 30, over 30 layers in another order of sums
+ODD_BYTES = 20_000
+
+transformers.logging.disable_progress_bar()
+torch.set_num_threads(2)
+
+
+def check_ids(c, p, model):
+    """20 KB of odd text, as the tokenizers library encodes it."""
+    texts, size = [], 0
+    for text in odd_texts.texts(4000, 7, ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]):
+        texts.append(text)
+        size += len(text.encode())
+        if size >= ODD_BYTES:
+            break
+    lines = "".join(json.dumps(t) + "\n" for t in texts)
+    out = subprocess.run([p.binaries / "mobilellm-data", "encode", "--json-lines", "--parse-special", "--tokenizer", model],
+                         input=lines, capture_output=True, text=True, check=True).stdout
+    library = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
+    wrong = [t for t, ours in zip(texts, out.splitlines(), strict=True) if json.loads(ours) != library.encode(t, add_special_tokens=False).ids]
+    c.check(CASE, "tokenizers", "token ids", not wrong, repr(wrong[:1]) if wrong else f"{len(texts)} texts, {size} bytes")
+
+
+def greedy(m, tok, prompt):
+    ids = tok(prompt, return_tensors="pt").input_ids
+    with torch.no_grad():
+        out = m.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=NEW_TOKENS, do_sample=False)
+    new = [i for i in out[0, ids.shape[1]:].tolist() if i not in (m.generation_config.eos_token_id, tok.eos_token_id)]
+    return tok.decode(new, skip_special_tokens=False)
+
+
+def check_text(c, p, model, m, tok):
+    """Logits, and what both write after a prompt and after a chat."""
+    ids = tok(PROMPTS[2]).input_ids
+    with torch.no_grad():
+        want = m(torch.tensor([ids])).logits[0].numpy()
+    c.close(CASE, "transformers", "logits, float32", p.logits(model, ids), want, LOGITS)
+    for prompt in PROMPTS:
+        ours = p.generate(model, prompt, NEW_TOKENS).decode()
+        c.check(CASE, "transformers", f"greedy text after {prompt!r}", ours == greedy(m, tok, prompt), repr(ours[:40]))
+    chat = tok.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
+    ours = p.run("mobilellm-generate", "--model", model, "--prompt", chat, "--parse-special", "--max-tokens", NEW_TOKENS, "--temperature", 0)
+    c.check(CASE, "transformers", "greedy answer in a chat", ours.removesuffix("\n") == greedy(m, tok, chat), repr(ours[:40]))
+    return ids, want
+
+
+def check_exports(c, p, model, tok, ids, want, work):
+    from llama_cpp import Llama
+
+    for fmt, typ in (("hf", "bf16"), ("gguf", "f32"), ("gguf", "q8_0"), ("onnx", "f32")):
+        out = p.export(model, fmt, work / f"{fmt}-{typ}", "--type", typ)
+        c.check(CASE, "verify", f"{fmt} {typ}", *p.verify(model, out))
+    again = transformers.AutoTokenizer.from_pretrained(work / "hf-bf16")
+    same = again.chat_template == tok.chat_template and all(
+        again(t).input_ids == tok(t).input_ids for t in PROMPTS) and again.special_tokens_map == tok.special_tokens_map
+    c.check(CASE, "transformers", "the tokenizer of the hf export is the source's", same)
+    llama = Llama(str(work / "gguf-f32"), n_ctx=256, logits_all=True, verbose=False, n_threads=2, type_k=0, type_v=0, flash_attn=False)
+    c.check(CASE, "llama.cpp", "ids of a bare prompt", llama.tokenize(PROMPTS[2].encode(), add_bos=True, special=False) == ids)
+    llama.eval(ids)
+    c.close(CASE, "llama.cpp", "logits, f32", np.array(llama.scores[: len(ids)]), want, 10 * LOGITS)
+    r = subprocess.run([p.binaries / "mobilellm-export", "--model", model, "--format", "llama2c", "--out", work / "model.bin"], capture_output=True, text=True)
+    c.check(CASE, "llama2.c", "refuses its RoPE base by name", r.returncode == 1 and "rope_base (100000)" in r.stderr, r.stderr.strip()[-90:])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of our commands")
+    parser.add_argument("model", type=pathlib.Path)
+    args = parser.parse_args()
+    c, p = Checks(), Program(args.bin.resolve())
+    tok = transformers.AutoTokenizer.from_pretrained(args.model)
+    m = transformers.AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
+    check_ids(c, p, args.model)
+    ids, want = check_text(c, p, args.model, m, tok)
+    del m
+    with tempfile.TemporaryDirectory(prefix="mobilellm-real-") as work:
+        check_exports(c, p, args.model, tok, ids, want, pathlib.Path(work))
+    print(f"{c.passed} passed, {c.failed} failed")
+    return 1 if c.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
