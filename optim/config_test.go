@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"mobilellm/internal/choices"
 )
 
 func TestDefaultIsValid(t *testing.T) {
@@ -18,7 +20,7 @@ func TestValidate(t *testing.T) {
 	for _, tt := range []struct {
 		yaml, want string
 	}{
-		{"name: adamax", `optim.name ("adamax") must be adamw, adam or sgd`},
+		{"name: adamax", `optim.name ("adamax") must be ` + choices.Of(Names())},
 		{"schedule: step", `optim.schedule ("step") must be cosine, linear, constant or wsd`},
 		{"moments: fp16", `optim.moments ("fp16") must be float32 or bf16`},
 		{"moments: ''", `optim.moments ("") must be float32 or bf16`},
