@@ -170,6 +170,14 @@ func TestUnchangedWeights(t *testing.T) {
 					computed := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, opt, transformed(scaled(1)))
 					plain := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, opt)
 					checkSameTraining(t, computed, plain, c)
+					// No copy of all weights is kept for the backward pass.
+					var weights int64
+					for _, p := range config.Parameters() {
+						weights += 4 * p.Size()
+					}
+					if more := computed.vm.Bytes() - plain.vm.Bytes(); more > weights/2 {
+						t.Errorf("takes %d bytes more, the weights are %d", more, weights)
+					}
 				})
 			}
 		}
