@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -198,4 +199,39 @@ func BenchmarkJSONArray(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// The items of a sound array are what encoding/json finds in it; what is not sound
+// ends with an error or bad records, and ends.
+func FuzzJSONArray(f *testing.F) {
+	f.Add(`[{"text": "a]b\"c"}, "x", 3, [1, {"y": null}], {}]`)
+	f.Add("[nope, {\"a\": [}, \"x\ny\"]")
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := NewReader("in.json", strings.NewReader(text), Options{})
+		if err != nil {
+			return
+		}
+		var got []string
+		for {
+			record, err := r.Next()
+			if err != nil {
+				if json.Valid([]byte(text)) && err != io.EOF {
+					t.Fatalf("%q: %v", text, err)
+				}
+				break
+			}
+			got = append(got, string(bytes.TrimSpace(record.Text)))
+		}
+		var items []json.RawMessage
+		if json.Unmarshal([]byte(text), &items) != nil || items == nil {
+			return
+		}
+		var want []string
+		for _, item := range items {
+			want = append(want, string(item))
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q: %q, want %q", text, got, want)
+		}
+	})
 }
