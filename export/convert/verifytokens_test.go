@@ -164,6 +164,40 @@ func TestBrokenTokenizer(t *testing.T) {
 	}
 }
 
+// A GGUF with words that are not known here is a model all the same.
+func TestUnknownWords(t *testing.T) {
+	dev := cpu.New(cpu.Options{Workers: 1})
+	t.Cleanup(dev.Close)
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	if _, _, err := Write(caseModel(t, "smollm", 0), Options{Format: GGUF, Out: path}); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = bytes.Replace(raw, []byte(stringEntry("tokenizer.ggml.pre", "smollm")), []byte(stringEntry("tokenizer.ggml.pre", "smellm")), 1)
+	if err := os.WriteFile(path, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Read(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Meta.Tokens.BOS != 1 {
+		t.Errorf("special tokens %+v", m.Meta.Tokens)
+	}
+	if _, err := m.Logits(dev, []int32{1, 2}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := Write(m, Options{Format: ONNX, Out: filepath.Join(t.TempDir(), "x")}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := Write(m, Options{Format: HF, Out: filepath.Join(t.TempDir(), "x")}); err == nil || !strings.Contains(err.Error(), `"smellm" is not supported`) {
+		t.Errorf("hf: %v", err)
+	}
+}
+
 // A tokenizer of another kind travels unchanged, and a change of it is found.
 func TestForeignTokenizer(t *testing.T) {
 	dev := cpu.New(cpu.Options{Workers: 1})

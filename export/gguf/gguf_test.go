@@ -29,8 +29,12 @@ func written(t testing.TB, m *export.Model, typ Type) []byte {
 	return out.Bytes()
 }
 
+func parsedFile(raw []byte) (*File, error) {
+	return NewFile(bytes.NewReader(raw), int64(len(raw)), "x.gguf")
+}
+
 func parsed(raw []byte) (*export.Model, error) {
-	f, err := NewFile(bytes.NewReader(raw), int64(len(raw)), "x.gguf")
+	f, err := parsedFile(raw)
 	if err != nil {
 		return nil, err
 	}
