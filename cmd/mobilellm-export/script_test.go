@@ -21,7 +21,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// saveModels writes a plain model, one with shared layers and one of ReLU.
+// saveModels writes a plain model, one with shared layers, one of ReLU, and one whose
+// tokenizer has an id more.
 func saveModels(e *testscript.Env) error {
 	pickles, err := filepath.Abs("../../checkpoint/torchfile/testdata")
 	if err != nil {
@@ -39,5 +40,5 @@ func saveModels(e *testscript.Env) error {
 			return err
 		}
 	}
-	return nil
+	return exporttest.Folder(filepath.Join(e.WorkDir, "padded"), "../../export/convert/testdata/cases/padded", 0)
 }

@@ -10,6 +10,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/export/exporttest"
 	"mobilellm/internal/cli/clitest"
 	"mobilellm/tokenizer"
 )
@@ -19,7 +20,13 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-ge
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
-		Setup: func(e *testscript.Env) error { return saveModel(filepath.Join(e.WorkDir, "model")) },
+		Setup: func(e *testscript.Env) error {
+			padded := filepath.Join(e.WorkDir, "padded") // its tokenizer has an id more
+			if err := exporttest.Folder(padded, "../../export/convert/testdata/cases/padded", 0); err != nil {
+				return err
+			}
+			return saveModel(filepath.Join(e.WorkDir, "model"))
+		},
 		Cmds:  clitest.Commands(nil),
 	})
 }
