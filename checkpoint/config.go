@@ -70,9 +70,9 @@ type configFile struct {
 	InitStd       float64  `json:"initializer_range"`
 	AttentionBias bool     `json:"attention_bias"`
 	MLPBias       bool     `json:"mlp_bias"`
-	BOS           *int32   `json:"bos_token_id"`
+	BOS           any      `json:"bos_token_id"`
 	EOS           any      `json:"eos_token_id"` // an id or several
-	PAD           *int32   `json:"pad_token_id,omitempty"`
+	PAD           any      `json:"pad_token_id,omitempty"`
 	DType         string   `json:"torch_dtype,omitempty"`
 	UseCache      bool     `json:"use_cache"`
 }
@@ -111,12 +111,10 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		Context:       c.Context,
 		Tie:           c.ShareEmbedding,
 		InitStd:       c.InitStd,
-		BOS:           tokenID(m.Tokens.BOS),
-		EOS:           tokenIDs(m.Tokens.EOS),
-		PAD:           tokenID(m.Tokens.PAD),
 		DType:         torchDType[m.DType],
 		UseCache:      true,
 	}
+	f.BOS, f.EOS, f.PAD = m.Tokens.Values()
 	if c.LayerSharing.Shared() || c.FFN != arch.SwiGLU {
 		f.Architectures = []string{"MobileLLMForCausalLM"}
 		f.ModelType = typeMobileLLM
@@ -129,24 +127,6 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		return nil, err
 	}
 	return append(raw, '\n'), nil
-}
-
-func tokenID(id int32) *int32 {
-	if id < 0 {
-		return nil
-	}
-	return &id
-}
-
-// tokenIDs is an id by itself, or a list of several.
-func tokenIDs(ids []int32) any {
-	switch len(ids) {
-	case 0:
-		return nil
-	case 1:
-		return ids[0]
-	}
-	return ids
 }
 
 // givenConfig is config.json as it is read: by others' hands, so fields may be

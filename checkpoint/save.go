@@ -135,7 +135,7 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 	}
 	generation := c.Generation
 	if generation == nil {
-		generation = generationConfig(c.Meta)
+		generation = c.Meta.Tokens.GenerationConfig()
 	}
 	if err := d.writeBytes(GenerationFile, generation); err != nil {
 		return err

@@ -143,7 +143,7 @@ func makeCorpus(ctx context.Context, dir, path string, c *train.RunConfig, stage
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return err
 	}
-	if err := set.Tokenizer.Save(tmp); err != nil {
+	if err := set.Tokenizer.SaveAlone(tmp); err != nil {
 		return err
 	}
 	for name, corpus := range map[string]*data.Memory{"train": set.Train, "heldout": set.Heldout} {

@@ -130,10 +130,6 @@ func (f Files) withStart(token string, id int32) (Files, error) {
 	return f.with(JSONFile, raw), nil
 }
 
-// GenerationConfig is the generation_config.json that the tokenizer came with, by which
-// other tools generate text; nil for none.
-func (t *Tokenizer) GenerationConfig() []byte { return t.files[GenerationFile] }
-
 // with are the same files with one changed or added.
 func (f Files) with(name string, raw []byte) Files {
 	other := make(Files, len(f)+1)

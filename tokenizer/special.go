@@ -192,7 +192,8 @@ func (f Files) special(c coder, own Special) (Special, error) {
 	if err != nil {
 		return own, err
 	}
-	s := Special{BOS: m.BOS, PAD: m.PAD, Start: own.Start}
+	s := Special{BOS: m.BOS, EOS: m.EOS, PAD: m.PAD, Start: own.Start}.Within(c.VocabSize())
+	m.EOS, s.EOS = s.EOS, nil
 	var end int32 = None
 	for _, token := range []struct {
 		name tokenName
@@ -215,7 +216,7 @@ func (f Files) special(c coder, own Special) (Special, error) {
 			s.EOS = append(s.EOS, id)
 		}
 	}
-	return s.Within(c.VocabSize()), nil
+	return s, nil
 }
 
 // startOf is what opens a text by the files of a SentencePiece model: what

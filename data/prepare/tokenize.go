@@ -61,7 +61,7 @@ func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
 				p.manifest.Report.Contaminated[name] = 0
 			}
 		}
-		if err := o.Tokenizer.Save(o.Out); err != nil {
+		if err := o.Tokenizer.SaveAlone(o.Out); err != nil {
 			return nil, err
 		}
 	}
