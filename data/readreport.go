@@ -119,7 +119,7 @@ func (r *ReadReport) leaveOut(path string, err error) bool {
 		r.Binary = append(r.Binary, name)
 	case errors.Is(err, errEmpty):
 		r.Empty = append(r.Empty, name)
-	case errors.Is(err, errUnreadable):
+	case errors.Is(err, errUnreadable), errors.Is(err, ingest.ErrNotJSON):
 		r.Unreadable = append(r.Unreadable, err.Error())
 	case errors.Is(err, ingest.ErrSpecial):
 		r.Special = append(r.Special, err.Error())

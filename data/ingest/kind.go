@@ -49,26 +49,25 @@ const (
 	valueRuns                // values that follow each other, over several lines
 )
 
-// layoutOf tells the layout by a file's beginning: an array begins with a
-// bracket, and where a line is a whole value, each is. Only a .json file may hold
-// an object that goes over several lines: in others the line is broken.
+// layoutOf tells the layout by a file's beginning: where its first line is a whole
+// value and another follows, each line is; an array begins with a bracket. Only a
+// .json file may hold an object that goes over several lines: in others the line is
+// broken.
 func layoutOf(kind Kind, head []byte) layout {
 	head = withoutBOM(head)
 	head = head[skipBlanks(head, 0):]
-	switch {
-	case len(head) == 0:
-		return valueLines
-	case head[0] == '[':
-		return valueArray
-	case kind != JSON || head[0] != '{':
+	if len(head) == 0 {
 		return valueLines
 	}
 	line, rest, more := bytes.Cut(head, []byte("\n"))
+	rest = rest[skipBlanks(rest, 0):]
 	_, err := wholeValue(line)
-	if err == nil || !more || !errors.Is(err, errCutShort) {
+	switch {
+	case head[0] == '[' && (err != nil || len(rest) == 0):
+		return valueArray
+	case kind != JSON || head[0] != '{' || err == nil || !more || !errors.Is(err, errCutShort):
 		return valueLines
-	}
-	if rest = rest[skipBlanks(rest, 0):]; len(rest) > 0 && rest[0] == '{' {
+	case len(rest) > 0 && rest[0] == '{':
 		return valueLines // the first line is cut short, another follows
 	}
 	return valueRuns

@@ -3,14 +3,19 @@ package ingest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 )
 
+// ErrNotJSON marks a file of a JSON file's name that holds something else.
+var ErrNotJSON = errors.New("is no JSON")
+
 // values gives the values of a JSON array, or those that follow each other, one
 // at a time: memory holds no more than one of them. A value that is no JSON is a
 // record of its own as long as its brackets and quotes are in order; where they
-// are not, nobody knows where the next begins, and the file is broken.
+// are not, nobody knows where the next begins, and the file is broken, or from its
+// first value on no JSON.
 type values struct {
 	name    string
 	source  io.ReadCloser
@@ -20,6 +25,7 @@ type values struct {
 
 	line  int64 // line feeds that were read
 	place int64
+	given int64 // values that were read
 	begun bool
 	ended bool
 }
@@ -46,7 +52,9 @@ func (v *values) Next() (Record, error) {
 	}
 	v.place++
 	var err error
-	record.Text, record.Err, err = v.value()
+	if record.Text, record.Err, err = v.value(); err == nil {
+		v.given++
+	}
 	return record, err
 }
 
@@ -124,6 +132,9 @@ func (v *values) blanks() (byte, error) {
 func (v *values) skip() { _, _ = v.in.Discard(1) }
 
 func (v *values) broken(format string, args ...any) error {
+	if v.given == 0 {
+		return fmt.Errorf("%s %w: line %d: %s", Clean(v.name), ErrNotJSON, v.line+1, fmt.Sprintf(format, args...))
+	}
 	return fmt.Errorf("%s: broken JSON in line %d: %s", Clean(v.name), v.line+1, fmt.Sprintf(format, args...))
 }
 

@@ -28,6 +28,9 @@ func TestJSONFiles(t *testing.T) {
 			"in.json[6] unreadable document: broken JSON at byte 0: 'n' where a value is wanted", "in.json[7] last",
 		}},
 		{"in.json", "\ufeff [] \n", nil},
+		{"in.jsonl", "[1, 2]\n\n[{\"text\": \"x\"}]\n{\"text\": \"y\"}\n", []string{
+			`in.jsonl:1 unreadable document: no object with a field "text"`, `in.jsonl:3 unreadable document: no object with a field "text"`, "in.jsonl:4 y",
+		}},
 		{"in.jsonl", `[{"text": "an array all the same"}]`, []string{"in.jsonl[0] an array all the same"}},
 		{"in.json", `{"text": "a single one"}`, []string{"in.json:1 a single one"}},
 		{"in.json", "{\n \"text\": \"over\",\n \"n\": 1\n}\n", []string{"in.json:1 over"}},
@@ -66,14 +69,17 @@ func TestJSONFiles(t *testing.T) {
 // Where nobody can know where the next value begins the file is broken.
 func TestBrokenArrays(t *testing.T) {
 	for text, want := range map[string]string{
-		`[{"text": "x"}`:               "in.json: broken JSON in line 1: the array does not end",
-		`[`:                            "the array does not end",
-		"[\n{\"text\": \"x":            "broken JSON in line 2: it ends within a value",
-		"[{\"text\": \"x\ny\"}]":       "broken JSON in line 1: a control character within a string",
-		"[{\"a\": 1}\n{\"a\": 2}]":     `broken JSON in line 2: '{' where a comma or bracket is wanted`,
-		`[{"a": 1},]`:                  `']' where a value is wanted`,
-		`[,]`:                          `',' where a value is wanted`,
-		"[{\"a\": 1}]\n\n[{\"a\": 2}]": `broken JSON in line 3: '[' behind the array`,
+		`[{"text": "x"}`:                 "in.json: broken JSON in line 1: the array does not end",
+		`[`:                              "in.json is no JSON: line 1: the array does not end",
+		"[\n{\"text\": \"x":              "in.json is no JSON: line 2: it ends within a value",
+		"[{\"text\": \"x\ny\"}]":         "in.json is no JSON: line 1: a control character within a string",
+		"[1,\n2, \"x":                    "broken JSON in line 2: it ends within a value",
+		"[{\"text\": 1}, \"x\ny\"]":      "broken JSON in line 1: a control character within a string",
+		"{\n  // a \"\n \"x\": 1\n}":     "in.json is no JSON: line 2: a control character within a string",
+		"[{\"a\": 1}\n{\"a\": 2}]":       `broken JSON in line 2: '{' where a comma or bracket is wanted`,
+		`[{"a": 1},]`:                    `']' where a value is wanted`,
+		`[,]`:                            `',' where a value is wanted`,
+		"[{\"a\": 1}\n]\n\n[{\"a\": 2}]": `broken JSON in line 4: '[' behind the array`,
 	} {
 		r, err := NewReader("in.json", strings.NewReader(text), Options{})
 		for err == nil {

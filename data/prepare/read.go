@@ -80,9 +80,9 @@ func (s *source) run(ctx context.Context, send func(*batch) bool) {
 }
 
 // isNoText is true of a file that may lie in a folder among others and is left
-// out: what is not text, or no file.
+// out: what is not text or JSON, or no file.
 func isNoText(err error) bool {
-	return errors.Is(err, ingest.ErrNotText) || errors.Is(err, ingest.ErrSpecial)
+	return errors.Is(err, ingest.ErrNotText) || errors.Is(err, ingest.ErrNotJSON) || errors.Is(err, ingest.ErrSpecial)
 }
 
 // file sends the records of one file.

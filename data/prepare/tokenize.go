@@ -212,6 +212,8 @@ func (p *pipeline) takeBroken(it *item) error {
 	switch {
 	case errors.Is(it.fileErr, ingest.ErrNotText):
 		it.reason = reasonBinary
+	case errors.Is(it.fileErr, ingest.ErrNotJSON):
+		it.reason = reasonRecord
 	case errors.Is(it.fileErr, ingest.ErrSpecial):
 		it.reason = reasonSpecial
 	}
