@@ -55,7 +55,7 @@ var wide = sync.OnceValue(func() *tokenizer.Tokenizer {
 		panic(err)
 	}
 	for id := len(v.Tokens); id < 1<<17; id++ {
-		v.Tokens = append(v.Tokens, tokenizer.Token{Text: fmt.Sprintf("unused %d", id), Type: tokenizer.UserDefined})
+		v.Tokens = append(v.Tokens, tokenizer.Token{Text: fmt.Sprintf("Ġ%d", id), Type: tokenizer.Normal})
 	}
 	tok, err := tokenizer.FromVocabulary(v)
 	if err != nil {
