@@ -24,7 +24,9 @@ import torch
 import transformers
 
 import models
+import prompts
 import reference
+import words
 from checks import Checks, Program
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -98,34 +100,6 @@ def check_hf(c, p, case, native, work, ids, ours):
     back = p.export(again, "hf", work / "hf-back")
     c.check(case.name, "round trip", "ours, transformers (shards), ours: the same bits", identical(tensors(back), exact))
     return folder
-
-
-TEXTS = [
-    models.PROMPT, "func (r *Reader) next() (byte, error) { return 0, nil }", "Größe, naïve café — 東京 🙂🙂\n\n\tx := 12345",
-    "  leading blanks", " one", "\n", "\n\n line feeds before", " \n \t mixed", "trailing  ", "   ", "🙂 emoji first", " 👨‍👩‍👧‍👦🇫🇷",
-    "a  b   c\n\n\n d", "don't can't WE'RE", "\u0000\u0001 control", "",
-]
-
-
-def check_tokenizer(c, p, case, folder, gguf_path):
-    """The ids of texts by transformers, by llama.cpp and, for pieces, by SentencePiece."""
-    from llama_cpp import Llama
-
-    tok = transformers.AutoTokenizer.from_pretrained(folder)
-    llama = Llama(str(gguf_path), vocab_only=True, verbose=False)
-    pieces = pathlib.Path(folder) / "tokenizer.model"
-    if pieces.exists():
-        import sentencepiece
-
-        sp = sentencepiece.SentencePieceProcessor(model_file=str(pieces))
-        bad = [t for t in TEXTS if tok(t, add_special_tokens=False).input_ids != sp.encode(t)]
-        c.check(case.name, "transformers", "token ids are SentencePiece's", not bad, repr(bad[:1]) if bad else "")
-    bad = [t for t in TEXTS if "\u0000" not in t and t
-           and tok(t, add_special_tokens=False).input_ids != llama.tokenize(t.encode(), add_bos=False, special=False)]
-    c.check(case.name, "llama.cpp", "token ids are transformers'", not bad, repr(bad[:1]) if bad else f"{len(TEXTS)} texts")
-    bad = [t for t in TEXTS if tok.decode(tok(t, add_special_tokens=False).input_ids) != t]
-    c.check(case.name, "transformers", "text comes back from its ids", not bad, repr(bad[:1]) if bad else "")
-    return tok
 
 
 # --- llama.cpp ------------------------------------------------------------------
@@ -432,13 +406,13 @@ def check_stories(c, p, work):
 
 def table(c):
     columns = ["transformers", "llama.cpp", "ONNX Runtime", "llama2.c", "into ours", "round trip", "verify"]
-    names = {case.name: case.what for case in models.CASES}
+    names = {case.name: case.what for case in models.CASES} | {words.CASE: "names of words"}
     lines = [
         "# What loads where", "",
         "Written by `make interop` (`interop/run.sh --update-table`): models trained by this program, or by others, against the",
         "programs of `interop/requirements.txt`. *yes* means that every check of that cell held: logits within 1e-4 in float32",
-        "(llama.cpp: log-probabilities within 1e-3 and the same 200 greedy tokens; q8_0 perplexity within 0.5 %), the same",
-        "bits after a round trip. An empty cell was not tried.", "",
+        "(llama.cpp: log-probabilities within 1e-3 and the same 200 greedy tokens; q8_0 perplexity within 0.5 %), the same ids of",
+        "texts and of bare prompts, the same greedy text of those, the same bits after a round trip. An empty cell was not tried.", "",
         "| model | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns),
     ]
     for case, row in c.rows.items():
@@ -456,13 +430,14 @@ def check_case(c, p, case, work):
     text = "".join(f.read_text() for f in models.corpus(models.HELDOUT))[:12000]
     gguf_path = p.export(native, "gguf", work / "tokens.gguf")
     folder = p.export(native, "hf", work / "tokens-hf")
-    tok = check_tokenizer(c, p, case, folder, gguf_path)
+    tok = prompts.check_texts(c, case, folder, gguf_path)
     if not case.shared:
         there = transformers.AutoTokenizer.from_pretrained(native)
-        bad = [t for t in [text[:500], *TEXTS] if there(t).input_ids != tok(t).input_ids or there.decode(there(t).input_ids) != tok.decode(tok(t).input_ids)]
+        bad = [t for t in [text[:500], *prompts.TEXTS] if there(t).input_ids != tok(t).input_ids or there.decode(there(t).input_ids) != tok.decode(tok(t).input_ids)]
         c.check(case.name, "transformers", "the native folder's tokenizer is that of the exported one", not bad, repr(bad[:1]) if bad else "")
+    prompts.check(c, p, case, native, folder, llama(gguf_path), [f.read_text() for f in models.corpus(models.SOURCES)])
     ids = tok(text, add_special_tokens=False).input_ids
-    bos = json.loads((pathlib.Path(native) / "config.json").read_text())["bos_token_id"]
+    bos = prompts.ours(p, native, "")[0][0]
     size = models.CONTEXT - 1
     windows = [[bos] + ids[i : i + size] for i in range(0, 8 * size, size)]
     first = windows[0][:160]
@@ -498,6 +473,8 @@ def main():
         try:
             if "tied-gqa" in done and "immediate" in done:
                 check_foreign(c, p, done["tied-gqa"][0], done["immediate"][0], work, done["tied-gqa"][1])
+            if not args.case or "words" in args.case:
+                words.check(c, p, work / "words")
             if not args.case:
                 check_stories(c, p, work)
         except Exception as e:

@@ -2,8 +2,8 @@
 //
 //	m, err := convert.Read("stories260K.bin", "tok512.bin")
 //	...
-//	err = convert.Write(m, convert.Options{Format: convert.GGUF, Type: "q8_0", Out: "stories.gguf"})
-//	result, err := convert.Verify("runs/first/checkpoints/best", "stories.gguf", dev, 64)
+//	paths, notes, err := convert.Write(m, convert.Options{Format: convert.GGUF, Type: "q8_0", Out: "stories.gguf"})
+//	result, err := convert.Verify(m, "stories.gguf", dev, 64)
 //
 // [Write] unrolls shared layers where the format knows no sharing, and writes
 // beside the final name first, so that a file is whole or not there.

@@ -15,6 +15,11 @@
 //   - a model with a tied head has no output.weight;
 //   - layer sharing has no place in the format: unroll first.
 //
+// The tokenizer becomes llama.cpp's keys: tokens, merges or scores, special ids, and a
+// name for how text is cut in words. What llama.cpp does otherwise with them than the
+// tokenizer does, [Write] returns as notes; what it has no key for stands under
+// mobilellm.tokenizer, and counts on the way back only where it agrees with the keys.
+//
 // A [File] is the parsed header. Counts and lengths in it are held against the
 // size of the file before anything is allocated.
 package gguf

@@ -9,7 +9,7 @@ import (
 )
 
 // pre is a way to cut text in words that llama.cpp knows, under some names
-// (tokenizer.ggml.pre). interop/interop.py compares each with the tokenizers library.
+// (tokenizer.ggml.pre). interop/words.py compares each with the tokenizers library.
 type pre struct {
 	names []string // of which the first is written
 	// spellings are lists of regular expressions of tokenizers that cut words so, to
@@ -56,7 +56,7 @@ var pres = []pre{
 	{names: []string{"deepseek-coder"}, spellings: [][]string{{lineEnd, `\s?\p{L}+`, `\s?\p{P}+`, hanWords, digit}}, otherwise: wideBlanks},
 	{names: []string{"bloom", "poro-chat", "gpt3-finnish"}, spellings: [][]string{{bloomWords}, {bloomNestedWords}}},
 	{names: []string{"viking"}, spellings: [][]string{{bloomWords, digit}, {bloomNestedWords, digit}}},
-	{names: []string{"youtu"}, spellings: [][]string{{eastAsianWords, gpt4oDigitWords}}, flags: ignoreMerges},
+	{names: []string{"youtu"}, spellings: [][]string{{eastAsianWords, gpt4oDigitWords}}, flags: ignoreMerges, otherwise: mixedCase},
 	{names: []string{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, spellings: [][]string{{gpt4oWords}}, otherwise: mixedCase},
 	{names: []string{"granite-embed-multi-97m"}, spellings: [][]string{{gpt4oWords}}, flags: ignoreMerges, otherwise: mixedCase},
 	{names: []string{"tekken"}, spellings: [][]string{{tekkenWords}}, flags: ignoreMerges | addsBOS, otherwise: mixedCase},
