@@ -1,8 +1,12 @@
 package words
 
 import (
+	"cmp"
+	"slices"
 	"sort"
 	"unicode/utf8"
+
+	"mobilellm/tokenizer/internal/chars"
 )
 
 // class is what the pre-tokenizer needs to know of a character.
@@ -20,6 +24,20 @@ type classRange struct {
 	first, last rune
 	class       class
 }
+
+// classRanges are the characters that are no symbols, in order.
+var classRanges = func() (all []classRange) {
+	lineEnds := chars.Of(chars.Range{Lo: '\n', Hi: '\n'}, chars.Range{Lo: '\r', Hi: '\r'})
+	for class, set := range map[class]*chars.Set{
+		letter: chars.Category("L"), number: chars.Category("N"), space: chars.Space().And(lineEnds.Not()), newline: lineEnds,
+	} {
+		for _, r := range set.Ranges() {
+			all = append(all, classRange{r.Lo, r.Hi, class})
+		}
+	}
+	slices.SortFunc(all, func(a, b classRange) int { return cmp.Compare(a.first, b.first) })
+	return all
+}()
 
 var asciiClass = func() (table [utf8.RuneSelf]class) {
 	for c := range table {
