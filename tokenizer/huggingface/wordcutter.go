@@ -21,8 +21,6 @@ var blankBegins = []string{
 		`|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
 }
 
-var patternTables = pattern.Tables{Letter: words.IsLetter, Number: words.IsNumber, Space: words.IsSpace}
-
 // cutStage cuts a text in words.
 type cutStage func(text []byte, yield func(word []byte))
 
@@ -111,26 +109,22 @@ func (c *wordCutter) addPattern(expression string) error {
 		})
 		return nil
 	}
-	p, err := pattern.Compile(expression, patternTables)
+	p, err := pattern.Compile(expression)
 	if err != nil {
 		return fmt.Errorf("%w: pre_tokenizer Split: %w", ErrKind, err)
 	}
 	c.stages = append(c.stages, func(text []byte, yield func([]byte)) {
 		from := 0
-		for from < len(text) {
-			start, end, ok := p.Find(text, from)
-			for ok && end == start && start < len(text) { // an empty match cuts nothing
-				start, end, ok = p.Find(text, start+1)
-			}
-			if !ok || start >= len(text) {
-				break
+		p.All(text, func(start, end int) {
+			if end == start { // an empty match cuts nothing
+				return
 			}
 			if start > from {
 				yield(text[from:start])
 			}
 			yield(text[start:end])
 			from = end
-		}
+		})
 		if from < len(text) {
 			yield(text[from:])
 		}

@@ -1,30 +1,39 @@
 package chars
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"sync"
+)
 
 // Fold is the set with all that its characters are when case is ignored.
 func (s *Set) Fold() *Set {
+	all := s.ranges[:len(s.ranges):len(s.ranges)]
+	for _, group := range cases() {
+		if !slices.ContainsFunc(group, s.Has) {
+			continue
+		}
+		for _, r := range group {
+			all = append(all, Range{r, r})
+		}
+	}
+	return Of(all...)
+}
+
+// cases are the groups of characters that are one when case is ignored.
+var cases = sync.OnceValue(func() [][]rune {
 	groups := map[rune][]rune{}
 	for _, step := range caseFold {
 		for r := step.first; r <= step.last; r += step.step {
 			groups[r+step.distance] = append(groups[r+step.distance], r)
 		}
 	}
-	all := s.ranges[:len(s.ranges):len(s.ranges)]
+	all := make([][]rune, 0, len(groups))
 	for first, others := range groups {
-		group := append(others, first)
-		for _, r := range group {
-			if !s.Has(r) {
-				continue
-			}
-			for _, r := range group {
-				all = append(all, Range{r, r})
-			}
-			break
-		}
+		all = append(all, append(others, first))
 	}
-	return Of(all...)
-}
+	return all
+})
 
 // LongFold is a character of the set that is several in lower case, such as ß, if there
 // is one. Where case is ignored an expression takes those for it, too.

@@ -1,6 +1,10 @@
 package chars
 
-import "strings"
+import (
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
 
 // Space is \s, White_Space: what is stripped around added tokens and by Strip, too.
 func Space() *Set {
@@ -89,40 +93,52 @@ func Posix(name string) *Set {
 // one of a few others; nil for what is not known here. Case, blanks, hyphens and
 // underscores of a name do not count.
 func Property(name string) *Set {
-	fold := func(s string) string {
-		return strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(s))
+	name = plainName(name)
+	if s, ok := asked.Load(name); ok {
+		return s.(*Set)
 	}
-	want := fold(name)
-	for sub := range categories {
-		if fold(sub) == want {
-			return Category(sub)
+	of, ok := properties()[name]
+	if !ok {
+		return nil
+	}
+	s, _ := asked.LoadOrStore(name, of())
+	return s.(*Set)
+}
+
+// asked keeps the properties that were asked for.
+var asked sync.Map
+
+func plainName(name string) string {
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if r == ' ' || r == '-' || r == '_' {
+			return -1
 		}
+		return r
+	}, name))
+}
+
+// properties are the ways to each set by name.
+var properties = sync.OnceValue(func() map[string]func() *Set {
+	all := map[string]func() *Set{
+		"any":      func() *Set { return Of(Range{0, utf8.MaxRune}) },
+		"assigned": func() *Set { return Category("Cn").Not() },
+	}
+	for long, posix := range map[string]string{
+		"alphabetic": "alpha", "uppercase": "upper", "lowercase": "lower", "whitespace": "space", "posixpunct": "punct",
+		"alpha": "alpha", "upper": "upper", "lower": "lower", "alnum": "alnum", "space": "space", "blank": "blank",
+		"graph": "graph", "print": "print", "xdigit": "xdigit", "ascii": "ascii", "word": "word",
+	} {
+		all[long] = func() *Set { return Posix(posix) }
 	}
 	for script := range scripts {
-		if fold(script) == want {
-			return named(scripts, script)
-		}
+		all[plainName(script)] = func() *Set { return named(scripts, script) }
 	}
 	for long, short := range longCategories {
-		if fold(long) == want || fold(short) == want {
-			return Category(short)
-		}
+		all[plainName(long)] = func() *Set { return Category(short) }
+		all[plainName(short)] = func() *Set { return Category(short) }
 	}
-	switch want {
-	case "alphabetic":
-		want = "alpha"
-	case "uppercase":
-		want = "upper"
-	case "lowercase":
-		want = "lower"
-	case "whitespace":
-		want = "space"
-	case "posixpunct":
-		want = "punct"
-	case "any":
-		return Of(Range{0, 0x10ffff})
-	case "assigned":
-		return Category("Cn").Not()
+	for category := range categories {
+		all[plainName(category)] = func() *Set { return Category(category) }
 	}
-	return Posix(want)
-}
+	return all
+})

@@ -70,12 +70,3 @@ func wideClassAt(s []byte) (class, int) {
 	}
 	return searchClass(r), width
 }
-
-// IsLetter says whether r is one of \p{L}.
-func IsLetter(r rune) bool { return searchClass(r) == letter }
-
-// IsNumber says whether r is one of \p{N}.
-func IsNumber(r rune) bool { return searchClass(r) == number }
-
-// IsSpace says whether r is one of \s.
-func IsSpace(r rune) bool { c := searchClass(r); return c == space || c == newline }
