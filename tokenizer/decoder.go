@@ -1,9 +1,6 @@
 package tokenizer
 
-import (
-	"bytes"
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
 // Decoder decodes ids one after the other, as they are drawn, and never gives
 // out half a character.
@@ -18,18 +15,12 @@ type Decoder interface {
 // byteDecoder holds back bytes that may still become a character.
 type byteDecoder struct {
 	token   func(id int32) []byte
-	strip   bool // a blank that begins the text is still to be taken off
 	pending []byte
 }
 
 // Append implements Decoder.
 func (d *byteDecoder) Append(dst []byte, id int32) []byte {
-	text := d.token(id)
-	if d.strip && len(text) > 0 {
-		d.strip = false
-		text = bytes.TrimPrefix(text, []byte(" "))
-	}
-	d.pending = append(d.pending, text...)
+	d.pending = append(d.pending, d.token(id)...)
 	for len(d.pending) > 0 && utf8.FullRune(d.pending) {
 		_, width := utf8.DecodeRune(d.pending)
 		dst = append(dst, d.pending[:width]...)

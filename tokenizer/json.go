@@ -115,7 +115,7 @@ func (c jsonCoder) AppendPart(dst []int32, text []byte, part Part) []int32 {
 	return c.Append(dst, text, huggingface.Part{Begins: part.First, Ordinary: part.Ordinary})
 }
 
-func (c jsonCoder) NewDecoder() Decoder { return &byteDecoder{token: c.Token, strip: c.Strips()} }
+func (c jsonCoder) NewDecoder() Decoder { return c.Tokenizer.NewDecoder() }
 
 func (c jsonCoder) Vocabulary() (*Vocabulary, error) { return vocabularyOf(c.File()) }
 

@@ -22,10 +22,9 @@ func TestLoadErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"sentencepiece", "\n\x0e\n\x05<unk>", "unknown tokenizer kind: not a tokenizer.json"},
 		{"cut short", string(good[:200]), "unexpected end of JSON input"},
-		{"unigram", change(`"type": "BPE"`, `"type": "Unigram"`), `unknown tokenizer kind: model.type "Unigram", want "BPE"`},
-		{"normalizer", change(`"normalizer": null`, `"normalizer": {"type":"NFKC"}`), `unknown tokenizer kind: normalizer NFKC`},
-		{"replaced pattern", change(`"normalizer": null`, `"normalizer": {"type":"Replace","pattern":{"Regex":"a"}}`), `unknown tokenizer kind: normalizer Replace`},
-		{"bytes by words", change(`"byte_fallback": false`, `"byte_fallback": true`), "with model.byte_fallback, want Metaspace"},
+		{"word piece", change(`"type": "BPE"`, `"type": "WordPiece"`), `unknown tokenizer kind: model.type "WordPiece", want "BPE"`},
+		{"normalizer", change(`"normalizer": null`, `"normalizer": {"type":"BertNormalizer"}`), `normalizer BertNormalizer: unknown tokenizer kind`},
+		{"replaced pattern", change(`"normalizer": null`, `"normalizer": {"type":"Replace","pattern":{"Regex":"a"}}`), `normalizer Replace: unknown tokenizer kind: without content`},
 		{"merge of nothing", change("\"merges\": [\n      [\n        \"", "\"merges\": [\n      [\n        \"qqq"), `merge 0: token "qqq`},
 		{"id twice", change(`"Ā": 0`, `"Ā": 1`), "share id"},
 	} {

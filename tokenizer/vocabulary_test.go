@@ -175,8 +175,7 @@ func TestMalformed(t *testing.T) {
 		{`{"model":{"type":"WordLevel"}}`, `model.type "WordLevel"`},
 		{`{"model":{"type":"BPE","vocab":{"a":0},"merges":["ab"]}}`, `merge "ab": want two tokens`},
 		{`{"model":{"type":"BPE","vocab":{"a":0},"merges":[["a"]]}}`, "merge of 1 tokens"},
-		{`{"model":{"type":"BPE","vocab":{"a":0}}}`, "decoder is not ByteLevel"},
-		{`{"model":{"type":"BPE","vocab":{"a":0}},"decoder":{"type":"ByteLevel"}}`, "no pre_tokenizer ByteLevel"},
+		{`{"model":{"type":"BPE","vocab":{"a":0}},"decoder":{"type":"CTC"}}`, "decoder CTC: unknown tokenizer kind"},
 		{`{"model":{"type":"BPE","vocab":{"a":99999999}},"decoder":{"type":"ByteLevel"},"pre_tokenizer":{"type":"ByteLevel"}}`, `token "a" has id 99999999`},
 	} {
 		if _, err := FromFiles(Files{JSONFile: []byte(tt.json)}); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -70,6 +70,7 @@ func (v *Vocabulary) setPieces(f *huggingface.File) error {
 			scores[m[0]+m[1]] = -float32(rank)
 		}
 	}
+	bytes := 0
 	for id := range v.Tokens {
 		t := &v.Tokens[id]
 		switch _, isByte := sentencepiece.ByteOf(t.Text); {
@@ -77,6 +78,7 @@ func (v *Vocabulary) setPieces(f *huggingface.File) error {
 			t.Type, v.Unknown = Unknown, int32(id)
 		case isByte && t.Type == Normal:
 			t.Type = Byte
+			bytes++
 		case t.Type == Normal:
 			score, merged := scores[t.Text]
 			if !merged {
@@ -84,6 +86,9 @@ func (v *Vocabulary) setPieces(f *huggingface.File) error {
 			}
 			t.Score = score
 		}
+	}
+	if bytes < 256 {
+		return fmt.Errorf("%w: a vocabulary has no place for byte_fallback with %d of 256 bytes", ErrKind, bytes)
 	}
 	var err error
 	v.AddPrefix, v.NFC, err = f.PiecesPrefix()

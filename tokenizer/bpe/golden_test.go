@@ -214,7 +214,7 @@ func wantError(t *testing.T, name string, err error, parts ...string) {
 
 func TestSaveIntoMissingFolder(t *testing.T) {
 	err := tokenizer.Bytes().Save(filepath.Join(t.TempDir(), "missing"))
-	wantError(t, "save", err, "tokenizer: ", "tokenizer.json")
+	wantError(t, "save", err, "tokenizer: ", "missing")
 }
 
 func FuzzRoundTrip(f *testing.F) {

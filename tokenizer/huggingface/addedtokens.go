@@ -4,69 +4,65 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"unicode"
+	"sort"
+	"strings"
 	"unicode/utf8"
+
+	"mobilellm/tokenizer/internal/chars"
 )
 
-// addedTokens finds the tokens that are cut out of a text before anything
-// else: of those that start at the leftmost place the longest.
+// addedTokens finds the tokens that are cut out of a text before anything else: of those
+// that start at the leftmost place the longest.
 type addedTokens struct {
-	byFirst  [256][]AddedToken // longest first
-	any      bool
-	cuttable bool // no token minds what stands around it, or holds a blank
+	tokens   []AddedToken // by text
+	byFirst  [256][2]int  // where those are that begin with a byte
+	cuttable bool         // no token minds what stands around it, or holds a blank
 }
 
 func newAddedTokens(tokens []AddedToken) (*addedTokens, error) {
-	a := &addedTokens{cuttable: true}
-	for _, t := range tokens {
+	a := &addedTokens{cuttable: true, tokens: slices.Clone(tokens)}
+	slices.SortFunc(a.tokens, func(x, y AddedToken) int { return cmp.Compare(x.Content, y.Content) })
+	for i, t := range a.tokens {
 		if t.Content == "" {
-			return nil, fmt.Errorf("added token %d is empty", t.ID)
+			return nil, fmt.Errorf("added token %d is normalized to nothing", t.ID)
 		}
-		a.any = true
-		a.byFirst[t.Content[0]] = append(a.byFirst[t.Content[0]], t)
-		if t.LStrip || t.RStrip || t.SingleWord || slices.Contains([]byte(t.Content), ' ') {
+		if i > 0 && t.Content == a.tokens[i-1].Content {
+			return nil, fmt.Errorf("added tokens %d and %d are both %q when normalized", a.tokens[i-1].ID, t.ID, t.Content)
+		}
+		group := &a.byFirst[t.Content[0]]
+		if group[1] == 0 {
+			group[0] = i
+		}
+		group[1] = i + 1
+		if t.LStrip || t.RStrip || t.SingleWord || strings.Contains(t.Content, " ") {
 			a.cuttable = false
 		}
-	}
-	for _, group := range a.byFirst {
-		slices.SortStableFunc(group, func(x, y AddedToken) int { return cmp.Compare(len(y.Content), len(x.Content)) })
 	}
 	return a, nil
 }
 
-// split calls yield with the parts of text: plain ones with id -1, and the
-// ids of added tokens.
-func (a *addedTokens) split(text []byte, yield func(plain []byte, id int32)) {
+// split calls yield with the parts of text: plain ones with id -1, and the ids of added
+// tokens. What is found and not wanted (a part of a word, or in an ordinary text a
+// special token) is skipped as a whole: shorter tokens in it are not looked for. A token
+// that begins with the blanks that one before it has eaten is found all the same.
+func (a *addedTokens) split(text []byte, ordinary bool, yield func(plain []byte, id int32)) {
 	from := 0
-	for at := 0; a.any && at < len(text); {
-		t := a.at(text, at)
+	for at := 0; at < len(text) && len(a.tokens) > 0; {
+		t := a.longest(text[at:])
 		if t == nil {
 			at++
 			continue
 		}
 		start, end := at, at+len(t.Content)
 		at = end
-		if t.SingleWord && (wordBefore(text[:start]) || wordAfter(text[end:])) {
+		if ordinary && t.Special || t.SingleWord && (wordBefore(text[:start]) || wordAfter(text[end:])) {
 			continue
 		}
 		if t.LStrip {
-			for start > from {
-				r, width := utf8.DecodeLastRune(text[from:start])
-				if !unicode.IsSpace(r) {
-					break
-				}
-				start -= width
-			}
+			start = max(len(trimRight(text[:start])), from)
 		}
 		if t.RStrip {
-			for end < len(text) {
-				r, width := utf8.DecodeRune(text[end:])
-				if !unicode.IsSpace(r) {
-					break
-				}
-				end += width
-			}
-			at = end
+			end = len(text) - len(trimLeft(text[end:]))
 		}
 		if start > from {
 			yield(text[from:start], -1)
@@ -79,26 +75,55 @@ func (a *addedTokens) split(text []byte, yield func(plain []byte, id int32)) {
 	}
 }
 
-func (a *addedTokens) at(text []byte, at int) *AddedToken {
-	group := a.byFirst[text[at]]
-	for i := range group {
-		if rest := text[at:]; len(rest) >= len(group[i].Content) && string(rest[:len(group[i].Content)]) == group[i].Content {
-			return &group[i]
+// longest is the longest token that opens a text, nil for none.
+func (a *addedTokens) longest(text []byte) (found *AddedToken) {
+	low, high := a.byFirst[text[0]][0], a.byFirst[text[0]][1]
+	for n := 1; low < high; n++ { // those from low to high begin with n bytes of text
+		if len(a.tokens[low].Content) == n {
+			found = &a.tokens[low]
+			low++
 		}
+		if n == len(text) {
+			break
+		}
+		group := a.tokens[low:high]
+		high = low + sort.Search(len(group), func(i int) bool { return group[i].Content[n] > text[n] })
+		low += sort.Search(len(group), func(i int) bool { return group[i].Content[n] >= text[n] })
 	}
-	return nil
+	return found
 }
 
-func isWord(r rune) bool {
-	return r == '_' || unicode.IsLetter(r) || unicode.IsMark(r) || unicode.Is(unicode.Nd, r) || unicode.Is(unicode.Pc, r)
+// white are the characters that are stripped.
+var white = chars.Space()
+
+func trimLeft(text []byte) []byte {
+	for len(text) > 0 {
+		r, width := utf8.DecodeRune(text)
+		if !white.Has(r) {
+			break
+		}
+		text = text[width:]
+	}
+	return text
+}
+
+func trimRight(text []byte) []byte {
+	for len(text) > 0 {
+		r, width := utf8.DecodeLastRune(text)
+		if !white.Has(r) {
+			break
+		}
+		text = text[:len(text)-width]
+	}
+	return text
 }
 
 func wordBefore(text []byte) bool {
 	r, width := utf8.DecodeLastRune(text)
-	return width > 0 && isWord(r)
+	return width > 0 && chars.WordBoundary().Has(r)
 }
 
 func wordAfter(text []byte) bool {
 	r, width := utf8.DecodeRune(text)
-	return width > 0 && isWord(r)
+	return width > 0 && chars.WordBoundary().Has(r)
 }

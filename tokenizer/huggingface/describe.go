@@ -44,21 +44,25 @@ func Pieces(vocab Vocab, merges []Merge, added []AddedToken, o PiecesOptions) *F
 // a text, and whether it normalises text to form C.
 func (f *File) PiecesPrefix() (prefix, nfc bool, err error) {
 	for _, n := range sequence(f.Normalizer, normalizersOf) {
-		switch n.Type {
-		case "Prepend":
+		switch {
+		case n.Type == "Prepend" && n.Prepend == blankPiece:
 			prefix = true
-		case "Replace":
-		case "NFC":
+		case n.blankToPiece():
+		case n.Type == "NFC":
 			nfc = true
 		default:
 			return false, false, fmt.Errorf("normalizer %s has no place in a vocabulary of pieces", n.Type)
 		}
 	}
 	if p := f.PreTokenizer; p != nil {
-		if p.Type != "Metaspace" {
+		if p.Type != "Metaspace" || p.Replacement != blankPiece {
 			return false, false, fmt.Errorf("pre_tokenizer %s has no place in a vocabulary of pieces", p.Type)
 		}
-		prefix = p.prependScheme() != "never"
+		scheme, err := p.prependScheme()
+		if err != nil {
+			return false, false, err
+		}
+		prefix = prefix || scheme != "never"
 	}
 	return prefix, nfc, nil
 }
@@ -66,8 +70,11 @@ func (f *File) PiecesPrefix() (prefix, nfc bool, err error) {
 // Words are the regular expressions by which a byte-level tokenizer cuts words, one
 // after the other, and whether it puts a blank before a text.
 func (f *File) Words() (patterns []string, addPrefix bool, err error) {
-	for _, p := range sequence(f.PreTokenizer, pretokenizersOf) {
+	all := sequence(f.PreTokenizer, pretokenizersOf)
+	for i, p := range all {
 		switch {
+		case p.Type == "ByteLevel" != (i == len(all)-1):
+			return nil, false, fmt.Errorf("a byte-level vocabulary has ByteLevel as its last pre_tokenizer, not %s", all[len(all)-1].Type)
 		case p.Type == "Split" && p.Pattern != nil && p.Pattern.Regex != nil && p.Behavior == "Isolated" && !isTrue(p.Invert):
 			patterns = append(patterns, *p.Pattern.Regex)
 		case p.Type == "Split" && p.Pattern != nil && p.Pattern.String != nil && p.Behavior == "Isolated" && !isTrue(p.Invert):
@@ -84,6 +91,9 @@ func (f *File) Words() (patterns []string, addPrefix bool, err error) {
 		default:
 			return nil, false, fmt.Errorf("pre_tokenizer %s has no place in a byte-level vocabulary", p.Type)
 		}
+	}
+	if len(all) == 0 {
+		return nil, false, fmt.Errorf("a byte-level vocabulary has ByteLevel as its last pre_tokenizer, not none")
 	}
 	return patterns, addPrefix, nil
 }

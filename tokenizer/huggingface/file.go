@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"mobilellm/tokenizer/internal/words"
 )
@@ -53,7 +52,7 @@ type Stage struct {
 	Pattern *Pattern `json:"pattern,omitempty"` // Split, Replace
 	Content *string  `json:"content,omitempty"` // Replace, Strip of a decoder
 
-	Behavior string `json:"behavior,omitempty"` // Split
+	Behavior string `json:"behavior,omitempty"` // Split, Punctuation
 	Invert   *bool  `json:"invert,omitempty"`
 
 	Start *int `json:"start,omitempty"` // Strip of a decoder
@@ -71,6 +70,10 @@ type Stage struct {
 	UseRegex       *bool `json:"use_regex,omitempty"`
 
 	IndividualDigits bool `json:"individual_digits,omitempty"` // Digits
+
+	Delimiter string `json:"delimiter,omitempty"` // CharDelimiterSplit
+
+	CharsMap []byte `json:"precompiled_charsmap,omitempty"` // Precompiled
 
 	Single        []TemplatePiece            `json:"single,omitempty"` // TemplateProcessing
 	Pair          []TemplatePiece            `json:"pair,omitempty"`
@@ -102,93 +105,17 @@ type TemplateSpecial struct {
 	Tokens []string `json:"tokens"`
 }
 
-// Model is what makes ids of words.
-type Model struct {
-	Type         string   `json:"type"` // older files, such as GPT-2's, leave it out
-	Dropout      *float64 `json:"dropout"`
-	Unknown      *string  `json:"unk_token"`
-	Prefix       *string  `json:"continuing_subword_prefix"`
-	Suffix       *string  `json:"end_of_word_suffix"`
-	FuseUnknown  bool     `json:"fuse_unk"`
-	ByteFallback bool     `json:"byte_fallback"`
-	IgnoreMerges bool     `json:"ignore_merges"`
-	Vocab        Vocab    `json:"vocab"`
-	Merges       []Merge  `json:"merges"`
-}
-
-// BPE is the type of models that merge pairs.
-const BPE = "BPE"
-
-// Vocab is the id of each token's text. It is written in the order of the ids.
-type Vocab map[string]int32
-
-// MarshalJSON writes the tokens by id.
-func (v Vocab) MarshalJSON() ([]byte, error) {
-	texts := make([]string, 0, len(v))
-	for text := range v {
-		texts = append(texts, text)
-	}
-	slices.SortFunc(texts, func(a, b string) int { return int(v[a] - v[b]) })
-	var out bytes.Buffer
-	encoder := json.NewEncoder(&out)
-	encoder.SetEscapeHTML(false)
-	out.WriteByte('{')
-	for i, text := range texts {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if err := encoder.Encode(text); err != nil {
-			return nil, fmt.Errorf("token %q: %w", text, err)
-		}
-		fmt.Fprintf(&out, ":%d", v[text])
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
-}
-
-// Merge is a pair of tokens that are merged.
-type Merge [2]string
-
-// UnmarshalJSON takes a list of two, or as in older files one string with a blank
-// between them.
-func (m *Merge) UnmarshalJSON(text []byte) error {
-	var joined string
-	if json.Unmarshal(text, &joined) == nil {
-		left, right, ok := bytes.Cut([]byte(joined), []byte(" "))
-		if !ok {
-			return fmt.Errorf("merge %q: want two tokens with a blank between", joined)
-		}
-		*m = Merge{string(left), string(right)}
-		return nil
-	}
-	var both []string
-	if err := json.Unmarshal(text, &both); err != nil {
-		return err
-	}
-	if len(both) != 2 {
-		return fmt.Errorf("merge of %d tokens: want 2", len(both))
-	}
-	*m = Merge(both)
-	return nil
-}
-
-// Parse reads a tokenizer.json of any kind; [New] says whether it can be applied.
+// Parse reads a tokenizer.json of any kind; [New] says whether it can be applied. The
+// added tokens have the ids that the library gives them.
 func Parse(raw []byte) (*File, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
 		return nil, fmt.Errorf("%w: not a tokenizer.json", ErrKind)
 	}
 	var f File
 	if err := json.Unmarshal(raw, &f); err != nil {
-		var kind struct{ Model struct{ Type string } }
-		if json.Unmarshal(raw, &kind) == nil && kind.Model.Type != "" && kind.Model.Type != BPE {
-			return nil, fmt.Errorf("%w: model.type %q, want %q", ErrKind, kind.Model.Type, BPE)
-		}
 		return nil, err
 	}
-	if f.Model.Type == "" && f.Model.Merges != nil {
-		f.Model.Type = BPE
-	}
-	return &f, nil
+	return &f, f.assign()
 }
 
 // Marshal writes the file.

@@ -1,33 +1,28 @@
 package huggingface
 
 import (
-	"bytes"
-
 	"mobilellm/tokenizer/internal/merge"
 )
 
 // Tokenizer applies a tokenizer.json. It is safe for concurrent use.
 type Tokenizer struct {
 	file *File
+	size int
 
-	tokens  [][]byte         // by id: what it decodes to; nil for no token
-	whole   map[string]int32 // words that are tokens whatever the merges say, see ignore_merges
-	byteIDs [256]int32
-	rules   merge.Table
-	cutter  wordCutter // of bytes
-	pieces  *metaspace // made from SentencePiece's; nil for bytes
-
-	normalizer normalizer
-	parsed     added // added tokens where the text of special ones stands for them
-	ordinary   added // and where it is text
+	plain      *addedTokens // looked for in the text as it is
+	normalized *addedTokens // and in what the normalizer makes of the rest
 	texts      map[string]int32
-
-	cache *merge.Cache
+	normalizer normalizer
+	words      *preTokenizer
+	model      model
+	joints     *merge.Joints // where words were cut for the model's sake; otherwise nil
+	decoding   *decoding
 }
 
-// added are the added tokens: those that are looked for in the text as it is, and
-// those that are looked for in what the normalizer makes of the rest.
-type added struct{ plain, normalized *addedTokens }
+// model makes ids of a word that is not empty.
+type model interface {
+	append(dst []int32, word []byte) []int32
+}
 
 // Part says how a text, or a part of one, is to be read.
 type Part struct {
@@ -43,100 +38,47 @@ var Whole = Part{Begins: true}
 // Append appends the ids of text to dst. A part that goes on from an earlier one
 // gets no blank before it.
 func (t *Tokenizer) Append(dst []int32, text []byte, part Part) []int32 {
-	tokens := &t.parsed
-	if part.Ordinary {
-		tokens = &t.ordinary
-	}
-	tokens.plain.split(text, func(plain []byte, id int32) {
+	t.plain.split(text, part.Ordinary, func(plain []byte, id int32) {
 		if id >= 0 {
 			dst = append(dst, id)
 			return
 		}
 		opens := &plain[0] == &text[0]
-		begins := part.Begins && opens
-		normal := t.normalizer.apply(plain, opens && !part.Begins)
-		tokens.normalized.split(normal, func(rest []byte, id int32) {
-			switch {
-			case id >= 0:
+		n := t.normalizer.apply(normal{text: plain, continued: opens && !part.Begins, opens: opens && part.Begins})
+		t.normalized.split(n.text, part.Ordinary, func(rest []byte, id int32) {
+			if id >= 0 {
 				dst = append(dst, id)
-			case t.pieces != nil:
-				t.pieces.words(rest, begins && &rest[0] == &normal[0], func(word []byte) { dst = t.appendWord(dst, word) })
-			default:
-				t.cutter.words(rest, func(word []byte) { dst = t.appendWord(dst, word) })
+				return
 			}
+			w := word{rest, n.opens && &rest[0] == &n.text[0]}
+			t.words.words(w, func(word []byte) { dst = t.model.append(dst, word) })
 		})
 	})
 	return dst
 }
 
-func (t *Tokenizer) appendWord(dst []int32, word []byte) []int32 {
-	if len(word) == 1 && t.whole == nil && t.pieces == nil {
-		return t.appendByte(dst, word[0])
-	}
-	if ids, ok := t.cache.Get(word); ok {
-		return append(dst, ids...)
-	}
-	start := len(dst)
-	dst = t.mergeWord(dst, word)
-	t.cache.Put(word, dst[start:])
-	return dst
-}
-
-func (t *Tokenizer) mergeWord(dst []int32, word []byte) []int32 {
-	if id, ok := t.whole[string(word)]; ok {
-		return append(dst, id)
-	}
-	var short [64]int32
-	symbols := short[:0]
-	if t.pieces != nil {
-		return t.rules.Apply(dst, t.pieces.appendSymbols(symbols, word, &t.byteIDs))
-	}
-	for _, c := range word {
-		symbols = t.appendByte(symbols, c)
-	}
-	return t.rules.Apply(dst, symbols)
-}
-
-// appendByte appends the symbol of a byte; one that the vocabulary lacks stands for
-// nothing, as in the library.
-func (t *Tokenizer) appendByte(dst []int32, b byte) []int32 {
-	if id := t.byteIDs[b]; id != None {
-		return append(dst, id)
-	}
-	return dst
-}
-
-// Decode joins the tokens of ids, without the blank that encoding put before the
-// text.
+// Decode returns the text of ids as the library does, but for bytes of a byte-level
+// tokenizer that are no UTF-8, which stay. An id that is none stands for nothing.
 func (t *Tokenizer) Decode(ids []int32) []byte {
+	d := t.NewDecoder()
 	out := make([]byte, 0, 4*len(ids))
 	for _, id := range ids {
-		out = append(out, t.Token(id)...)
+		out = d.Append(out, id)
 	}
-	if t.Strips() {
-		out = bytes.TrimPrefix(out, []byte(" "))
-	}
-	return out
+	return d.Flush(out)
 }
+
+// NewDecoder returns a decoder at the beginning of a text.
+func (t *Tokenizer) NewDecoder() *Decoder { return t.decoding.begin() }
 
 // Token is the text of an id in the midst of others, empty for an id that is none.
-func (t *Tokenizer) Token(id int32) []byte {
-	if id < 0 || int(id) >= len(t.tokens) {
-		return nil
-	}
-	return t.tokens[id]
-}
-
-// Strips says whether decoding takes off a blank that begins a text.
-func (t *Tokenizer) Strips() bool { return t.pieces != nil && t.pieces.strip }
+func (t *Tokenizer) Token(id int32) []byte { return t.decoding.token(id) }
 
 // Prefixed says whether encoding puts a blank before a text.
-func (t *Tokenizer) Prefixed() bool {
-	return t.pieces != nil && (t.normalizer.prefix || t.pieces.prefix != "never")
-}
+func (t *Tokenizer) Prefixed() bool { return t.normalizer.prefix || t.words.prefixed }
 
 // Size is the number of ids.
-func (t *Tokenizer) Size() int { return len(t.tokens) }
+func (t *Tokenizer) Size() int { return t.size }
 
 // ID finds a token by its text in the file, added ones first.
 func (t *Tokenizer) ID(text string) (int32, bool) {
@@ -155,15 +97,19 @@ func (t *Tokenizer) File() *File { return t.file }
 // letters, of the patterns that are known to keep it with what follows, or where no
 // merge reaches over, and where no added token does.
 func (t *Tokenizer) Cut(text []byte, from int) int {
-	cuttable := t.cutter.cuttable || t.pieces != nil
-	if !cuttable || !t.parsed.plain.cuttable || !t.parsed.normalized.cuttable || !t.normalizer.cuttable {
+	if !t.words.cuttable && t.joints == nil || !t.plain.cuttable || !t.normalized.cuttable || !t.normalizer.cuttable {
 		return len(text)
 	}
 	isLetter := func(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
 	for i := max(from, 1); i+1 < len(text); i++ {
-		if text[i] == ' ' && isLetter(text[i-1]) && isLetter(text[i+1]) && !t.pieces.reaches(text[i-1]) {
+		if text[i] == ' ' && isLetter(text[i-1]) && isLetter(text[i+1]) && !t.reaches(rune(text[i-1])) {
 			return i
 		}
 	}
 	return len(text)
+}
+
+// reaches says whether a merge may join a letter and the blank behind it.
+func (t *Tokenizer) reaches(letter rune) bool {
+	return !t.words.cuttable && (t.joints.Has(letter, '▁') || t.joints.Has(letter, ' '))
 }

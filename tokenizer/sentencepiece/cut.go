@@ -22,7 +22,9 @@ func (m *Model) cuttable() bool {
 	m.cutOnce.Do(func() {
 		m.cutAllowed = !m.unused && m.user == nil && !m.normalizer.blankSuffix &&
 			m.symbols.of(m.fold(' ')) >= 0 &&
-			(m.normalizer.rules == nil || !m.normalizer.rules.bindsBlank())
+			(m.normalizer.rules == nil || !m.normalizer.rules.BindsBlank())
 	})
 	return m.cutAllowed
 }
+
+func isLetter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }

@@ -3,6 +3,8 @@ package sentencepiece
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"mobilellm/tokenizer/internal/charsmap"
 )
 
 // blank is how a space is written in pieces, U+2581.
@@ -15,12 +17,12 @@ var replacementCharacter = []byte("�")
 // normalizer changes text before it is cut.
 type normalizer struct {
 	Normalizer
-	rules *charsMap
+	rules *charsmap.Map
 	user  *matcher // pieces that are left as they are
 }
 
 func newNormalizer(n Normalizer, user *matcher) (*normalizer, error) {
-	rules, err := newCharsMap(n.CharsMap)
+	rules, err := charsmap.New(n.CharsMap)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +42,7 @@ func (n *normalizer) prefix(text []byte) (out []byte, width int) {
 		return text[:width], width
 	}
 	if n.rules != nil {
-		if out, width = n.rules.longest(text); width > 0 {
+		if out, width = n.rules.Longest(text); width > 0 {
 			return out, width
 		}
 	}

@@ -152,6 +152,7 @@ def write(folder, count, seed):
             f.write(json.dumps(rows, ensure_ascii=False).encode())
 
 
-write(here / "huggingface", 60, 1)
-if len(sys.argv) > 2:
-    write(here / "huggingface-more", int(sys.argv[1]), int(sys.argv[2]))
+if __name__ == "__main__":
+    write(here / "huggingface", 60, 1)
+    if len(sys.argv) > 2:
+        write(here / "huggingface-more", int(sys.argv[1]), int(sys.argv[2]))

@@ -13,7 +13,7 @@ import (
 const MaxDepth = 100
 
 // maxCount bounds the numbers of a {m,n}.
-const maxCount = 200
+const maxCount = 512
 
 type parser struct {
 	text  string

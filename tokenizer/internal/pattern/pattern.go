@@ -108,3 +108,9 @@ func (l Literal) All(text []byte, yield func(start, end int)) {
 		yield(from, from+len(l))
 	}
 }
+
+// MayBeEmpty says whether an expression may match nothing.
+func MayBeEmpty(text string) bool {
+	n, err := parse(text)
+	return err != nil || n.minWidth() == 0
+}

@@ -8,7 +8,7 @@ import (
 )
 
 // MaxSteps bounds the program of an expression, {m,n} written out.
-const MaxSteps = 1000
+const MaxSteps = 2000
 
 var errTooLong = errors.New("too long")
 
