@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sort"
 
+	"mobilellm/data/ingest"
+	"mobilellm/data/shard"
 	"mobilellm/tokenizer"
 )
 
@@ -74,6 +76,9 @@ type Encoding struct {
 	ParseSpecial bool
 	// Old is the rule of [StartOld].
 	Old bool
+	// Vocab is what ids must lie below, such as a model's rows; 0 takes the
+	// tokenizer's.
+	Vocab int
 	// Progress, when not nil, is called with the bytes of text done and in all.
 	Progress func(done, total int64)
 }
@@ -83,10 +88,26 @@ func (c Config) encoding(tok *tokenizer.Tokenizer) Encoding {
 	return Encoding{Tokenizer: tok, ParseSpecial: c.parses(tok), Old: c.old()}
 }
 
+// vocab is what every id must lie below.
+func (e Encoding) vocab() int {
+	if e.Vocab > 0 {
+		return min(e.Vocab, e.Tokenizer.VocabSize())
+	}
+	return e.Tokenizer.VocabSize()
+}
+
+// check is an error that names an id which the vocabulary does not have.
+func (e Encoding) check(name string, ids []int32) error {
+	if i := shard.Outside(ids, e.vocab()); i >= 0 {
+		return fmt.Errorf("data: %s: id %d is outside the vocabulary of %d", ingest.Clean(name), ids[i], e.vocab())
+	}
+	return nil
+}
+
 // BuildCorpus encodes documents on all processors. Each begins with the token that
 // opens it and ends with EOS, where the tokenizer has them; an EOS that opens a
-// document is the one that ends the document before it. The only errors are no text
-// at all and ctx's.
+// document is the one that ends the document before it. Errors are no text at all, an
+// id outside the vocabulary and ctx's.
 func BuildCorpus(ctx context.Context, docs []Document, e Encoding) (*Memory, error) {
 	total := TextBytes(docs)
 	if total == 0 {
@@ -122,6 +143,9 @@ func BuildCorpus(ctx context.Context, docs []Document, e Encoding) (*Memory, err
 	begin()
 	var done int64
 	err := EncodeAll(ctx, tok, docs, e.ParseSpecial, func(doc int, ids []int32, last bool) error {
+		if err := e.check(docs[doc].Name, ids); err != nil {
+			return err
+		}
 		tokens.append(ids)
 		if !last {
 			return nil

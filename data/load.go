@@ -24,7 +24,8 @@ type LoadOptions struct {
 	// Tokenizer, when not nil, is used whatever the section says: a resumed
 	// run brings the one of its checkpoint.
 	Tokenizer *tokenizer.Tokenizer
-	// Vocab is how many ids a trained tokenizer shall have (model.vocab_size).
+	// Vocab is the model's number of ids (model.vocab_size): a tokenizer that is
+	// trained shall have as many, no other may have more. 0 is any number.
 	Vocab int
 	// LeaveOut are folders that are not text where they lie in a source, such as the
 	// run's own.
@@ -38,6 +39,15 @@ type LoadOptions struct {
 
 func (o LoadOptions) encodeProgress() func(done, total int64) {
 	return func(done, total int64) { o.Progress("encode", done, total) }
+}
+
+// fits is an error where the model has no row for some of the tokenizer's ids.
+func (o LoadOptions) fits(tok *tokenizer.Tokenizer, config Config) error {
+	got, have := tok.VocabSize(), o.Vocab
+	if have == 0 || got <= have {
+		return nil
+	}
+	return fmt.Errorf("the tokenizer of data.tokenizer (%s) has %d ids, more than model.vocab_size (%d)\nhint: --set model.vocab_size=%d", config.Tokenizer, got, have, got)
 }
 
 // texts are those of documents.
@@ -69,6 +79,9 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 		return nil, err
 	}
 	if tok != nil {
+		if err := options.fits(tok, config); err != nil {
+			return nil, err
+		}
 		if tok, err = config.opened(tok, sources); err != nil {
 			return nil, err
 		}

@@ -264,7 +264,7 @@ func (m *Memory) load(ctx context.Context, e Encoding, s tokenSource, how Readin
 		}
 	}
 	for _, path := range s.ids {
-		if err := m.addIDs(ctx, path, e.Tokenizer, &report); err != nil {
+		if err := m.addIDs(ctx, path, e, &report); err != nil {
 			return nil, report, err
 		}
 	}
@@ -287,9 +287,9 @@ func (m *Memory) load(ctx context.Context, e Encoding, s tokenSource, how Readin
 	return docs, report, nil
 }
 
-// addShard maps a shard, whose checksum it holds to its bytes, so that a
-// corrupt one is told before training begins; follows says that it goes on from the
-// shard that was added last.
+// addShard maps a shard, of which it checks every byte, so that a corrupt one, or one
+// with ids that the model lacks, is told before training begins; follows says that it
+// goes on from the shard that was added last.
 func (m *Memory) addShard(path string, e Encoding, follows bool) error {
 	s, err := shard.Open(path)
 	if err != nil {
@@ -300,7 +300,7 @@ func (m *Memory) addShard(path string, e Encoding, follows bool) error {
 	if s.Tokenizer != tok.Fingerprint() {
 		return fmt.Errorf("data: shard %s was made with tokenizer %s, data.tokenizer is %s\nhint: name the tokenizer that made it, or make shards anew with mobilellm-data tokenize", ingest.Clean(path), s.Tokenizer, tok.Fingerprint())
 	}
-	if err := s.Verify(); err != nil {
+	if err := s.VerifyWithin(e.vocab()); err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
 	if s.Tokens == 0 {
@@ -325,14 +325,14 @@ func (m *Memory) addShard(path string, e Encoding, follows bool) error {
 
 // addIDs reads a file of the official code: each line is a document of ids, to
 // which nothing is added. Lines that cannot be read are counted in the report.
-func (m *Memory) addIDs(ctx context.Context, path string, tok *tokenizer.Tokenizer, report *ReadReport) error {
+func (m *Memory) addIDs(ctx context.Context, path string, e Encoding, report *ReadReport) error {
 	in, err := ingest.Open(path, ingest.Options{})
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
 	defer in.Close()
 	tokens, t := segment{}, new(tally)
-	if tok.VocabSize() > 1<<16 {
+	if e.Tokenizer.VocabSize() > 1<<16 {
 		tokens.long = []uint32{}
 	}
 	for {
@@ -352,10 +352,8 @@ func (m *Memory) addIDs(ctx context.Context, path string, tok *tokenizer.Tokeniz
 			t.count(record)
 			continue
 		}
-		for _, id := range ids {
-			if id < 0 || int(id) >= tok.VocabSize() {
-				return fmt.Errorf("data: %s: id %d is outside the vocabulary of %d", ingest.Clean(record.Name), id, tok.VocabSize())
-			}
+		if err := e.check(record.Name, ids); err != nil {
+			return err
 		}
 		if len(ids) == 0 {
 			continue

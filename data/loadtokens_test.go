@@ -144,6 +144,51 @@ func TestLoadRefusesShards(t *testing.T) {
 	wantError(t, "cut short", err, "tokens-00000.tok", "the header alone has 128")
 }
 
+// An id that the tokenizer, and so the model, lacks is told wherever the shard is
+// read, before it is an address.
+func TestForeignIDs(t *testing.T) {
+	dir := t.TempDir()
+	tok := tokenizer.Bytes()
+	path := filepath.Join(dir, "tokens-00000.tok")
+	w, err := shard.Create(path, shard.Meta{Width: 2, Vocab: 300, BOS: shard.None, EOS: endOfText, Tokenizer: tok.Fingerprint()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		ids := tok.Encode([]byte("a document of some length"))
+		if i == 40 {
+			ids[3] = 257
+		}
+		if err := w.Append(append(ids, endOfText)); err != nil {
+			t.Fatal(err)
+		}
+		w.EndDocument(25)
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	text := writeFiles(t, map[string]string{"a.txt": strings.Repeat("some text\n", 100)})
+	want := []string{"tokens-00000.tok", "token 1043, of document 40, has id 257, outside the vocabulary of 257", "hint: "}
+	trained := testConfig(dir)
+	trained.Tokenizer = TokenizerBytes
+	_, err = Load(context.Background(), trained, LoadOptions{})
+	wantError(t, "training", err, want...)
+	scored := testConfig(filepath.Join(text, "a.txt"))
+	scored.Tokenizer, scored.Heldout = TokenizerBytes, Paths{path}
+	_, err = Load(context.Background(), scored, LoadOptions{})
+	wantError(t, "held out", err, want...)
+	_, err = OpenTokens(context.Background(), dir, tok, 257)
+	wantError(t, "taught", err, want...)
+	whole := writeShards(t, filepath.Join(dir, "whole"), "a text")
+	_, err = OpenTokens(context.Background(), whole, tok, 256) // a teacher with a row less than its tokenizer has ids
+	wantError(t, "a smaller model", err, "token 6, of document 0, has id 256, outside the vocabulary of 256; the shard's own has 257")
+	_, err = BuildCorpus(context.Background(), []Document{{"x.txt", []byte("text")}}, Encoding{Tokenizer: tok, Vocab: 'p'})
+	wantError(t, "encoded", err, "x.txt: id 116 is outside the vocabulary of 112")
+	trained.Tokenizer, trained.Train[0].Path = TokenizerBytes, filepath.Join(text, "a.txt")
+	_, err = Load(context.Background(), trained, LoadOptions{Vocab: 256})
+	wantError(t, "a smaller model", err, "data.tokenizer (bytes) has 257 ids, more than model.vocab_size (256)", "hint: ")
+}
+
 func TestMixTextSources(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"a/x.txt": strings.Repeat("first source speaks\n", 200), "a/y.txt": strings.Repeat("first source again\n", 30),

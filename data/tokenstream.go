@@ -13,8 +13,9 @@ import (
 )
 
 // OpenTokens opens the token shards of a path, a folder or one shard, as one
-// corpus, and the tokenizer that made them must be tok.
-func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer) (_ *Memory, err error) {
+// corpus. The tokenizer that made them must be tok, and every id below vocab, the
+// rows of the model that is to read them.
+func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer, vocab int) (_ *Memory, err error) {
 	source, err := findTokenSource(Source{Path: path})
 	if err != nil {
 		return nil, err
@@ -28,7 +29,7 @@ func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer) (_ *
 			err = errors.Join(err, m.Close())
 		}
 	}()
-	if _, _, err := m.load(ctx, Encoding{Tokenizer: tok}, source, Reading{}); err != nil {
+	if _, _, err := m.load(ctx, Encoding{Tokenizer: tok, Vocab: vocab}, source, Reading{}); err != nil {
 		return nil, err
 	}
 	if m.Len() == 0 {

@@ -253,12 +253,7 @@ func (r *run) readText(ctx context.Context) error {
 	for _, note := range r.text.Notes {
 		r.o.Progress.Note("%s", note)
 	}
-	got, have := r.text.Tokenizer.VocabSize(), r.c.Model.VocabSize
-	if got > have {
-		return fmt.Errorf("the tokenizer of data.tokenizer (%s) has %d ids, more than model.vocab_size (%d)\nhint: --set model.vocab_size=%d",
-			r.c.Data.Tokenizer, got, have, got)
-	}
-	if got < have {
+	if got, have := r.text.Tokenizer.VocabSize(), r.c.Model.VocabSize; got < have {
 		r.o.Progress.Note("the tokenizer has %d ids; the other %d rows of model.vocab_size (%d) stay unused", got, have-got, have)
 	}
 	r.o.Progress.Note("text: %.1f MB in %d documents; %s tokens to train on, %s held out",

@@ -49,7 +49,7 @@ func Teach(ctx context.Context, o TeachOptions) (_ *Taught, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
-	text, err := data.OpenTokens(ctx, o.Shards, tok)
+	text, err := data.OpenTokens(ctx, o.Shards, tok, model.Config.VocabSize)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"mobilellm/data/dedup"
 	"mobilellm/data/ingest"
+	"mobilellm/data/shard"
 	"mobilellm/tokenizer"
 )
 
@@ -111,11 +112,9 @@ func (p *pipeline) judgeIDs(it *item) {
 		it.reason, it.detail = reasonRecord, it.Reason()
 		return
 	}
-	for i, id := range ids {
-		if id < 0 || int(id) >= p.Tokenizer.VocabSize() {
-			it.reason, it.detail = reasonIDs, fmt.Sprintf("id %d at place %d is outside the vocabulary of %d", id, i, p.Tokenizer.VocabSize())
-			return
-		}
+	if i := shard.Outside(ids, p.Tokenizer.VocabSize()); i >= 0 {
+		it.reason, it.detail = reasonIDs, fmt.Sprintf("id %d at place %d is outside the vocabulary of %d", ids[i], i, p.Tokenizer.VocabSize())
+		return
 	}
 	if len(ids) == 0 {
 		it.reason, it.detail = reasonEmpty, "no ids"

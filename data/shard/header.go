@@ -51,6 +51,28 @@ func (m *Meta) Start() int32 {
 	return m.EOS
 }
 
+// maxVocab keeps ids within int32.
+const maxVocab = 1 << 30
+
+// check reports the first number that no shard can have.
+func (m *Meta) check() error {
+	switch {
+	case m.Width != 2 && m.Width != 4:
+		return fmt.Errorf("%d bytes a token, want 2 or 4", m.Width)
+	case m.Vocab < 1 || m.Vocab > maxVocab:
+		return fmt.Errorf("vocabulary of %d", m.Vocab)
+	}
+	for _, token := range []struct {
+		name string
+		id   int32
+	}{{"BOS", m.BOS}, {"EOS", m.EOS}} {
+		if token.id != None && (token.id < 0 || int(token.id) >= m.Vocab) {
+			return fmt.Errorf("%s %d is outside the vocabulary of %d", token.name, token.id, m.Vocab)
+		}
+	}
+	return nil
+}
+
 // WidthFor is the bytes a token of a vocabulary takes.
 func WidthFor(vocab int) int {
 	if vocab <= 1<<16 {
@@ -110,8 +132,8 @@ func parseHeader(h []byte, size int64) (Info, error) {
 	i.BOS, i.EOS = int32(le.Uint32(h[44:])), int32(le.Uint32(h[48:]))
 	i.Tokenizer = hex.EncodeToString(h[56:64])
 	i.Sum = hex.EncodeToString(h[sumAt:headerSize])
-	if i.Width != 2 && i.Width != 4 {
-		return bad("%d bytes a token, want 2 or 4", i.Width)
+	if err := i.check(); err != nil {
+		return bad("%v", err)
 	}
 	if i.Tokens < 0 || i.Documents < 0 || i.Tokens > size || i.Documents > size {
 		return bad("%d tokens and %d documents in %d bytes", i.Tokens, i.Documents, size)

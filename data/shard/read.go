@@ -1,9 +1,7 @@
 package shard
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"unsafe"
@@ -21,7 +19,7 @@ type Shard struct {
 }
 
 // Open maps a shard and checks its header against its size and its index for
-// order, not its checksum: that reads the whole file, see [Shard.Verify].
+// order. Checksum and tokens take reading the whole file, see [Shard.Verify].
 func Open(path string) (*Shard, error) {
 	file, unmap, err := mapFile(path)
 	if err != nil {
@@ -114,17 +112,6 @@ func (s *Shard) Read(dst []int32, at int64) {
 	for i, t := range s.long[at : at+int64(len(dst))] {
 		dst[i] = int32(t)
 	}
-}
-
-// Verify reads the whole file and compares its checksum.
-func (s *Shard) Verify() error {
-	sum := sha256.New()
-	sum.Write(s.file[headerSize:])
-	sum.Write(s.file[:sumAt])
-	if got := hex.EncodeToString(sum.Sum(nil)); got != s.Sum {
-		return fmt.Errorf("shard %s: %w: checksum %s, its header says %s", s.Path, ErrFormat, got, s.Sum)
-	}
-	return nil
 }
 
 // Close ends the mapping.

@@ -29,8 +29,8 @@ type Writer struct {
 // Create begins a shard. What an earlier, interrupted writer left of it is
 // overwritten.
 func Create(path string, meta Meta) (*Writer, error) {
-	if meta.Width != 2 && meta.Width != 4 {
-		return nil, fmt.Errorf("shard: %d bytes a token, want 2 or 4", meta.Width)
+	if err := meta.check(); err != nil {
+		return nil, fmt.Errorf("shard: %w", err)
 	}
 	file, err := os.Create(path + partial)
 	if err != nil {
@@ -53,11 +53,11 @@ func (w *Writer) Documents() int64 { return int64(len(w.ends)) }
 // Append adds tokens to the document begun. An id outside the vocabulary is an
 // error.
 func (w *Writer) Append(ids []int32) error {
+	if i := Outside(ids, w.info.Vocab); i >= 0 {
+		return fmt.Errorf("shard %s: id %d is outside the vocabulary of %d", w.path, ids[i], w.info.Vocab)
+	}
 	w.block = w.block[:0]
 	for _, id := range ids {
-		if id < 0 || int(id) >= w.info.Vocab {
-			return fmt.Errorf("shard %s: id %d is outside the vocabulary of %d", w.path, id, w.info.Vocab)
-		}
 		if w.info.Width == 2 {
 			w.block = binary.LittleEndian.AppendUint16(w.block, uint16(id))
 		} else {
