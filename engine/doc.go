@@ -23,7 +23,7 @@
 //	vm, err := engine.Compile(engine.Program{
 //		Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w,
 //	}, dev, engine.Options{})
-//	copy(vm.Input(g.Tokens).Ids(), batch)
+//	err = engine.WriteIDs(vm.Input(g.Tokens), batch, vocab)
 //	err = vm.RunAll()
 //
 // Precision is the engine's affair: graph nodes are float32. With BF16 the

@@ -2,7 +2,6 @@ package export
 
 import (
 	"errors"
-	"fmt"
 
 	"gorgonia.org/gorgonia"
 
@@ -18,10 +17,8 @@ func (m *Model) Logits(dev engine.Device, ids []int32) (_ []float32, err error) 
 	if len(ids) == 0 {
 		return nil, errors.New("there are no tokens")
 	}
-	for _, id := range ids {
-		if id < 0 || int(id) >= m.Config.VocabSize {
-			return nil, fmt.Errorf("token %d is not in the vocabulary of %d", id, m.Config.VocabSize)
-		}
+	if err := engine.CheckIDs(ids, m.Config.VocabSize); err != nil {
+		return nil, err
 	}
 	graph, err := m.Config.BuildLogits(1, len(ids))
 	if err != nil {

@@ -129,10 +129,8 @@ func (m *Model) Logits(ids []int32) ([]float32, error) {
 		return nil, errors.New("infer: there is no token to go on from")
 	}
 	ids = ids[max(0, len(ids)-m.Config.Context):]
-	for _, id := range ids {
-		if id < 0 || int(id) >= m.Config.VocabSize {
-			return nil, fmt.Errorf("infer: token %d is not in the vocabulary of %d", id, m.Config.VocabSize)
-		}
+	if err := engine.CheckIDs(ids, m.Config.VocabSize); err != nil {
+		return nil, fmt.Errorf("infer: %w", err)
 	}
 	p, err := m.program(m.paddedLength(len(ids)))
 	if err != nil {

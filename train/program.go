@@ -17,6 +17,7 @@ type program struct {
 	graph  *arch.Graph
 	vm     *engine.VM
 	seq    int
+	vocab  int
 	lesson *lesson
 }
 
@@ -32,7 +33,7 @@ func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Devic
 	if err != nil {
 		return nil, err
 	}
-	return compile(g, c.Data.Seq, w, dev, o, l)
+	return compile(g, c, w, dev, o, l)
 }
 
 func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
@@ -41,7 +42,7 @@ func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device
 	if err != nil {
 		return nil, err
 	}
-	return compile(g, c.Data.Seq, w, dev, o, nil)
+	return compile(g, c, w, dev, o, nil)
 }
 
 // graphOptions are the same in training and scoring: a model is scored with the
@@ -53,7 +54,7 @@ func graphOptions(c *RunConfig) []arch.Option {
 	return nil
 }
 
-func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
+func compile(g *arch.Graph, c *RunConfig, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
 	p := engine.Program{Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w}
 	if l != nil {
 		l.bind(g, &p)
@@ -65,7 +66,7 @@ func compile(g *arch.Graph, seq int, w *engine.Weights, dev engine.Device, o eng
 	if err != nil {
 		return nil, err
 	}
-	return &program{graph: g, vm: vm, seq: seq, lesson: l}, nil
+	return &program{graph: g, vm: vm, seq: c.Data.Seq, vocab: c.Model.VocabSize, lesson: l}, nil
 }
 
 // run computes the loss of rows first, first+1, … of a batch, as many as the
@@ -89,13 +90,14 @@ func (p *program) label() *engine.Tensor {
 }
 
 // enqueue is run without waiting for the loss, where the device works behind
-// the host.
+// the host. Ids that the model has no row for are an error, whatever corpus they come
+// from: a mapped file may have changed since it was checked.
 func (p *program) enqueue(b *data.Batch, first int, scale float32) error {
 	tokens := p.vm.Input(p.graph.Tokens)
 	at, n := first*p.seq, tokens.Len()
 	errs := []error{
-		engine.Write(tokens, b.Inputs[at:at+n]),
-		engine.Write(p.vm.Input(p.graph.Targets), b.Targets[at:at+n]),
+		engine.WriteIDs(tokens, b.Inputs[at:at+n], p.vocab),
+		engine.WriteTargets(p.vm.Input(p.graph.Targets), b.Targets[at:at+n], p.vocab),
 		engine.Write(p.vm.Input(p.graph.Scale), []float32{scale}),
 	}
 	if p.graph.Starts != nil {

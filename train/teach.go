@@ -172,7 +172,7 @@ func (o *TeachOptions) windows(t *teacher, text *data.Memory, w *topk.Writer, b 
 	n := min(int64(len(b.tokens)), text.Len()-at)
 	clear(b.tokens[n:])
 	text.Read(b.tokens[:n], at)
-	err := engine.Write(t.vm.Input(t.graph.Tokens), b.tokens)
+	err := engine.WriteIDs(t.vm.Input(t.graph.Tokens), b.tokens, t.config.VocabSize)
 	if err == nil {
 		err = t.vm.RunAll()
 	}

@@ -85,7 +85,7 @@ func (t *teacher) bytes() int64 { return t.weights.Bytes() + t.vm.Bytes() }
 // run computes the hidden states of a batch's rows from the first on.
 func (t *teacher) run(b *data.Batch, first int) error {
 	tokens := t.vm.Input(t.graph.Tokens)
-	err := engine.Write(tokens, b.Inputs[first*b.Seq:][:tokens.Len()])
+	err := engine.WriteIDs(tokens, b.Inputs[first*b.Seq:][:tokens.Len()], t.config.VocabSize)
 	if err == nil && t.graph.Starts != nil {
 		err = writeStarts(t.vm.Input(t.graph.Starts), b, first)
 	}
@@ -139,7 +139,7 @@ func (l *lesson) prepare(p *program, b *data.Batch, first int) error {
 	if l.teacher == nil {
 		t := p.graph.Teacher
 		ids, logp, at := p.vm.Input(t.IDs), p.vm.Input(t.LogP), first*b.Seq*l.k
-		return errors.Join(engine.Write(ids, b.TopIDs[at:at+ids.Len()]), engine.Write(logp, b.TopLogP[at:at+logp.Len()]))
+		return errors.Join(engine.WriteIDs(ids, b.TopIDs[at:at+ids.Len()], p.vocab), engine.Write(logp, b.TopLogP[at:at+logp.Len()]))
 	}
 	start := time.Now()
 	if err := l.teacher.run(b, first); err != nil {

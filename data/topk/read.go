@@ -93,16 +93,23 @@ func (f *File) load(n int64) error {
 	if !sound(n, f.block) {
 		return fmt.Errorf("%s: %w: the checksum of block %d does not fit", f.Path, ErrFormat, n)
 	}
+	if share := shareOf(f.block); !(share >= 0 && share <= float64(f.K)) {
+		return fmt.Errorf("%s: %w: block %d: the %d log-probabilities hold a share of %v", f.Path, ErrFormat, n, f.K, share)
+	}
 	f.at = n
 	return nil
 }
 
-// Verify reads every block and returns the mean share of probability that the
-// stored log-probabilities hold.
+// Verify reads every block, with its ids, and returns the mean share of probability
+// that the stored log-probabilities hold.
 func (f *File) Verify() (share float64, err error) {
+	ids, logp := make([]int32, f.entries()), make([]float32, f.entries())
 	for n := range f.Blocks() {
 		if err := f.load(n); err != nil {
 			return 0, err
+		}
+		if err := f.rows(f.block, 0, ids, logp); err != nil {
+			return 0, fmt.Errorf("%s: block %d: %w", f.Path, n, err)
 		}
 		share += shareOf(f.block) * float64(min(int64(f.Seq), f.Tokens-n*int64(f.Seq)))
 	}

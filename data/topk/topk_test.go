@@ -218,10 +218,19 @@ func TestBrokenFiles(t *testing.T) {
 		binary.LittleEndian.PutUint32(b[sumAt:], crc32.Checksum(b[:sumAt], castagnoli))
 		return b
 	}
+	end := headerSize + int(meta(300).blockSize())
+	reseal := func(b []byte) []byte {
+		binary.LittleEndian.PutUint32(b[end-4:], blockSum(0, b[headerSize:end-4]))
+		return b
+	}
 	foreign := slices.Clone(good) // an id that the vocabulary does not have, with a checksum that fits
 	binary.LittleEndian.PutUint16(foreign[headerSize:], 300)
-	end := headerSize + int(meta(300).blockSize())
-	binary.LittleEndian.PutUint32(foreign[end-4:], blockSum(0, foreign[headerSize:end-4]))
+	foreign = reseal(foreign)
+	share := func(x float32) []byte {
+		b := slices.Clone(good)
+		binary.LittleEndian.PutUint32(b[end-trailer:], math.Float32bits(x))
+		return reseal(b)
+	}
 	swapped := slices.Clone(good)
 	copy(swapped[headerSize:end], good[end:])
 	for name, c := range map[string]struct {
@@ -241,6 +250,9 @@ func TestBrokenFiles(t *testing.T) {
 		"last block": {set(len(good)-9, good[len(good)-9]^1), "the checksum of block 6", true},
 		"swapped":    {swapped, "the checksum of block 0", true},
 		"foreign id": {foreign, "id 300 is outside the vocabulary of 300", true},
+		"NaN":        {share(float32(math.NaN())), "block 0: the 3 log-probabilities hold a share of NaN", true},
+		"negative":   {share(-0.5), "hold a share of -0.5", true},
+		"above all":  {share(3.5), "hold a share of 3.5", true},
 	} {
 		if err := os.WriteFile(path, c.file, 0o644); err != nil {
 			t.Fatal(err)
@@ -248,6 +260,9 @@ func TestBrokenFiles(t *testing.T) {
 		f, err := Open(dir)
 		if err == nil && c.verify {
 			err = f.Read(make([]int32, 33*3), make([]float32, 33*3), 0)
+			if _, verified := f.Verify(); (verified == nil) != (err == nil) {
+				t.Errorf("%s: read gives %v, verify %v", name, err, verified)
+			}
 			f.Close()
 		}
 		if err == nil || !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), Name) {

@@ -14,7 +14,7 @@
 //	update, err := dev.NewUpdate(config, w, decays, microBatches)
 //	for i := range microBatches {
 //		vm.Accumulate(i > 0)
-//		err = engine.Write(vm.Input(g.Tokens), batch)
+//		err = engine.WriteIDs(vm.Input(g.Tokens), batch, vocab)
 //		err = vm.RunAll()
 //		update.Collect(i, vm.Output(g.Loss))
 //	}

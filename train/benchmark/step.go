@@ -255,8 +255,8 @@ func (s *stepper) writeInputs() error {
 		targets[i] = int32(rng.IntN(s.config.Model.VocabSize))
 	}
 	return errors.Join(
-		engine.Write(s.vm.Input(s.graph.Tokens), tokens),
-		engine.Write(s.vm.Input(s.graph.Targets), targets),
+		engine.WriteIDs(s.vm.Input(s.graph.Tokens), tokens, s.config.Model.VocabSize),
+		engine.WriteTargets(s.vm.Input(s.graph.Targets), targets, s.config.Model.VocabSize),
 		engine.Write(s.vm.Input(s.graph.Scale), []float32{1 / float32(n)}))
 }
 
