@@ -65,7 +65,7 @@ func findTokenSource(s Source) (tokenSource, error) {
 		}
 		return found, nil
 	}
-	if found.shards, err = filepath.Glob(filepath.Join(globEscape(s.Path), "*"+shard.Extension)); err != nil {
+	if found.shards, err = shard.Folder(s.Path); err != nil {
 		return found, fmt.Errorf("data: %w", err)
 	}
 	if len(found.shards) == 0 {

@@ -189,6 +189,55 @@ func TestForeignIDs(t *testing.T) {
 	wantError(t, "a smaller model", err, "data.tokenizer (bytes) has 257 ids, more than model.vocab_size (256)", "hint: ")
 }
 
+// A folder of shards is trained on, held out and taught whole or not at all, and what
+// lies beside shards is not text.
+func TestPartsOfFolders(t *testing.T) {
+	dir := t.TempDir()
+	docs := slices.Repeat([]string{"one document of some length", "and another"}, 10)
+	gap := writeShards(t, filepath.Join(dir, "gap"), docs...)
+	if err := os.Remove(filepath.Join(gap, "tokens-00003.tok")); err != nil {
+		t.Fatal(err)
+	}
+	begun := writeShards(t, filepath.Join(dir, "begun"), docs...)
+	manifest := `{"version": 1, "complete": false, "tokenizer": "x", "settings": "x", "shards": []}`
+	if err := os.WriteFile(filepath.Join(begun, shard.ManifestName), []byte(manifest), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	text := writeFiles(t, map[string]string{"a.txt": strings.Repeat("some text\n", 100)})
+	for _, c := range []struct {
+		path string
+		want []string
+	}{
+		{gap, []string{"gap lacks shards", "number 4 follows 2", "hint: "}},
+		{begun, []string{"begun is not complete", "hint: "}},
+		{dir, []string{"data: token shards lie in " + begun, ", and " + dir + " is read as text", "hint: "}},
+		{filepath.Join(gap, "*.tok"), []string{"data: token shards lie in " + gap, "hint: "}},
+	} {
+		config := testConfig(c.path)
+		_, err := Load(context.Background(), config, LoadOptions{})
+		wantError(t, "training", err, c.want...)
+		config = testConfig(filepath.Join(text, "a.txt"))
+		config.Tokenizer, config.Heldout = TokenizerBytes, Paths{c.path}
+		_, err = Load(context.Background(), config, LoadOptions{})
+		wantError(t, "held out", err, c.want...)
+		if strings.Contains(c.want[0], "lie in") {
+			continue
+		}
+		_, err = OpenTokens(context.Background(), c.path, tokenizer.Bytes(), 257)
+		wantError(t, "taught", err, c.want...)
+		_, err = ShardTokenizer(c.path)
+		wantError(t, "to teach", err, c.want...)
+	}
+	single, err := OpenTokens(context.Background(), filepath.Join(gap, "tokens-00004.tok"), tokenizer.Bytes(), 257)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer single.Close()
+	if len(single.Documents()) != 2 {
+		t.Errorf("documents %v", single.Documents())
+	}
+}
+
 func TestMixTextSources(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"a/x.txt": strings.Repeat("first source speaks\n", 200), "a/y.txt": strings.Repeat("first source again\n", 30),

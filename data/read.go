@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"slices"
 
 	"mobilellm/data/ingest"
+	"mobilellm/data/shard"
 )
 
 // Reading says how documents are taken from files; the zero value is that of
@@ -21,11 +23,14 @@ type Reading struct {
 	// MaxText is how many bytes of text memory has room for; more end the reading.
 	// 0 is no bound.
 	MaxText int64
+	// Old is the rule of [StartOld]: token shards among the files are no text, and no
+	// mistake.
+	Old bool
 }
 
 // reading is how a run reads text.
 func (c Config) reading(o LoadOptions) Reading {
-	return Reading{Field: c.Field, Column: c.Column, Separator: c.DocumentSeparator, LeaveOut: o.LeaveOut, MaxText: o.MaxText}
+	return Reading{Field: c.Field, Column: c.Column, Separator: c.DocumentSeparator, LeaveOut: o.LeaveOut, MaxText: o.MaxText, Old: c.old()}
 }
 
 // ReadSources reads the documents of files, folders and globs, in the order
@@ -79,6 +84,9 @@ func (r *reader) all(path string, files []string) error {
 	before, leftOut := len(r.docs), r.report.leftOut()
 	var first error
 	for _, file := range files {
+		if !r.how.Old && filepath.Ext(file) == shard.Extension && shard.IsShard(file) { // beside it lie no texts, but its tokenizer
+			return fmt.Errorf("token shards lie in %s, and %s is read as text\nhint: name the folder of the shards", ingest.Clean(filepath.Dir(file)), ingest.Clean(path))
+		}
 		err := r.file(file)
 		if err != nil && !r.report.leaveOut(file, err) {
 			return err

@@ -168,7 +168,7 @@ func writeCorpus(ctx context.Context, dir string, corpus *data.Memory, tok *toke
 	if end, ok := tok.Special().End(); ok && end != meta.BOS {
 		meta.EOS = end
 	}
-	w, err := shard.Create(filepath.Join(dir, "tokens-00000"+shard.Extension), meta)
+	w, err := shard.Create(filepath.Join(dir, shard.Name(0)), meta)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mobilellm/data/prepare"
 	"mobilellm/data/shard"
 	"mobilellm/internal/cli"
 	"mobilellm/tokenizer"
@@ -53,7 +52,7 @@ func newVerify() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "verify DIR|SHARD...",
-		Short: "Check every checksum",
+		Short: "Check every checksum and token, and that folders are whole",
 		Args:  cli.SomeArguments("DIR or SHARD"),
 		RunE: func(c *cobra.Command, args []string) error {
 			shards, err := openShards(args)
@@ -64,14 +63,11 @@ func newVerify() *cobra.Command {
 			var failed []error
 			var tokens int64
 			for _, s := range shards {
-				if err := s.Verify(); err != nil {
-					failed = append(failed, err)
-				}
+				failed = append(failed, s.Verify())
 				tokens += s.Tokens
 			}
-			failed = append(failed, checkManifests(args)...)
-			if len(failed) > 0 {
-				return errors.Join(failed...)
+			if err := errors.Join(failed...); err != nil {
+				return err
 			}
 			if asJSON {
 				return cli.PrintJSON(c.OutOrStdout(), map[string]int64{"shards": int64(len(shards)), "tokens": tokens})
@@ -84,32 +80,7 @@ func newVerify() *cobra.Command {
 	return c
 }
 
-// checkManifests holds the shards of folders to their manifests.
-func checkManifests(args []string) (failed []error) {
-	for _, dir := range args {
-		m, err := prepare.ReadManifest(dir)
-		if err != nil {
-			continue // a single shard, or a folder that another program filled
-		}
-		if !m.Complete {
-			failed = append(failed, fmt.Errorf("folder %s is not complete\nhint: start tokenize again with the same arguments", dir))
-		}
-		for _, record := range m.Shards {
-			s, err := shard.Open(filepath.Join(dir, record.File))
-			if err != nil {
-				failed = append(failed, err)
-				continue
-			}
-			if s.Sum != record.SHA256 {
-				failed = append(failed, fmt.Errorf("shard %s: checksum %s, the manifest says %s", s.Path, s.Sum, record.SHA256))
-			}
-			s.Close()
-		}
-	}
-	return failed
-}
-
-// openShards opens shards and those of folders.
+// openShards opens shards and those of folders, which must be whole.
 func openShards(args []string) ([]*shard.Shard, error) {
 	var shards []*shard.Shard
 	for _, arg := range args {
@@ -119,7 +90,7 @@ func openShards(args []string) ([]*shard.Shard, error) {
 			err = fmt.Errorf("%s does not exist", arg)
 		}
 		if err == nil && info.IsDir() {
-			paths, err = filepath.Glob(filepath.Join(arg, "*"+shard.Extension))
+			paths, err = shard.Folder(arg)
 			if err == nil && len(paths) == 0 {
 				err = fmt.Errorf("folder %s holds no token shard (*%s)", arg, shard.Extension)
 			}
@@ -185,7 +156,8 @@ type summary struct {
 	TextBytes     int64    `json:"text_bytes"`
 	TokensPerByte float64  `json:"tokens_per_byte"`
 	Vocab         int      `json:"vocab"`
-	Used          int      `json:"used_ids"` // different ids that occur
+	Used          int      `json:"used_ids"`                // different ids that occur
+	Outside       int64    `json:"outside_vocab,omitempty"` // tokens that the vocabulary does not have
 	Tokenizer     string   `json:"tokenizer"`
 	BytesPerToken int      `json:"bytes_per_token"`
 	BOS           int32    `json:"bos"`
@@ -218,7 +190,7 @@ const sampleTokens = 40
 func summarize(shards []*shard.Shard, tok *tokenizer.Tokenizer, samples int) *summary {
 	first := shards[0]
 	s := &summary{Shards: len(shards), Vocab: first.Vocab, Tokenizer: first.Tokenizer, BytesPerToken: first.Width, BOS: first.BOS, EOS: first.EOS, Samples: []sample{}}
-	used := make([]bool, first.Vocab)
+	var used []bool
 	var sizes []int64
 	for _, in := range shards {
 		s.Documents += in.Documents
@@ -229,7 +201,13 @@ func summarize(shards []*shard.Shard, tok *tokenizer.Tokenizer, samples int) *su
 			part := block[:min(int64(len(block)), in.Tokens-at)]
 			in.Read(part, at)
 			for _, id := range part {
-				if int(id) < len(used) {
+				switch {
+				case id < 0 || int(id) >= in.Vocab:
+					s.Outside++
+				case int(id) >= len(used):
+					used = append(used, make([]bool, int(id)+1-len(used))...)
+					fallthrough
+				default:
 					used[id] = true
 				}
 				if id == s.BOS {
@@ -283,6 +261,9 @@ func showDocument(in *shard.Shard, number int64, tok *tokenizer.Tokenizer) sampl
 func (s *summary) print(w io.Writer) error {
 	fmt.Fprintf(w, "shards      %d, %d bytes a token\n", s.Shards, s.BytesPerToken)
 	fmt.Fprintf(w, "tokenizer   %s, %d ids, %d of them used\n", s.Tokenizer, s.Vocab, s.Used)
+	if s.Outside > 0 {
+		fmt.Fprintf(w, "outside     %d tokens are not of the vocabulary; mobilellm-data verify names the first\n", s.Outside)
+	}
 	fmt.Fprintf(w, "documents   %d\n", s.Documents)
 	fmt.Fprintf(w, "tokens      %d\n", s.Tokens)
 	fmt.Fprintf(w, "text        %d bytes, %.3f tokens a byte\n", s.TextBytes, s.TokensPerByte)

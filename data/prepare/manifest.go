@@ -1,7 +1,6 @@
 package prepare
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,38 +13,19 @@ import (
 	"mobilellm/data/shard"
 )
 
-const (
-	// ManifestName is the file that says what a folder of shards holds.
-	ManifestName = "manifest.json"
-	// SkippedName is the file that lists what was left out.
-	SkippedName = "skipped.jsonl"
-
-	manifestVersion = 1
-)
+// SkippedName is the file that lists what was left out.
+const SkippedName = "skipped.jsonl"
 
 // Manifest is the state of the work after a shard, and the table of contents
 // once it is complete.
 type Manifest struct {
-	Version   int           `json:"version"`
-	Complete  bool          `json:"complete"`
-	Tokenizer string        `json:"tokenizer"`
-	Settings  string        `json:"settings"`
-	Shards    []ShardRecord `json:"shards"`
-	Report    Report        `json:"report"`
+	shard.Manifest
+	Report Report `json:"report"`
 
 	// Next is where the next shard's text begins.
 	Next position `json:"next"`
 	// SkippedBytes is the size of skipped.jsonl at that point.
 	SkippedBytes int64 `json:"skipped_bytes"`
-}
-
-// ShardRecord is a finished shard.
-type ShardRecord struct {
-	File      string `json:"file"`
-	Tokens    int64  `json:"tokens"`
-	Documents int64  `json:"documents"`
-	TextBytes int64  `json:"text_bytes"`
-	SHA256    string `json:"sha256"` // the checksum of its header
 }
 
 // Report counts what became of the documents.
@@ -74,21 +54,19 @@ func (p position) before(q position) bool {
 	return p.File < q.File || p.File == q.File && p.Place < q.Place
 }
 
+func newManifest(tokenizer, settings string) *Manifest {
+	return &Manifest{
+		Manifest: shard.Manifest{Version: shard.ManifestVersion, Tokenizer: tokenizer, Settings: settings, Shards: []shard.Record{}},
+		Report:   Report{Skipped: map[string]int64{}},
+	}
+}
+
 // ReadManifest reads the manifest of a folder; a folder without one gives
 // fs.ErrNotExist.
 func ReadManifest(dir string) (*Manifest, error) {
-	path := filepath.Join(dir, ManifestName)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
 	m := new(Manifest)
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	if err := decoder.Decode(m); err != nil {
-		return nil, fmt.Errorf("%s: %w", ingest.Clean(path), err)
-	}
-	if m.Version != manifestVersion {
-		return nil, fmt.Errorf("%s: version %d, want %d", ingest.Clean(path), m.Version, manifestVersion)
+	if err := shard.ReadManifest(dir, m); err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -99,7 +77,7 @@ func (m *Manifest) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, ManifestName)
+	path := filepath.Join(dir, shard.ManifestName)
 	file, err := os.Create(path + ".partial")
 	if err != nil {
 		return err
@@ -125,15 +103,18 @@ func resume(o *Options, settings string) (*Manifest, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		shards, err := filepath.Glob(filepath.Join(o.Out, "*"+shard.Extension))
 		if err == nil && len(shards) > 0 {
-			// The first shard may have been named and its manifest not.
-			if len(shards) > 1 || filepath.Base(shards[0]) != shardName(0) {
-				err = fmt.Errorf("folder %s holds %s and no %s\nhint: name another folder", ingest.Clean(o.Out), ingest.Clean(filepath.Base(shards[0])), ManifestName)
+			// Earlier versions wrote the first manifest after the first shard.
+			if len(shards) > 1 || filepath.Base(shards[0]) != shard.Name(0) {
+				err = fmt.Errorf("folder %s holds %s and no %s\nhint: name another folder", ingest.Clean(o.Out), ingest.Clean(filepath.Base(shards[0])), shard.ManifestName)
 			}
 		}
 		return nil, err
 	}
 	if err != nil {
 		return nil, err
+	}
+	if len(m.Shards) == 0 && !m.Complete {
+		return nil, nil // nothing came of it
 	}
 	if slices.Contains(o.Inputs, Stdin) {
 		return nil, fmt.Errorf("folder %s holds shards already, and whether they are of this standard input cannot be told\nhint: name another folder, or remove this one", ingest.Clean(o.Out))
@@ -142,17 +123,13 @@ func resume(o *Options, settings string) (*Manifest, error) {
 		return nil, fmt.Errorf("folder %s holds shards of other text or settings\nhint: name another folder, or remove this one", ingest.Clean(o.Out))
 	}
 	for _, s := range m.Shards {
-		have, err := shard.Open(filepath.Join(o.Out, s.File))
+		have, err := shard.Stat(filepath.Join(o.Out, s.File))
 		if err != nil {
 			return nil, err
 		}
-		sum := have.Sum
-		have.Close()
-		if sum != s.SHA256 {
-			return nil, fmt.Errorf("shard %s: checksum %s, the manifest says %s", s.File, sum, s.SHA256)
+		if have.Sum != s.SHA256 {
+			return nil, fmt.Errorf("shard %s: checksum %s, the manifest says %s", s.File, have.Sum, s.SHA256)
 		}
 	}
 	return m, nil
 }
-
-func shardName(i int) string { return fmt.Sprintf("tokens-%05d%s", i, shard.Extension) }

@@ -223,6 +223,32 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// A folder of which nothing came, as the settings were wrong, serves for others.
+func TestSettingsCorrected(t *testing.T) {
+	dir := t.TempDir()
+	in := writeFile(t, dir, "in.jsonl", []byte("{\"body\": \"text\"}\n"))
+	o := options(filepath.Join(dir, "out"), in)
+	if _, err := Tokenize(context.Background(), o); !errors.Is(err, ErrNoText) {
+		t.Fatal(err)
+	}
+	if _, err := shard.Folder(o.Out); err == nil || !strings.Contains(err.Error(), "is not complete") {
+		t.Error(err)
+	}
+	o.Field = "body"
+	m, err := Tokenize(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := documents(t, o.Out, m); !slices.Equal(got, []string{"text"}) || m.Report.Skipped["unreadable"] != 0 || len(skipped(t, o.Out)) != 0 {
+		t.Errorf("%q, %+v", got, m.Report)
+	}
+	for _, name := range []string{"tokenizer.json", shard.ManifestName} {
+		if _, err := os.Stat(filepath.Join(o.Out, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestBzip2(t *testing.T) {
 	dir := t.TempDir()
 	o := options(filepath.Join(dir, "out"), writeFile(t, dir, "x.txt.bz2", bzipped))
@@ -376,6 +402,12 @@ func TestInterrupted(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
+			if _, err := shard.Folder(broken.Out); err == nil || !strings.Contains(err.Error(), "is not complete") {
+				t.Errorf("interrupted %d times: %v", tries+1, err)
+			}
+		}
+		if paths, err := shard.Folder(broken.Out); err != nil || len(paths) != len(m.Shards) {
+			t.Errorf("%d shards, %v", len(paths), err)
 		}
 		if tries < 2 {
 			t.Errorf("interrupted %d times", tries)

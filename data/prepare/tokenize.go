@@ -54,19 +54,22 @@ func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
 		return nil, err
 	}
 	if p.manifest == nil {
-		p.manifest = &Manifest{Version: manifestVersion, Tokenizer: o.Tokenizer.Fingerprint(), Settings: settings, Shards: []ShardRecord{}, Report: Report{Skipped: map[string]int64{}}}
+		p.manifest = newManifest(o.Tokenizer.Fingerprint(), settings)
 		if p.tasks != nil {
 			p.manifest.Report.Contaminated = map[string]int64{}
 			for _, name := range p.tasks.Names {
 				p.manifest.Report.Contaminated[name] = 0
 			}
 		}
-		if err := o.Tokenizer.SaveAlone(o.Out); err != nil {
+		if err := p.manifest.write(o.Out); err != nil { // from now on the folder says that it is not complete
 			return nil, err
 		}
 	}
 	if p.manifest.Complete {
 		return p.manifest, nil
+	}
+	if err := o.Tokenizer.SaveAlone(o.Out); err != nil {
+		return nil, err
 	}
 	p.resumed = len(p.manifest.Shards) > 0
 	if err := p.openSkipped(); err != nil {
@@ -231,7 +234,7 @@ func (p *pipeline) write(it *item) error {
 			BOS: p.BOS, EOS: p.EOS, Tokenizer: p.Tokenizer.Fingerprint(),
 		}
 		var err error
-		if p.writer, err = shard.Create(filepath.Join(p.Out, shardName(len(p.manifest.Shards))), meta); err != nil {
+		if p.writer, err = shard.Create(filepath.Join(p.Out, shard.Name(len(p.manifest.Shards))), meta); err != nil {
 			return err
 		}
 	}
@@ -341,7 +344,9 @@ func (p *pipeline) commit(next position, complete bool) error {
 		if err != nil {
 			return err
 		}
-		p.manifest.Shards = append(p.manifest.Shards, ShardRecord{shardName(len(p.manifest.Shards)), info.Tokens, info.Documents, info.TextBytes, info.Sum})
+		p.manifest.Shards = append(p.manifest.Shards, shard.Record{
+			File: shard.Name(len(p.manifest.Shards)), Tokens: info.Tokens, Documents: info.Documents, TextBytes: info.TextBytes, SHA256: info.Sum,
+		})
 	}
 	if err := errors.Join(p.list.Flush(), p.skipped.Sync()); err != nil {
 		return err

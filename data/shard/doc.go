@@ -12,7 +12,10 @@
 //	err = w.EndDocument(textBytes)
 //	info, err := w.Finish()
 //
-//	s, err := shard.Open("tokens-00000.tok")
+// A [Folder] of shards is taken whole, as its [Manifest] says, or not at all.
+//
+//	paths, err := shard.Folder("tokens")
+//	s, err := shard.Open(paths[0])
 //	defer s.Close()
 //	err = s.Verify()
 package shard

@@ -2,7 +2,9 @@ package shard
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"unsafe"
 )
@@ -33,13 +35,27 @@ func Open(path string) (*Shard, error) {
 	return s, nil
 }
 
-// Stat reads a shard's header and holds it to the file's size.
+// Stat reads a shard's header alone and holds it to the file's size.
 func Stat(path string) (Info, error) {
-	s, err := Open(path)
+	f, err := os.Open(path)
 	if err != nil {
-		return Info{}, err
+		return Info{}, fmt.Errorf("shard: %w", err)
 	}
-	return s.Info, s.Close()
+	defer f.Close()
+	file, err := f.Stat()
+	if err != nil {
+		return Info{}, fmt.Errorf("shard: %w", err)
+	}
+	header := make([]byte, headerSize)
+	n, err := io.ReadFull(f, header)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return Info{}, fmt.Errorf("shard %s: %w", path, err)
+	}
+	info, err := parseHeader(header[:n], file.Size())
+	if err != nil {
+		return Info{}, fmt.Errorf("shard %s: %w", path, err)
+	}
+	return info, nil
 }
 
 func (s *Shard) parse() error {
