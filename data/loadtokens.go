@@ -36,15 +36,19 @@ func (t tokenSources) any() bool {
 }
 
 func findTokens(config Config) (t tokenSources, err error) {
+	find := findTokenSource
+	if config.old() {
+		find = findOldSource
+	}
 	for _, s := range config.Train {
-		found, err := findTokenSource(s)
+		found, err := find(s)
 		if err != nil {
 			return t, err
 		}
 		t.train = append(t.train, found)
 	}
 	for _, path := range config.Heldout {
-		found, err := findTokenSource(Source{Path: path})
+		found, err := find(Source{Path: path})
 		if err != nil {
 			return t, err
 		}
@@ -53,7 +57,13 @@ func findTokens(config Config) (t tokenSources, err error) {
 	return t, nil
 }
 
-func findTokenSource(s Source) (tokenSource, error) {
+// findTokenSource finds what tokens a path means. A folder of shards must be whole.
+func findTokenSource(s Source) (tokenSource, error) { return findSource(s, shard.Folder) }
+
+// findOldSource is the rule of [StartOld]: whatever shards lie in a folder.
+func findOldSource(s Source) (tokenSource, error) { return findSource(s, shard.Files) }
+
+func findSource(s Source, list func(dir string) ([]string, error)) (tokenSource, error) {
 	found := tokenSource{Source: s}
 	info, err := os.Stat(s.Path)
 	if err != nil {
@@ -65,7 +75,7 @@ func findTokenSource(s Source) (tokenSource, error) {
 		}
 		return found, nil
 	}
-	if found.shards, err = shard.Folder(s.Path); err != nil {
+	if found.shards, err = list(s.Path); err != nil {
 		return found, fmt.Errorf("data: %w", err)
 	}
 	if len(found.shards) == 0 {

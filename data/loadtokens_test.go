@@ -228,6 +228,16 @@ func TestPartsOfFolders(t *testing.T) {
 		_, err = ShardTokenizer(c.path)
 		wantError(t, "to teach", err, c.want...)
 	}
+	old := testConfig(gap)
+	old.DocumentStart = StartOld
+	set, err := Load(context.Background(), old, LoadOptions{}) // as the run that goes on began
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Train.Close()
+	if n := len(set.Train.Documents()) + len(set.Heldout.Documents()); n != 18 {
+		t.Errorf("%d documents of the folder as it is", n)
+	}
 	single, err := OpenTokens(context.Background(), filepath.Join(gap, "tokens-00004.tok"), tokenizer.Bytes(), 257)
 	if err != nil {
 		t.Fatal(err)

@@ -33,10 +33,20 @@ func Folder(dir string) (paths []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	return within(dir, names), nil
+}
+
+// Files lists all shards of a folder by their names, whether it is whole or not.
+func Files(dir string) (paths []string, err error) {
+	names, _, err := list(dir)
+	return within(dir, names), err
+}
+
+func within(dir string, names []string) (paths []string) {
 	for _, name := range names {
 		paths = append(paths, filepath.Join(dir, name))
 	}
-	return paths, nil
+	return paths
 }
 
 // list returns the names of a folder's shards, and of those being written.
