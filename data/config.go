@@ -18,7 +18,7 @@ const TextField = "text"
 // Config is the `data:` section of a run.
 type Config struct {
 	Train             Sources `yaml:"train" help:"Text to train on: files, folders (read recursively), globs, .gz, .bz2, .zst, .jsonl, .json, .parquet, token shards, or go-source; a path, or a list of paths or {path, weight}."`
-	Heldout           Paths   `yaml:"heldout" help:"Text to evaluate on; when left out, whole documents of the training text are set aside."`
+	Heldout           Paths   `yaml:"heldout" help:"Text to evaluate on; when left out, documents of the training text, or the end of a large one, are set aside."`
 	Field             string  `yaml:"field" help:"Field of JSON objects that holds the text; a name with dots goes down into objects."`
 	Column            string  `yaml:"column" help:"Column of parquet files that holds the text."`
 	DocumentSeparator string  `yaml:"document_separator" help:"Text between the documents of one file, such as <|endoftext|>; the line breaks beside it go with it."`

@@ -47,6 +47,7 @@ type Memory struct {
 	print      string
 	shards     []string // checksums of the token shards that the tokens are, in order
 	others     bool     // some tokens are not from shards
+	gaps       bool     // documents were left out before the end
 
 	mixture *mixture // nil: every token counts the same
 	closers []io.Closer

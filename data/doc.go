@@ -1,7 +1,7 @@
 // Package data turns text into training batches.
 //
 // The way of a byte: a [Source] names text, [ReadSources] reads it as
-// [Document] values, [SplitHeldout] sets some of them aside, a [Tokenizer]
+// [Document] values, [SplitHeldout] sets some of them aside and leaves their copies out, a [Tokenizer]
 // (bytes, a byte-level BPE that [TrainBPE] learns from the text, [Pieces] of a
 // SentencePiece model, [HuggingFace] of any tokenizer.json) makes ids of them,
 // [BuildCorpus] joins the ids with a separator between documents, a [Sampler]

@@ -2,6 +2,7 @@ package data
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,8 @@ type Set struct {
 	Read      ReadReport
 	Trained   *bpe.Report // nil where no tokenizer was trained
 	Notes     []string    // sentences for the user
+
+	aside *heldDocuments // tokens that must not be trained on
 }
 
 // LoadOptions are what Load needs beside the `data:` section.
@@ -89,13 +92,13 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 	if tok != nil && (sources.any() || config.mixes()) {
 		return loaded(set, set.loadTokens(ctx, config, options, tok, sources))
 	}
-	train, heldout, err := set.readText(ctx, config, config.reading(options))
+	text, err := set.readText(ctx, config, config.reading(options))
 	if err != nil {
 		return nil, err
 	}
 	set.Notes = append(set.Notes, set.Read.Notes()...)
 	if tok == nil {
-		learnt, report, err := bpe.Train(ctx, texts(train), options.Vocab, func(done, total int) {
+		learnt, report, err := bpe.Train(ctx, texts(text.Train), options.Vocab, func(done, total int) {
 			options.Progress("tokenizer", int64(done), int64(total))
 		})
 		if err == nil {
@@ -114,11 +117,11 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 	}
 	encoding := config.encoding(tok)
 	encoding.Progress = options.encodeProgress()
-	set.Train, err = BuildCorpus(ctx, train, encoding)
+	set.Train, err = BuildCorpus(ctx, text.Train, encoding)
 	if err != nil {
 		return nil, err
 	}
-	set.Heldout, err = BuildCorpus(ctx, heldout, config.encoding(tok))
+	set.Heldout, err = BuildCorpus(ctx, text.Heldout, config.encoding(tok))
 	if err != nil {
 		return nil, fmt.Errorf("held-out text: %w", err)
 	}
@@ -159,8 +162,8 @@ func chosenTokenizer(config Config, options LoadOptions, sources tokenSources) (
 }
 
 // readText reads both sides of the text.
-func (set *Set) readText(ctx context.Context, config Config, how Reading) (train, heldout []Document, err error) {
-	var whole []Document // of the Go tree, which brings its own held-out side
+func (set *Set) readText(ctx context.Context, config Config, how Reading) (text Split, err error) {
+	var train, whole []Document // of the Go tree, which brings its own held-out side
 	var others []Source
 	for _, s := range config.Train {
 		if s.Path != GoSourceName {
@@ -169,43 +172,59 @@ func (set *Set) readText(ctx context.Context, config Config, how Reading) (train
 		}
 		goTrain, goHeldout, err := GoSource(ctx)
 		if err != nil {
-			return nil, nil, err
+			return text, err
 		}
 		train, whole = append(train, goTrain...), append(whole, goHeldout...)
 		set.Read.Files += len(goTrain) + len(goHeldout)
 	}
 	docs, report, err := ReadSources(ctx, others, how)
 	if err != nil {
-		return nil, nil, err
+		return text, err
 	}
 	set.Read.add(report)
 
 	switch {
 	case len(config.Heldout) > 0:
 		train = append(append(train, whole...), docs...)
-		train, heldout, err = set.readHeldout(ctx, train, config.Heldout, how)
+		text.Train, text.Heldout, err = set.readHeldout(ctx, config, train, how)
 	case len(docs) == 0:
-		heldout = whole
+		text.Train, text.Heldout = train, whole
 	default:
-		var rest []Document
-		rest, heldout, err = SplitHeldout(docs, config.HeldoutFraction)
-		train, heldout = append(train, rest...), append(whole, heldout...)
+		text, err = config.rule().splitText(docs, config.HeldoutFraction)
+		if err == nil {
+			set.Notes = append(set.Notes, text.note(TextBytes(docs)))
+		}
+		text.Train, text.Heldout = append(train, text.Train...), append(whole, text.Heldout...)
 	}
 	if err != nil {
-		return nil, nil, err
+		return text, err
 	}
-	if len(train) == 0 {
-		return nil, nil, fmt.Errorf("data: no training text is left beside the held-out text\nhint: data.heldout names all of data.train")
+	if len(config.Heldout) == 0 {
+		one := []Split{text}
+		set.noteCopies(config.rule().separateTexts(one))
+		text = one[0]
 	}
-	set.Read.Documents = len(train) + len(heldout)
-	set.Read.Bytes = TextBytes(train) + TextBytes(heldout)
-	return train, heldout, nil
+	if len(text.Train) == 0 {
+		return text, errNoTraining
+	}
+	set.Read.Documents = len(text.Train) + len(text.Heldout)
+	set.Read.Bytes = TextBytes(text.Train) + TextBytes(text.Heldout)
+	return text, nil
+}
+
+var errNoTraining = errors.New("data: no training text is left beside the held-out text\nhint: data.heldout names all of data.train")
+
+// noteCopies says how many documents were left out as copies of held-out text.
+func (set *Set) noteCopies(shared int) {
+	if shared > 0 {
+		set.Notes = append(set.Notes, fmt.Sprintf("data: %d documents are copies of held-out text and are not trained on", shared))
+	}
 }
 
 // readHeldout reads the held-out paths and takes from train what they share.
-func (set *Set) readHeldout(ctx context.Context, train []Document, paths Paths, how Reading) (rest, heldout []Document, err error) {
+func (set *Set) readHeldout(ctx context.Context, config Config, train []Document, how Reading) (rest, heldout []Document, err error) {
 	var sources []Source
-	for _, path := range paths {
+	for _, path := range config.Heldout {
 		if path == GoSourceName {
 			_, goHeldout, err := GoSource(ctx)
 			if err != nil {
@@ -222,7 +241,7 @@ func (set *Set) readHeldout(ctx context.Context, train []Document, paths Paths, 
 	}
 	set.Read.add(report)
 	heldout = append(heldout, docs...)
-	rest, shared := WithoutHeldout(train, heldout)
+	rest, shared := config.rule().without(train, heldout)
 	if shared > 0 {
 		set.Notes = append(set.Notes, fmt.Sprintf("data: %d documents of data.train are also in data.heldout and are not trained on", shared))
 	}

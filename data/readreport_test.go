@@ -148,7 +148,7 @@ func TestLeaveOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if set.Read.Files != 2 || set.Read.Bytes != 900 || len(set.Notes) != 0 {
+	if set.Read.Files != 2 || set.Read.Bytes != 900 || len(set.Notes) != 1 || !strings.Contains(set.Notes[0], "held out") {
 		t.Errorf("%+v, %q", set.Read, set.Notes)
 	}
 }

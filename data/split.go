@@ -6,79 +6,165 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // maxHeldoutBytes bounds the text set aside: more would only slow evaluation.
 const maxHeldoutBytes = 16 << 20
 
-// SplitHeldout sets aside about the given fraction (0 to 1) of the text's
-// bytes, at most 16 MB, as whole documents. Where documents are so few or so
-// uneven that this would miss the mark by far, and for a lone document, it
-// sets aside the tail of the largest, cut at a line break.
+// heldoutTarget is how many bytes of a text to set aside.
+func heldoutTarget(fraction float64, total int64) int64 {
+	return min(int64(fraction*float64(total)), maxHeldoutBytes)
+}
+
+// near is how much may be set aside where so much is wanted: whole documents are
+// better than a part of one, and what is set aside is not trained on.
+func near(target int64) int64 { return target + target/2 }
+
+// enough says whether so much aside is near what is wanted.
+func enough(size, target int64) bool { return size > 0 && 2*size >= target }
+
+// heldoutRule divides text that is to be trained on from text that is held out:
+// [newRule], or [oldRule] for runs that began by it.
+type heldoutRule interface {
+	// splitText sets about a fraction of the documents' bytes aside.
+	splitText(docs []Document, fraction float64) (Split, error)
+	// splitTokens moves about a fraction of the tokens that were added to the
+	// training side since before to the held-out side.
+	splitTokens(set *Set, before mark, fraction float64, name string) error
+	// without leaves out of train the documents of held-out text that is named, and
+	// says how many they are.
+	without(train, heldout []Document) (rest []Document, shared int)
+	// separateTexts and separateTokens leave out of training what was set aside of
+	// any source, before and after it is encoded.
+	separateTexts(splits []Split) (shared int)
+	separateTokens(set *Set, parts []part) []part
+}
+
+// rule is the configuration's.
+func (c Config) rule() heldoutRule {
+	if c.old() {
+		return oldRule{}
+	}
+	return newRule{}
+}
+
+// newRule sets whole documents aside while they come near the fraction, and of a
+// document that is too large its tail.
+type newRule struct{}
+
+// Split is text on two sides.
+type Split struct {
+	Train, Heldout []Document
+	// Cut is the document of which the tail alone is held out, as it was; nil for
+	// none. Its first Kept bytes are trained on.
+	Cut  *Document
+	Kept int
+}
+
+// SplitHeldout sets aside about the given fraction (0 to 1) of the text's bytes, at
+// most 16 MB: whole documents while their sum is near it, and where there are none
+// that are small enough, the tail of the largest, cut at a line break.
 //
 // A document's side is decided by a hash of its text. So the split does not
 // depend on order or place, and two copies of one document never end up on
-// two sides.
-func SplitHeldout(docs []Document, fraction float64) (train, heldout []Document, err error) {
-	if len(docs) == 0 {
-		return nil, nil, fmt.Errorf("data: no documents to hold any out of")
-	}
-	total := TextBytes(docs)
-	target := min(int64(fraction*float64(total)), maxHeldoutBytes)
-	aside, enough := chooseHeldout(docs, total, target)
-	largest := 0
-	for i, d := range docs {
-		if aside[i] {
-			heldout = append(heldout, d)
-			continue
-		}
-		if train = append(train, d); len(d.Text) > len(train[largest].Text) {
-			largest = len(train) - 1
-		}
-	}
-	if enough {
-		return train, heldout, nil
-	}
-	head, tail, err := splitTail(train[largest], target)
-	if err != nil {
-		return nil, nil, err
-	}
-	train[largest] = head
-	return train, append(heldout, tail), nil
+// two sides: of copies that are cut, all heads are trained on and one tail is held
+// out.
+func SplitHeldout(docs []Document, fraction float64) (Split, error) {
+	return newRule{}.splitText(docs, fraction)
 }
 
-// chooseHeldout marks whole documents to set aside and says whether they are
-// enough, half the target or more. It leaves at least one text.
-func chooseHeldout(docs []Document, total, target int64) (aside []bool, enough bool) {
+func (newRule) splitText(docs []Document, fraction float64) (s Split, err error) {
+	if len(docs) == 0 {
+		return s, errNoDocuments
+	}
+	target := heldoutTarget(fraction, TextBytes(docs))
 	order := rankDocuments(docs)
+	aside, size := chooseDocuments(docs, order, target, near(target))
+	cut := make([]bool, len(docs))
+	var head, tail Document
+	if !enough(size, target) {
+		largest := largestText(docs, order, aside)
+		if head, tail, err = splitTail(docs[largest.docs[0]], target-size); err != nil {
+			return s, err
+		}
+		s.Cut, s.Kept = &docs[largest.docs[0]], len(head.Text)
+		largest.mark(cut)
+	}
+	for i, d := range docs {
+		switch {
+		case aside[i]:
+			s.Heldout = append(s.Heldout, d)
+		case cut[i]:
+			s.Train = append(s.Train, Document{d.Name, d.Text[:s.Kept:s.Kept]})
+		default:
+			s.Train = append(s.Train, d)
+		}
+	}
+	if s.Cut != nil {
+		s.Heldout = append(s.Heldout, tail)
+	}
+	return s, nil
+}
+
+// note says what is held out, of so much text in all.
+func (s Split) note(total int64) string {
+	size := TextBytes(s.Heldout)
+	text := fmt.Sprintf("data: held out %.1f %% of the text, %s: ", 100*float64(size)/float64(total), byteCount(size))
+	whole := len(s.Heldout)
+	if s.Cut == nil {
+		return text + fmt.Sprintf("%d documents", whole)
+	}
+	if whole > 1 {
+		text += fmt.Sprintf("%d documents and ", whole-1)
+	}
+	tail := len(s.Heldout[whole-1].Text)
+	return text + fmt.Sprintf("the last %s of %s (%s)", byteCount(int64(tail)), s.Cut.Name, byteCount(int64(len(s.Cut.Text))))
+}
+
+// byteCount prints a number of bytes in a few digits.
+func byteCount(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.1f kB", float64(n)/1e3)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// chooseDocuments marks whole documents to set aside, up to most bytes, until there
+// are as many as wanted. It leaves at least one text.
+func chooseDocuments(docs []Document, order []copies, target, most int64) (aside []bool, size int64) {
 	aside = make([]bool, len(docs))
-	var size int64
+	total := TextBytes(docs)
 	for _, group := range order {
 		if size >= target {
 			break
 		}
-		if size+group.size <= 2*target && size+group.size < total {
+		if size+group.size <= most && size+group.size < total {
 			group.mark(aside)
 			size += group.size
 		}
 	}
-	if size > 0 && 2*size >= target {
-		return aside, true
-	}
-	var smallest *copies
-	for i, group := range order {
-		if !aside[group.docs[0]] && (smallest == nil || group.size < smallest.size) {
-			smallest = &order[i]
+	return aside, size
+}
+
+// largestText is the longest text that is not set aside, of equal ones that of the
+// lowest hash.
+func largestText(docs []Document, order []copies, aside []bool) copies {
+	var largest copies
+	for _, group := range order {
+		if aside[group.docs[0]] {
+			continue
+		}
+		if largest.docs == nil || len(docs[group.docs[0]].Text) > len(docs[largest.docs[0]].Text) {
+			largest = group
 		}
 	}
-	if size+smallest.size > min(total/3, 2*maxHeldoutBytes) {
-		return aside, false
-	}
-	smallest.mark(aside)
-	return aside, true
+	return largest
 }
 
 // copies are the documents of one text, most often a single one.
@@ -129,32 +215,4 @@ func splitTail(d Document, target int64) (head, tail Document, err error) {
 		at++
 	}
 	return Document{d.Name, d.Text[:at:at]}, Document{d.Name + " (tail)", d.Text[at:]}, nil
-}
-
-// WithoutHeldout removes from train the documents that are also held out,
-// which happens when data.heldout names a part of data.train, and returns
-// how many they were. A document is known by its path.
-func WithoutHeldout(train, heldout []Document) ([]Document, int) {
-	names := make(map[string]bool, len(heldout))
-	for _, d := range heldout {
-		names[place(d.Name)] = true
-	}
-	kept := make([]Document, 0, len(train))
-	for _, d := range train {
-		if !names[place(d.Name)] {
-			kept = append(kept, d)
-		}
-	}
-	return kept, len(train) - len(kept)
-}
-
-// place is a document's name as an absolute path, where it is a path.
-func place(name string) string {
-	if strings.HasPrefix(name, GoSourceName+"/") {
-		return name
-	}
-	if full, err := filepath.Abs(name); err == nil {
-		return full
-	}
-	return name
 }

@@ -53,11 +53,16 @@ func ShardTokenizer(path string) (string, error) {
 	return s.Tokenizer, s.Close()
 }
 
+// Gaps says whether documents were left out that are not at the end, as they are held
+// out too.
+func (m *Memory) Gaps() bool { return m.gaps }
+
 // StreamSum is the SHA-256, in hex, of the checksums of the token shards that the
 // corpus is: it names the tokens and their order. Empty where there are tokens
-// from elsewhere too. What was set aside at the end does not change it.
+// from elsewhere too, or documents were left out of the middle. What was set aside at
+// the end does not change it.
 func (m *Memory) StreamSum() string {
-	if m.others || len(m.shards) == 0 {
+	if m.gaps || m.others || len(m.shards) == 0 {
 		return ""
 	}
 	h := sha256.New()

@@ -196,6 +196,9 @@ func TestDistilShardErrors(t *testing.T) {
 			other.Data.Train = data.Sources{{Path: text(t, 200), Weight: 1}}
 			c.Data.Train = data.Sources{{Path: tokenShards(t, other), Weight: 1}}
 		}, []string{"were taught on another text than data.train", "hint: "}},
+		{"held out of the middle", func(_ *testing.T, c *RunConfig) {
+			c.Data.Heldout = data.Paths{filepath.Join(o.Shards, "tokens-00000.tok")}
+		}, []string{"distil.shards (", "of which documents are left out that are held out too", "hint: "}},
 		{"one shard of two", func(_ *testing.T, c *RunConfig) {
 			c.Data.Train = data.Sources{{Path: filepath.Join(o.Shards, "tokens-00001.tok"), Weight: 1}}
 		}, []string{"were taught on another text than data.train"}},

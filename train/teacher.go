@@ -261,6 +261,8 @@ func (r *run) checkShards() error {
 		return fmt.Errorf("distil.shards (%s) were taught with tokenizer %s, the model learns with tokenizer %s (data.tokenizer: %s)\nhint: teach the token shards that are trained on with mobilellm-data teach", dir, f.Tokenizer, ours, r.c.Data.Tokenizer)
 	}
 	switch sum := r.text.Train.StreamSum(); {
+	case r.text.Train.Gaps():
+		return fmt.Errorf("distil.shards (%s) were taught on all of data.train (%s), of which documents are left out that are held out too\nhint: name held-out text in data.heldout that data.train does not have", dir, r.c.Data.Train[0].Path)
 	case sum == "":
 		return fmt.Errorf("distil.shards (%s) needs data.train to be token shards, %s is not\nhint: make them with mobilellm-data tokenize, and teach those", dir, r.c.Data.Train[0].Path)
 	case sum != f.Text:
