@@ -142,7 +142,7 @@ func (set *Set) checkLength(config Config) error {
 	if err != nil {
 		return err
 	}
-	order(0)
+	order.span(0)
 	return nil
 }
 

@@ -46,12 +46,12 @@ const LoaderBatches = ahead + 2
 // its own. Steps have no end; epochs follow each other. Next and Close may be
 // called from different goroutines.
 type Loader struct {
-	corpus  Corpus
-	sampler Sampler
-	config  LoaderConfig
-	order   func(g int64) span
-	docs    documentStarts // if Docs is asked for
-	waited  atomic.Int64
+	corpus Corpus
+	config LoaderConfig
+	order  order          // of the loader's goroutine
+	counts order          // of its caller
+	docs   documentStarts // if Docs is asked for
+	waited atomic.Int64
 
 	ready chan *Batch
 	free  chan *Batch
@@ -77,22 +77,18 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 	if config.Packing != "" && config.Packing != PackStream && config.Packing != PackDocuments {
 		return nil, fmt.Errorf("data.packing %q: want %s or %s", config.Packing, PackStream, PackDocuments)
 	}
-	sampler, err := NewSampler(corpus.Len(), config.Seq, config.Seed)
-	if err != nil {
-		return nil, err
-	}
 	order, err := newOrder(corpus, config)
 	if err != nil {
 		return nil, err
 	}
 	l := &Loader{
-		order:   order,
-		corpus:  corpus,
-		sampler: sampler,
-		config:  config,
-		ready:   make(chan *Batch, ahead),
-		free:    make(chan *Batch, LoaderBatches),
-		quit:    make(chan struct{}),
+		order:  order,
+		counts: order.own(),
+		corpus: corpus,
+		config: config,
+		ready:  make(chan *Batch, ahead),
+		free:   make(chan *Batch, LoaderBatches),
+		quit:   make(chan struct{}),
 	}
 	if config.Docs {
 		if l.docs, err = startsOf(corpus); err != nil {
@@ -116,10 +112,6 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 
 // Waited is how long Next has waited for batches, of all calls together.
 func (l *Loader) Waited() time.Duration { return time.Duration(l.waited.Load()) }
-
-// Sampler is what chooses the loader's samples where data.packing is stream
-// and the corpus is no mixture.
-func (l *Loader) Sampler() Sampler { return l.sampler }
 
 // Next returns the batch of the next step. A loader has four batches: the
 // caller releases each when its step is done, or the loader runs dry.
@@ -182,7 +174,7 @@ func (l *Loader) prepare(b *Batch, step int64, window []int32) error {
 	c := l.config
 	b.Step, b.Tokens = step, 0
 	for i := range b.Rows {
-		place := l.order((step*int64(c.Ranks)+int64(c.Rank))*int64(c.Batch) + int64(i))
+		place := l.order.span((step*int64(c.Ranks)+int64(c.Rank))*int64(c.Batch) + int64(i))
 		if i == 0 {
 			b.Epoch = place.epoch
 		}

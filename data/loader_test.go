@@ -36,6 +36,10 @@ func TestLoaderBatches(t *testing.T) {
 	corpus := buildCorpus(t, makeDocs(3000), tokenizer.Bytes())
 	all := readAll(corpus)
 	l := newLoader(t, corpus, LoaderConfig{Batch: 4, Seq: 32, Seed: 3})
+	sampler, err := NewSampler(corpus.Len(), 32, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer l.Close()
 	for step := range int64(100) {
 		b := next(t, l)
@@ -43,7 +47,7 @@ func TestLoaderBatches(t *testing.T) {
 			t.Fatalf("step %d: batch %d of %d × %d, %d tokens", step, b.Step, b.Rows, b.Seq, b.Tokens)
 		}
 		for row := range 4 {
-			epoch, start := l.Sampler().Sample(step, row, Shard{4, 0, 1})
+			epoch, start := sampler.Sample(step, row, Shard{4, 0, 1})
 			if row == 0 && b.Epoch != epoch {
 				t.Fatalf("step %d: epoch %d, want %d", step, b.Epoch, epoch)
 			}

@@ -31,11 +31,15 @@ func (p positions) Read(ids []int32, logp []float32, at int64) error {
 func TestLoaderTeacher(t *testing.T) {
 	corpus := buildCorpus(t, makeDocs(300), tokenizer.Bytes())
 	l := newLoader(t, corpus, LoaderConfig{Batch: 3, Seq: 32, Seed: 3, Teacher: positions{}})
+	sampler, err := NewSampler(corpus.Len(), 32, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
 	wrapped := false
 	for step := range 20 * corpus.Len() / (3 * 32) {
 		b := next(t, l)
 		for row := range 3 {
-			_, start := l.Sampler().Sample(step, row, Shard{3, 0, 1})
+			_, start := sampler.Sample(step, row, Shard{3, 0, 1})
 			for j := range 32 {
 				at := (start + int64(j)) % corpus.Len()
 				wrapped = wrapped || start+int64(j) >= corpus.Len()

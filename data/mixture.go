@@ -92,6 +92,13 @@ func newMixedSampler(m *mixture, seq int, seed uint64, open func(part, uint64) (
 	return s, nil
 }
 
+// own is the same order for another goroutine.
+func (s *mixedSampler) own() order {
+	other := *s
+	other.table = places{stage: -1}
+	return &other
+}
+
 // divide divides a period by largest remainders and returns where each part's
 // places end. A part with a share has one place at least.
 func divide(weights []float64) []int64 {
@@ -139,9 +146,9 @@ func (s *mixedSampler) period(stage int, number int64) *places {
 	return t
 }
 
-// given counts the samples of each part before sample g of the last stage.
+// given counts the samples of each part before sample g.
 func (s *mixedSampler) given(g int64) []int64 {
-	number := len(s.stages) - 1
+	number := s.stage(g)
 	stage := s.stages[number]
 	counts := append([]int64(nil), stage.begun...)
 	since := g - stage.first
@@ -166,8 +173,8 @@ func (m *mixedStage) part(place int64) int {
 	return sort.Search(len(m.ends), func(i int) bool { return m.ends[i] > place })
 }
 
-// sample returns where sample g lies.
-func (s *mixedSampler) sample(g int64) span {
+// span returns where sample g lies.
+func (s *mixedSampler) span(g int64) span {
 	number := s.stage(g)
 	stage := &s.stages[number]
 	since := g - stage.first

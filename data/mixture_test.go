@@ -39,7 +39,7 @@ func TestMixtureShares(t *testing.T) {
 	}{{0, 40_000, []float64{0.25, 0.5, 0.25}}, {40_000, 90_000, []float64{0, 0.25, 0.75}}} {
 		counts := make([]float64, 3)
 		for g := c.from; g < c.to; g++ {
-			s := order(g)
+			s := order.span(g)
 			which := slices.IndexFunc(corpus.mixture.parts, func(p part) bool { return s.start >= p.from && s.start < p.to })
 			counts[which]++
 			if s.low != corpus.mixture.parts[which].from || s.high != corpus.mixture.parts[which].to {
@@ -66,7 +66,7 @@ func TestMixtureVisitsEachWindowOnce(t *testing.T) {
 	seen := make(map[[2]int64]int64)
 	most := make([]int64, 2)
 	for g := range int64(60_000) {
-		s := order(g)
+		s := order.span(g)
 		key := [2]int64{s.epoch, s.start}
 		if before, twice := seen[key]; twice {
 			t.Fatalf("samples %d and %d are both at token %d of epoch %d", before, g, s.start, s.epoch)

@@ -62,9 +62,8 @@ func (s span) readTeacher(t Teacher, ids []int32, logp []float32) error {
 // documented is a corpus that knows where its documents start.
 type documented interface{ Documents() []int64 }
 
-// newOrder returns the function from the number of a sample in a run to its
-// span.
-func newOrder(corpus Corpus, config LoaderConfig) (func(g int64) span, error) {
+// newOrder returns the order of a corpus's samples, which serves one goroutine.
+func newOrder(corpus Corpus, config LoaderConfig) (order, error) {
 	open := func(p part, seed uint64) (windows, error) {
 		if config.Packing == PackDocuments {
 			return newPacked(corpus, p, config.Seq, seed)
@@ -76,17 +75,13 @@ func newOrder(corpus Corpus, config LoaderConfig) (func(g int64) span, error) {
 		if err != nil {
 			return nil, err
 		}
-		return mixed.sample, nil
+		return mixed, nil
 	}
 	w, err := open(part{to: corpus.Len()}, config.Seed)
 	if err != nil {
 		return nil, err
 	}
-	return func(g int64) span {
-		epoch := g / w.Windows()
-		start, n := w.window(epoch, g%w.Windows())
-		return span{epoch: epoch, start: start, n: n, high: corpus.Len()}
-	}, nil
+	return single{w, corpus.Len()}, nil
 }
 
 // packed are samples of whole documents. Their starts take 8 bytes each.

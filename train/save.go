@@ -117,11 +117,11 @@ func (r *run) snapshot() (checkpoint.State, error) {
 		return checkpoint.State{}, err
 	}
 	samples := s.step * int64(r.c.Train.Batch)
-	epoch := samples / r.loader.Sampler().Windows()
+	epoch, sample := r.loader.Position(samples)
 	state := checkpoint.State{
 		Step: s.step, Tokens: s.tokens, OptimizerSteps: r.updates(), Seed: r.c.Train.Seed,
 		Data: checkpoint.DataPosition{
-			Epoch: int(epoch), Sample: samples % r.loader.Sampler().Windows(), Samples: samples, Ranks: 1,
+			Epoch: int(epoch), Sample: sample, Samples: samples, Ranks: 1,
 			Fingerprint: r.text.Train.Fingerprint(),
 		},
 		Loss: checkpoint.Losses{Train: &s.loss, Smooth: &s.smooth},
