@@ -43,11 +43,14 @@ type State struct {
 // DataPosition is where the run stands in its data. The sampler is a pure
 // function of seed and position, so this is all there is to restore.
 type DataPosition struct {
-	Epoch       int    `json:"epoch"`
-	Sample      int64  `json:"sample"`      // samples drawn in this epoch
+	Epoch       int    `json:"epoch"`       // passes over the text completed; of a mixture over every source
+	Sample      int64  `json:"sample"`      // samples drawn since
 	Samples     int64  `json:"samples"`     // samples drawn in all
 	Ranks       int    `json:"ranks"`       // processes that share the samples
 	Fingerprint string `json:"fingerprint"` // of the data and tokenizer, to notice a change
+	// HeldoutFingerprint is that of the held-out side, empty where an earlier version
+	// did not record it.
+	HeldoutFingerprint string `json:"heldout_fingerprint,omitempty"`
 }
 
 // Losses are a run's losses in nats per token, nil while there is none: JSON has

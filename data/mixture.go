@@ -34,6 +34,8 @@ type Stage struct {
 	Weights     []float64 `yaml:"weights" help:"Each source's share of the samples, in the order of data.train."`
 }
 
+func (s Stage) String() string { return fmt.Sprintf("%v after %d tokens", s.Weights, s.AfterTokens) }
+
 // mixedSampler is a mixture for one length of sample and one seed. It keeps the
 // places of one period, so that it serves one goroutine.
 type mixedSampler struct {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"mobilellm/tokenizer"
 )
 
@@ -249,5 +251,18 @@ func TestShareOfTimeWaiting(t *testing.T) {
 	t.Logf("waited %.4f %% of the time", 100*share)
 	if share > 0.005 {
 		t.Errorf("waited %.2f %% of the time", 100*share)
+	}
+}
+
+// What a configuration says of weights is what it reads again, 0 too.
+func TestWeightsAreKept(t *testing.T) {
+	sources := Sources{{"a", 0}, {"b", 1}, {"c", 0.5}}
+	text, err := yaml.Marshal(sources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again Sources
+	if err := yaml.Unmarshal(text, &again); err != nil || !slices.Equal(again, sources) {
+		t.Errorf("%v, %v: written as\n%s", again, err, text)
 	}
 }

@@ -51,7 +51,7 @@ func (s *Source) UnmarshalYAML(node *yaml.Node) error {
 
 // MarshalYAML writes a source of weight 1 as its path.
 func (s Source) MarshalYAML() (any, error) {
-	if s.Weight == 1 || s.Weight == 0 {
+	if s.Weight == 1 {
 		return s.Path, nil
 	}
 	type plain Source

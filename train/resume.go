@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"go.yaml.in/yaml/v3"
 
-	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/engine"
@@ -68,25 +66,8 @@ func (r *run) openResumed() error {
 	if before.Data.DocumentStart == data.StartOld { // the key was not there: its rule goes on
 		r.c.Data.DocumentStart, r.c.Data.ParseSpecial = before.Data.DocumentStart, before.Data.ParseSpecial
 	}
-	for _, f := range []struct {
-		key       string
-		was, want any
-	}{
-		{"data.document_start", before.Data.DocumentStart, r.c.Data.DocumentStart},
-		{"data.parse_special", before.Data.ParseSpecial, r.c.Data.ParseSpecial},
-		{"data.seq", before.Data.Seq, r.c.Data.Seq},
-		{"data.packing", before.Data.Packing, r.c.Data.Packing},
-		{"data.document_mask", before.Data.DocumentMask, r.c.Data.DocumentMask},
-		{"train.batch", before.Train.Batch, r.c.Train.Batch},
-		{"train.seed", before.Train.Seed, r.c.Train.Seed},
-		{"optim.name", before.Optim.Name, r.c.Optim.Name},
-		{"optim.moments", before.Optim.Moments, r.c.Optim.Moments},
-		{"distil.alpha", before.Distil.Alpha, r.c.Distil.Alpha},
-		{"distil.temperature", before.Distil.Temperature, r.c.Distil.Temperature},
-	} {
-		if f.was != f.want {
-			return fmt.Errorf("%s is %v in checkpoint %s and %v in the configuration: a resumed run cannot change it\nhint: a new run can start from its weights with --init", f.key, f.was, r.from.Path, f.want)
-		}
+	if err := r.compareRuns(before); err != nil {
+		return err
 	}
 	r.noteChanges(before)
 	return r.checkBranch()
@@ -104,17 +85,6 @@ func (r *run) otherCheckpoint() string {
 		}
 	}
 	return ""
-}
-
-// noteChanges tells what a resumed run does otherwise than it began.
-func (r *run) noteChanges(before *RunConfig) {
-	was, now := before.Optim, r.c.Optim
-	if was != now {
-		r.o.Progress.Note("the section optim differs from the checkpoint's; the run goes on with the new one")
-	}
-	if before.Train.Steps != r.c.Train.Steps {
-		r.o.Progress.Note("train.steps changes from %d to %d, and the learning rate's schedule with it", before.Train.Steps, r.c.Train.Steps)
-	}
 }
 
 // checkBranch keeps a run that goes on from an older checkpoint from mixing with
@@ -154,33 +124,6 @@ func sameFolder(a, b string) (bool, error) {
 		return false, err
 	}
 	return os.SameFile(infoA, infoB), nil
-}
-
-// compareModels reports the first key in which two models differ.
-func compareModels(was, want arch.Config, path string) error {
-	was, want = was.Resolved(), want.Resolved()
-	if !was.LayerSharing.Shared() && !want.LayerSharing.Shared() {
-		was.LayerSharing.Repeat = want.LayerSharing.Repeat // of no effect
-	}
-	was.InitStd = want.InitStd // nor is this, once weights are drawn
-	return compareFields("model", reflect.ValueOf(was), reflect.ValueOf(want), path)
-}
-
-func compareFields(key string, was, want reflect.Value, path string) error {
-	for i := range was.NumField() {
-		name := key + "." + was.Type().Field(i).Tag.Get("yaml")
-		a, b := was.Field(i), want.Field(i)
-		if a.Kind() == reflect.Struct {
-			if err := compareFields(name, a, b, path); err != nil {
-				return err
-			}
-			continue
-		}
-		if a.Interface() != b.Interface() {
-			return fmt.Errorf("%s is %v in %s and %v in the configuration", name, a.Interface(), path, b.Interface())
-		}
-	}
-	return nil
 }
 
 // parseRun reads the configuration that a checkpoint holds, as configs.Print
@@ -234,17 +177,6 @@ func (r *run) givenTokenizer() (*tokenizer.Tokenizer, error) {
 		r.o.Progress.Note("the tokenizer is that of %s", r.o.Init)
 	}
 	return tok, err
-}
-
-func (r *run) checkFingerprint() error {
-	if r.from == nil {
-		return nil
-	}
-	was, now := r.from.State.Data.Fingerprint, r.text.Train.Fingerprint()
-	if was != now {
-		return fmt.Errorf("data.train has fingerprint %s in checkpoint %s and %s now: the text has changed\nhint: a new run can start from its weights with --init", was, r.from.Path, now)
-	}
-	return nil
 }
 
 func (r *run) startStep() int64 {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/engine"
 	"mobilellm/optim"
@@ -145,6 +147,23 @@ func TestResumeErrors(t *testing.T) {
 		{"mask", func(c *RunConfig, _ *Options) { c.Data.DocumentMask = true }, []string{"data.document_mask is false in checkpoint ", " and true in"}},
 		{"packing", func(c *RunConfig, _ *Options) { c.Data.Packing = data.PackDocuments }, []string{"data.packing is stream in checkpoint "}},
 		{"text", func(c *RunConfig, _ *Options) { c.Data = changed.Data }, []string{"data.train has fingerprint ", "the text has changed"}},
+		{"held-out tokens", func(c *RunConfig, _ *Options) { c.Data.HeldoutTokens = 100 }, []string{"data.heldout_tokens is 262144 in checkpoint ", " and 100 in"}},
+		{"held-out share", func(c *RunConfig, _ *Options) { c.Data.HeldoutFraction = 0.1 }, []string{"data.heldout_fraction is 0.05 in checkpoint ", " and 0.1 in"}},
+		{"held-out text", func(c *RunConfig, _ *Options) { c.Data.Heldout = data.Paths{changed.Data.Train[0].Path} }, []string{"data.heldout is [] in checkpoint ", " and [" + changed.Data.Train[0].Path + "] in"}},
+		{"start", func(c *RunConfig, _ *Options) { c.Data.DocumentStart = data.StartEOS }, []string{"data.document_start is auto in checkpoint ", " and eos in"}},
+		{"special", func(c *RunConfig, _ *Options) { c.Data.ParseSpecial = true }, []string{"data.parse_special is false in checkpoint ", " and true in"}},
+		{"weight", func(c *RunConfig, _ *Options) {
+			c.Data.Train = data.Sources{{Path: c.Data.Train[0].Path, Weight: 2}}
+		}, []string{"data.train (weights) is [1] in checkpoint ", " and [2] in"}},
+		{"stages", func(c *RunConfig, _ *Options) {
+			c.Data.Stages = data.Stages{{AfterTokens: 100, Weights: []float64{1}}}
+		}, []string{"data.stages is [] in checkpoint ", " and [[1] after 100 tokens] in"}},
+		{"learnt tokenizer", func(c *RunConfig, _ *Options) { c.Data.Tokenizer = data.TokenizerTrain }, []string{"data.tokenizer is bytes in checkpoint ", " and train in"}},
+		{"tokenizer", func(c *RunConfig, _ *Options) { c.Data.Tokenizer = "../tokenizer/bpe/testdata/bpe" }, []string{"data.tokenizer is bytes (", " and ../tokenizer/bpe/testdata/bpe ("}},
+		{"no tokenizer", func(c *RunConfig, _ *Options) { c.Data.Tokenizer = other }, []string{"data.tokenizer: "}},
+		{"several", func(c *RunConfig, _ *Options) { c.Data.Seq, c.Train.Seed, c.Optim.Name = 16, 7, "sgd" }, []string{
+			"data.seq is 32 in checkpoint ", " and 16 in the configuration\n", "train.seed is 5 in ", "optim.name is adamw in ", ": a resumed run cannot change them\nhint: "}},
+		{"several of the model", func(c *RunConfig, _ *Options) { c.Model.Layers, c.Model.RoPEBase = 3, 500 }, []string{"model.layers is 2 in ", "model.rope_base is 10000 in "}},
 		{"older", func(_ *RunConfig, o *Options) { o.Resume = filepath.Join(out, CheckpointsDir, "step-00000004") }, []string{"older than the run's latest, step-00000008", "\nhint: "}},
 		{"another folder", func(_ *RunConfig, o *Options) { o.Out = other }, []string{"is not empty and is not that of checkpoint"}},
 		{"no checkpoint", func(_ *RunConfig, o *Options) { o.Resume = other }, []string{"is no checkpoint of a run"}},
@@ -163,6 +182,59 @@ func TestResumeErrors(t *testing.T) {
 	}
 	if _, err := LatestCheckpoint(other); err == nil || !strings.Contains(err.Error(), "nothing to resume") {
 		t.Errorf("without checkpoints: %v", err)
+	}
+}
+
+// What makes no other run may change: files that have moved, the tokenizer's too, and
+// what is said of each change of the rest.
+func TestResumeElsewhere(t *testing.T) {
+	c := tiny(t)
+	held := filepath.Join(t.TempDir(), "held.txt")
+	if err := os.WriteFile(held, []byte(strings.Repeat("held out of all training\n", 30)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.Data.Heldout, c.Train.Steps = data.Paths{held}, 8
+	out, _ := train(t, c, Options{})
+	latest, err := LatestCheckpoint(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := t.TempDir()
+	for name, from := range map[string]string{"a.txt": c.Data.Train[0].Path, "b.txt": held} {
+		if err := os.WriteFile(filepath.Join(moved, name), []byte(file(t, from)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Data.Train, c.Data.Heldout = data.Sources{{Path: filepath.Join(moved, "a.txt"), Weight: 1}}, data.Paths{filepath.Join(moved, "b.txt")}
+	c.Data.HeldoutFraction, c.Data.Tokenizer = 0.2, latest // of no effect; the same tokenizer
+	c.Train.Steps, c.Optim.LR, c.Train.MicroBatch = 9, 0.001, 4
+	var said strings.Builder
+	train(t, c, Options{Out: out, Resume: latest, Progress: NewProgress(&said, false)})
+	for _, want := range []string{"train.steps changes from 8 to 9", "optim.lr changes from 0.003 to 0.001", "train.micro_batch changes from 2 to 4"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("%q is not said in\n%s", want, said.String())
+		}
+	}
+
+	if err := os.WriteFile(filepath.Join(moved, "b.txt"), []byte(strings.Repeat("other text\n", 30)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c.Train.Steps = 10
+	if latest, err = LatestCheckpoint(out); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{PeakFLOPS: 1e11, Out: out, Resume: latest}
+	_, err = Run(context.Background(), c, o)
+	checkError(t, err, "the held-out text has fingerprint ", " in checkpoint ", " now: the text has changed", "\nhint: ")
+
+	// A checkpoint of an earlier version does not say.
+	path := filepath.Join(latest, checkpoint.StateFile)
+	state := regexp.MustCompile(`,\s*"heldout_fingerprint": "[0-9a-f]+"|\s*"checksum": "[0-9a-f]+",?`).ReplaceAllString(file(t, path), "")
+	if err := os.WriteFile(path, []byte(state), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), c, o); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -258,7 +258,7 @@ func (r *run) readText(ctx context.Context) error {
 	}
 	r.o.Progress.Note("text: %.1f MB in %d documents; %s tokens to train on, %s held out",
 		float64(r.text.Read.Bytes)/1e6, r.text.Read.Documents, count(float64(r.text.Train.Len())), count(float64(r.text.Heldout.Len())))
-	if err := errors.Join(r.checkFingerprint(), r.checkTeacherTokenizer(), r.checkShards()); err != nil {
+	if err := errors.Join(r.compareText(), r.checkTeacherTokenizer(), r.checkShards()); err != nil {
 		return err
 	}
 	r.heldout, err = data.HeldoutBatches(r.text.Heldout, r.choice.MicroBatch, r.c.Data.Seq, r.c.Data.HeldoutTokens)

@@ -122,7 +122,7 @@ func (r *run) snapshot() (checkpoint.State, error) {
 		Step: s.step, Tokens: s.tokens, OptimizerSteps: r.updates(), Seed: r.c.Train.Seed,
 		Data: checkpoint.DataPosition{
 			Epoch: int(epoch), Sample: sample, Samples: samples, Ranks: 1,
-			Fingerprint: r.text.Train.Fingerprint(),
+			Fingerprint: r.text.Train.Fingerprint(), HeldoutFingerprint: r.text.Heldout.Fingerprint(),
 		},
 		Loss: checkpoint.Losses{Train: &s.loss, Smooth: &s.smooth},
 		Schedule: checkpoint.ScheduleInfo{

@@ -1,0 +1,191 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"mobilellm/arch"
+	"mobilellm/data"
+	"mobilellm/tokenizer"
+)
+
+// difference is a key that has another value than before.
+type difference struct {
+	key      string
+	was, now any
+}
+
+func (d difference) in(where string) string {
+	return fmt.Sprintf("%s is %s in %s and %s in the configuration", d.key, shown(d.was), where, shown(d.now))
+}
+
+// shown is a value as a configuration says it.
+func shown(value any) string {
+	if m, ok := value.(yaml.Marshaler); ok {
+		if said, err := m.MarshalYAML(); err == nil {
+			value = said
+		}
+	}
+	return fmt.Sprint(value)
+}
+
+// differing compares two structs of one type key by key, but for some.
+func differing(section string, was, now any, but ...string) []difference {
+	return differingFields(section, reflect.ValueOf(was), reflect.ValueOf(now), but)
+}
+
+func differingFields(section string, was, now reflect.Value, but []string) (list []difference) {
+	for i := range was.NumField() {
+		name, _, _ := strings.Cut(was.Type().Field(i).Tag.Get("yaml"), ",")
+		key := section + "." + name
+		a, b := was.Field(i), now.Field(i)
+		switch {
+		case slices.Contains(but, name):
+		case a.Kind() == reflect.Struct && a.Type().Field(0).Tag.Get("yaml") != "":
+			list = append(list, differingFields(key, a, b, nil)...)
+		case !reflect.DeepEqual(a.Interface(), b.Interface()):
+			list = append(list, difference{key, a.Interface(), b.Interface()})
+		}
+	}
+	return list
+}
+
+// compareModels reports the keys in which two models differ.
+func compareModels(was, want arch.Config, path string) error {
+	was, want = was.Resolved(), want.Resolved()
+	if !was.LayerSharing.Shared() && !want.LayerSharing.Shared() {
+		was.LayerSharing.Repeat = want.LayerSharing.Repeat // of no effect
+	}
+	was.InitStd = want.InitStd // nor is this, once weights are drawn
+	var errs []error
+	for _, d := range differing("model", was, want) {
+		errs = append(errs, errors.New(d.in(path)))
+	}
+	return errors.Join(errs...)
+}
+
+// compareRuns reports what a resumed run would do otherwise than it began, and cannot
+// change: the losses would not be those of one run.
+func (r *run) compareRuns(before *RunConfig) error {
+	list := differingData(before.Data, r.c.Data)
+	for _, d := range []difference{
+		{"train.batch", before.Train.Batch, r.c.Train.Batch},
+		{"train.seed", before.Train.Seed, r.c.Train.Seed},
+		{"optim.name", before.Optim.Name, r.c.Optim.Name},
+		{"optim.moments", before.Optim.Moments, r.c.Optim.Moments},
+		{"distil.alpha", before.Distil.Alpha, r.c.Distil.Alpha},
+		{"distil.temperature", before.Distil.Temperature, r.c.Distil.Temperature},
+	} {
+		if d.was != d.now {
+			list = append(list, d)
+		}
+	}
+	tokenizers, err := r.differingTokenizer(before)
+	if err != nil {
+		return err
+	}
+	list = append(list, tokenizers...)
+	if len(list) == 0 {
+		return nil
+	}
+	lines, them := make([]string, len(list)), "it"
+	for i, d := range list {
+		lines[i] = d.in("checkpoint " + r.from.Path)
+	}
+	if len(list) > 1 {
+		them = "them"
+	}
+	return fmt.Errorf("%s: a resumed run cannot change %s\nhint: a new run can start from its weights with --init", strings.Join(lines, "\n"), them)
+}
+
+// differingData compares the `data:` sections. Files may have moved: their text is
+// held to its fingerprint when it is read.
+func differingData(was, now data.Config) []difference {
+	but := []string{"train", "heldout", "tokenizer"}
+	if len(was.Heldout) > 0 && len(now.Heldout) > 0 {
+		but = append(but, "heldout_fraction") // of no effect
+	}
+	list := differing("data", was, now, but...)
+	if (len(was.Heldout) > 0) != (len(now.Heldout) > 0) {
+		list = append(list, difference{"data.heldout", was.Heldout, now.Heldout})
+	}
+	a, b := weights(was), weights(now)
+	mixed := func(w float64) bool { return w != 1 }
+	switch {
+	case slices.Equal(a, b):
+	case len(a) == len(b), slices.ContainsFunc(a, mixed), slices.ContainsFunc(b, mixed), len(was.Stages)+len(now.Stages) > 0:
+		list = append(list, difference{"data.train (weights)", a, b})
+	}
+	return list
+}
+
+// weights are the sources' shares, in order.
+func weights(c data.Config) (list []float64) {
+	for _, s := range c.Train {
+		list = append(list, s.Weight)
+	}
+	return list
+}
+
+// differingTokenizer compares the tokenizer that the configuration names, where that is
+// another than before, with the one of the checkpoint, which the run goes on with.
+func (r *run) differingTokenizer(before *RunConfig) ([]difference, error) {
+	was, now := before.Data.Tokenizer, r.c.Data.Tokenizer
+	if was == now {
+		return nil, nil
+	}
+	own, err := r.from.Model.Tokenizer()
+	if err != nil {
+		return nil, fmt.Errorf("resume: %w", err)
+	}
+	var named *tokenizer.Tokenizer
+	switch now {
+	case data.TokenizerTrain:
+		return []difference{{"data.tokenizer", was, now}}, nil
+	case data.TokenizerBytes:
+		named = tokenizer.Bytes()
+	default:
+		if named, err = tokenizer.Load(now); err != nil {
+			return nil, fmt.Errorf("data.tokenizer: %w", err)
+		}
+	}
+	a, b := own.Fingerprint(), named.Fingerprint()
+	if a == b {
+		return nil, nil // the file has moved
+	}
+	return []difference{{"data.tokenizer", fmt.Sprintf("%s (%s)", was, a), fmt.Sprintf("%s (%s)", now, b)}}, nil
+}
+
+// noteChanges tells what a resumed run does otherwise than it began.
+func (r *run) noteChanges(before *RunConfig) {
+	list := differing("optim", before.Optim, r.c.Optim)
+	list = append(list, differing("train", before.Train, r.c.Train, "steps")...)
+	for _, d := range list {
+		r.o.Progress.Note("%s changes from %s to %s", d.key, shown(d.was), shown(d.now))
+	}
+	if before.Train.Steps != r.c.Train.Steps {
+		r.o.Progress.Note("train.steps changes from %d to %d, and the learning rate's schedule with it", before.Train.Steps, r.c.Train.Steps)
+	}
+}
+
+// compareText holds the text to what the run began with.
+func (r *run) compareText() error {
+	if r.from == nil {
+		return nil
+	}
+	was := r.from.State.Data
+	for _, side := range []struct{ name, was, now string }{
+		{"data.train", was.Fingerprint, r.text.Train.Fingerprint()},
+		{"the held-out text", was.HeldoutFingerprint, r.text.Heldout.Fingerprint()},
+	} {
+		if side.was != side.now && side.was != "" { // earlier versions did not record the held-out side
+			return fmt.Errorf("%s has fingerprint %s in checkpoint %s and %s now: the text has changed\nhint: a new run can start from its weights with --init", side.name, side.was, r.from.Path, side.now)
+		}
+	}
+	return nil
+}
