@@ -185,11 +185,17 @@ func (m *Memory) mix(config Config, parts []part) {
 	if len(parts) == 0 {
 		return
 	}
-	mixed := &mixture{parts: parts}
-	if len(config.Stages) == 0 || config.Stages[0].AfterTokens > 0 {
-		weights, _ := config.weights()
+	m.mixture = config.mixture()
+	m.mixture.parts = parts
+}
+
+// mixture is the configuration's, its parts yet to be found.
+func (c Config) mixture() *mixture {
+	mixed := new(mixture)
+	if len(c.Stages) == 0 || c.Stages[0].AfterTokens > 0 {
+		weights, _ := c.weights()
 		mixed.stages = append(mixed.stages, Stage{0, weights})
 	}
-	mixed.stages = append(mixed.stages, config.Stages...)
-	m.mixture = mixed
+	mixed.stages = append(mixed.stages, c.Stages...)
+	return mixed
 }

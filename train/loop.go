@@ -156,7 +156,7 @@ func (r *run) log(b *data.Batch, label, lr, norm float64, waited, took time.Dura
 	}
 	shown := record
 	shown.Loss = s.smooth
-	r.o.Progress.Step(shown, int64(r.c.Train.Steps), r.c.stepTokens())
+	r.o.Progress.Step(shown, r.course())
 	return nil
 }
 

@@ -26,6 +26,9 @@ type Plan struct {
 	MemoryBytes   int64        `json:"memory_bytes"`    // the process at its largest
 	Memory        Memory       `json:"memory"`          // its parts
 	Tokens        int64        `json:"tokens"`          // in the whole run
+	TextBytes     int64        `json:"text_bytes"`      // to train on, estimated
+	TextTokens    int64        `json:"text_tokens"`     // estimated
+	Passes        float64      `json:"passes"`          // over the text, or the source that is read most often; estimated
 	Steps         int          `json:"steps"`
 	Batch         int          `json:"batch"` // sequences in a step
 	Seq           int          `json:"seq"`   // tokens in a sequence
@@ -40,6 +43,8 @@ type Plan struct {
 	Seconds       float64      `json:"time_seconds"` // estimated
 	Teacher       *TeacherPlan `json:"teacher,omitempty"`
 	Notes         []string     `json:"notes,omitempty"`
+
+	texts []string
 }
 
 // TeacherPlan says what a teacher adds to a run that it is part of.
@@ -168,6 +173,7 @@ func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error)
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
 		Device: dev.Name(), Fits: tooLarge == nil, Available: available, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: notes,
 	}
+	p.readText(plannedReadings(ctx, &c))
 	model, teacher, err := c.flopsPerToken()
 	if err != nil {
 		return nil, err
@@ -185,6 +191,22 @@ func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error)
 	}
 	return p, nil
 }
+
+// readText says how often the text is read.
+func (p *Plan) readText(list []reading) {
+	for _, r := range list {
+		p.TextBytes, p.TextTokens = p.TextBytes+int64(r.bytes), p.TextTokens+int64(r.tokens)
+		p.texts = append(p.texts, r.String())
+	}
+	worst := most(list)
+	p.Passes = worst.passes
+	if warning := worst.warning(p.Steps); warning != "" {
+		p.Notes = append(p.Notes, warning)
+	}
+}
+
+// Texts are sentences about how often each text is read.
+func (p *Plan) Texts() []string { return p.texts }
 
 // Time is the estimated time in a few letters, such as 2d03h.
 func (t *TeacherPlan) Time() string {

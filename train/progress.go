@@ -78,26 +78,37 @@ func (p *Progress) endBar() {
 	p.bar, p.stage = nil, ""
 }
 
-// Step tells of a finished step of a run of steps, of which each takes
-// tokens tokens.
-func (p *Progress) Step(s StepRecord, steps, tokens int64) {
+// Course is what a run's steps add up to.
+type Course struct {
+	Steps      int64
+	StepTokens int64   // of each
+	Pass       float64 // passes over the text that are made
+	Passes     float64 // that the run makes, 0 where it is none
+}
+
+// Step tells of a finished step.
+func (p *Progress) Step(s StepRecord, c Course) {
 	if p.speed == 0 {
 		p.speed = s.TokensPerSecond
 	}
 	p.speed += (s.TokensPerSecond - p.speed) / 10
-	left := time.Duration(float64((steps-s.Step)*tokens) / p.speed * float64(time.Second))
+	left := time.Duration(float64((c.Steps-s.Step)*c.StepTokens) / p.speed * float64(time.Second))
 	text := fmt.Sprintf("loss %.4f  lr %.2e  %s tokens/s  mfu %.0f %%  left %s", s.Loss, s.LR, count(s.TokensPerSecond), 100*s.MFU, shortTime(left))
+	at := fmt.Sprintf("step %d/%d", s.Step, c.Steps)
+	if c.Passes > 0 {
+		at += fmt.Sprintf("  pass %s/%s", passCount(c.Pass), passCount(c.Passes))
+	}
 	if p.terminal {
 		if p.bar == nil {
-			p.bar, p.stage = p.newBar(steps, ""), "step"
+			p.bar, p.stage = p.newBar(c.Steps, ""), "step"
 		}
-		p.bar.Describe(fmt.Sprintf("step %d/%d  %s", s.Step, steps, text))
+		p.bar.Describe(at + "  " + text)
 		_ = p.bar.Set64(s.Step)
 		return
 	}
-	if p.lastLine.IsZero() || p.stage != "step" || s.Step == steps || time.Since(p.lastLine) >= lineEvery {
+	if p.lastLine.IsZero() || p.stage != "step" || s.Step == c.Steps || time.Since(p.lastLine) >= lineEvery {
 		p.stage, p.lastLine = "step", time.Now()
-		fmt.Fprintf(p.w, "step %d/%d  %s\n", s.Step, steps, text)
+		fmt.Fprintf(p.w, "%s  %s\n", at, text)
 	}
 }
 

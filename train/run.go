@@ -270,7 +270,11 @@ func (r *run) readText(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.openLoader(ctx)
+	if err := r.openLoader(ctx); err != nil {
+		return err
+	}
+	r.notePasses()
+	return nil
 }
 
 func (r *run) openLoader(ctx context.Context) error {

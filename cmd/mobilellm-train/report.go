@@ -33,6 +33,9 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 			float64(t.Parameters)/1e6, float64(t.FLOPsPerToken)/1e6, gb(t.MemoryBytes), 100*t.TimeShare, t.Time())
 	}
 	fmt.Fprintf(out, "steps            %d of %d × %d tokens, %d tokens in all\n", p.Steps, p.Batch, p.Seq, p.Tokens)
+	for _, text := range p.Texts() {
+		fmt.Fprintf(out, "text             about %s\n", text)
+	}
 	fmt.Fprintf(out, "micro-batch      %d sequences, %s, recompute %s\n", p.MicroBatch, p.Precision, p.Recompute)
 	fmt.Fprintf(out, "memory           %.2f GB: weights %.2f, gradients %.2f, optimizer %.2f, activations %.2f, scoring %.2f, teacher %.2f, text %.2f, process %.2f\n",
 		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Teacher), gb(m.Data), gb(m.Process))
