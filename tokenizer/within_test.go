@@ -55,7 +55,8 @@ func TestBeyond(t *testing.T) {
 		size int
 		want string
 	}{
-		{300, ""}, {257, ""},
+		{300, ""},
+		{257, ""},
 		{256, `the tokenizer has 257 ids, the model 256: 256 ("<|endoftext|>") has no place in it`},
 		{250, "the tokenizer has 257 ids, the model 250: 250 to 256 have no place in it"},
 	} {

@@ -58,8 +58,10 @@ func TestPassesAreSaid(t *testing.T) {
 		said   []string
 	}{
 		{"part of one", func(c *RunConfig) { c.Train.Steps = 6 }, 0.1, []string{"0.1 passes over 10.2 kB of text\n", "  pass 0.1/0.1  loss"}},
-		{"many", func(c *RunConfig) { c.Train.Steps, c.Data.Train[0].Path = 60, text(t, 20) }, 11,
-			[]string{" kB of text\n", "warning: 1", "repeated more than 4 times", "  pass 0.2/1", "\nhint: add text, or make fewer steps: --steps "}},
+		{
+			"many", func(c *RunConfig) { c.Train.Steps, c.Data.Train[0].Path = 60, text(t, 20) }, 11,
+			[]string{" kB of text\n", "warning: 1", "repeated more than 4 times", "  pass 0.2/1", "\nhint: add text, or make fewer steps: --steps "},
+		},
 		{"a mixture", func(c *RunConfig) {
 			c.Train.Steps = 40
 			c.Data.Train = data.Sources{{Path: c.Data.Train[0].Path, Weight: 1}, {Path: text(t, 10), Weight: 3}}

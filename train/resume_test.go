@@ -162,7 +162,8 @@ func TestResumeErrors(t *testing.T) {
 		{"tokenizer", func(c *RunConfig, _ *Options) { c.Data.Tokenizer = "../tokenizer/bpe/testdata/bpe" }, []string{"data.tokenizer is bytes (", " and ../tokenizer/bpe/testdata/bpe ("}},
 		{"no tokenizer", func(c *RunConfig, _ *Options) { c.Data.Tokenizer = other }, []string{"data.tokenizer: "}},
 		{"several", func(c *RunConfig, _ *Options) { c.Data.Seq, c.Train.Seed, c.Optim.Name = 16, 7, "sgd" }, []string{
-			"data.seq is 32 in checkpoint ", " and 16 in the configuration\n", "train.seed is 5 in ", "optim.name is adamw in ", ": a resumed run cannot change them\nhint: "}},
+			"data.seq is 32 in checkpoint ", " and 16 in the configuration\n", "train.seed is 5 in ", "optim.name is adamw in ", ": a resumed run cannot change them\nhint: ",
+		}},
 		{"several of the model", func(c *RunConfig, _ *Options) { c.Model.Layers, c.Model.RoPEBase = 3, 500 }, []string{"model.layers is 2 in ", "model.rope_base is 10000 in "}},
 		{"older", func(_ *RunConfig, o *Options) { o.Resume = filepath.Join(out, CheckpointsDir, "step-00000004") }, []string{"older than the run's latest, step-00000008", "\nhint: "}},
 		{"another folder", func(_ *RunConfig, o *Options) { o.Out = other }, []string{"is not empty and is not that of checkpoint"}},

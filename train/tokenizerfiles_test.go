@@ -16,10 +16,10 @@ func TestTokenizerFilesTravel(t *testing.T) {
 	const source = "../export/convert/testdata/cases/qt"
 	dir := t.TempDir()
 	files := map[string]string{
-		"generation_config.json":                   `{"eos_token_id": [2, 0], "pad_token_id": 0, "temperature": 0.7, "top_k": 20, "do_sample": true}`,
-		"added_tokens.json":                        `{"<|im_start|>": 1, "<|im_end|>": 2}`,
-		"vocab.json":                               `{"a": 0}`,
-		"merges.txt":                               "#version: 0.2\n",
+		"generation_config.json": `{"eos_token_id": [2, 0], "pad_token_id": 0, "temperature": 0.7, "top_k": 20, "do_sample": true}`,
+		"added_tokens.json":      `{"<|im_start|>": 1, "<|im_end|>": 2}`,
+		"vocab.json":             `{"a": 0}`,
+		"merges.txt":             "#version: 0.2\n",
 		"additional_chat_templates/tool_use.jinja": "{{ tools }}",
 	}
 	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"} {

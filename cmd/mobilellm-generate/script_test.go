@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-ge
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
+		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			padded := filepath.Join(e.WorkDir, "padded") // its tokenizer has an id more
 			if err := exporttest.Folder(padded, "../../export/convert/testdata/cases/padded", 0); err != nil {
@@ -27,7 +27,7 @@ func TestScripts(t *testing.T) {
 			}
 			return saveModel(filepath.Join(e.WorkDir, "model"))
 		},
-		Cmds:  clitest.Commands(nil),
+		Cmds: clitest.Commands(nil),
 	})
 }
 

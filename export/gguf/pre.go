@@ -31,8 +31,10 @@ const (
 // pres are the ways that are known here.
 var pres = []pre{
 	{names: []string{"smaug-bpe", "dbrx", "chatglm-bpe"}, spellings: [][]string{{llama3Words}, {gpt4Words}}},
-	{names: []string{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
-		spellings: [][]string{{llama3Words}, {gpt4Words}}, flags: ignoreMerges | addsBOS},
+	{
+		names:     []string{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
+		spellings: [][]string{{llama3Words}, {gpt4Words}}, flags: ignoreMerges | addsBOS,
+	},
 	{names: []string{"glm4", "glm5"}, spellings: [][]string{{llama3Words}}, flags: ignoreMerges},
 	{names: []string{"qwen2", "deepseek-r1-qwen"}, spellings: [][]string{{qwen2Words}, {bailingWords}}, flags: usesNFC},
 	{names: []string{"megrez", "kormo", "f2llmv2", "stablelm2", "hunyuan", "solar-open", "grok-2"}, spellings: [][]string{{qwen2Words}}},
@@ -42,8 +44,10 @@ var pres = []pre{
 		"gpt-2", "phi-2", "mpt", "olmo", "jais", "exaone4", "mellum", "modern-bert", "trillion", "granite-docling", "gigachat", "a.x-4.0",
 		"jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe",
 	}, spellings: [][]string{{gpt2Words}, {gpt2ShortWords}, {gpt2PossessiveWords}}},
-	{names: []string{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"},
-		spellings: [][]string{{digit, gpt2Words}, {digit, gpt2ShortWords}}},
+	{
+		names:     []string{"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"},
+		spellings: [][]string{{digit, gpt2Words}, {digit, gpt2ShortWords}},
+	},
 	{names: []string{"seed-coder"}, spellings: [][]string{{seedWords}, {seedEscapedWords}}},
 	{names: []string{"ufakzeka"}, spellings: [][]string{{uncontractedWords}}},
 	{names: []string{"laguna"}, spellings: [][]string{{lines, qwen2Words}}},
