@@ -10,6 +10,9 @@ func New(f *File) (*Tokenizer, error) {
 	if err := f.Model.unsupported(); err != nil {
 		return nil, err
 	}
+	if f.Model.Type == BPE && f.Model.Vocab == nil {
+		return nil, errors.New("model.vocab is missing")
+	}
 	t := &Tokenizer{file: f}
 	var err error
 	if t.normalizer, err = newNormalizer(f.Normalizer); err != nil {

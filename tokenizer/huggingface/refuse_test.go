@@ -75,6 +75,7 @@ func TestMalformed(t *testing.T) {
 		"merge":             {`{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b c"]}}`, `merge "a b c": want two tokens`},
 		"merge of nothing":  {`{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [["a", "a"]]}}`, `merge 0: token "aa" is not in the vocabulary`},
 		"one id twice":      {`{"model": {"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []}}`, "share id 0"},
+		"no vocabulary":     {`{"model": {"type": "BPE", "merges": []}, "added_tokens": [{"id": 0, "content": "a"}]}`, "model.vocab is missing"},
 		"large id":          {`{"model": {"type": "BPE", "vocab": {"a": 99999999}, "merges": []}, "added_tokens": []}`, `token "a" has id 99999999`},
 		"normalized twice":  {`{"normalizer": {"type": "Lowercase"}, "added_tokens": [{"content": "A", "normalized": true}, {"content": "a", "normalized": true}]}`, `are both "a" when normalized`},
 		"normalized away":   {`{"normalizer": {"type": "Strip"}, "added_tokens": [{"content": " ", "normalized": true}]}`, "is normalized to nothing"},
