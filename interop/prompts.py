@@ -61,7 +61,8 @@ def in_transformers(model, tok, ids):
                          pad_token_id=0)[0][len(ids):].tolist()
     if new and new[-1] in ends(model.generation_config):
         new = new[:-1]
-    return tok.decode(ids + new)[len(tok.decode(ids)):]
+    decode = lambda ids: tok.decode(ids, skip_special_tokens=True)  # and so without the blank that begins a text
+    return decode(ids + new)[len(decode(ids)):]
 
 
 def ends(config):
@@ -80,7 +81,7 @@ def in_llama(model, ids):
             break
         new.append(best)
         model.eval([best])
-    return model.detokenize(new, prev_tokens=ids).decode(errors="replace")
+    return model.detokenize(ids + new)[len(model.detokenize(ids)):].decode(errors="replace")
 
 
 def check(c, p, case, native, folder, model, documents):
