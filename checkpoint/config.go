@@ -250,9 +250,7 @@ func (g *givenConfig) parse(tokens tokenizer.ModelTokens) (c arch.Config, m Meta
 	if c.LayerSharing, err = g.layerSharing(); err != nil {
 		return c, m, err
 	}
-	if m, err = g.meta(tokens); err != nil {
-		return c, m, err
-	}
+	m = g.meta(tokens)
 	if err := c.Validate(); err != nil {
 		return c, m, err
 	}
@@ -330,15 +328,10 @@ func (g *givenConfig) layerSharing() (arch.LayerSharing, error) {
 	return arch.LayerSharing{Strategy: s.Strategy, Repeat: s.Repeat}, nil
 }
 
-func (g *givenConfig) meta(tokens tokenizer.ModelTokens) (Meta, error) {
-	m := Meta{Tokens: tokens}
-	for key, ids := range map[string][]int32{"bos_token_id": {tokens.BOS}, "eos_token_id": tokens.EOS, "pad_token_id": {tokens.PAD}} {
-		for _, id := range ids {
-			if g.VocabSize != nil && int(id) >= *g.VocabSize {
-				return m, fmt.Errorf("%s (%d) must be less than vocab_size (%d)", key, id, *g.VocabSize)
-			}
-		}
-	}
+// meta leaves out ids that the model has no row for, as that of a padding token which
+// was added to the tokenizer alone.
+func (g *givenConfig) meta(tokens tokenizer.ModelTokens) Meta {
+	m := Meta{Tokens: tokens.Within(*g.VocabSize)}
 	name := g.DType
 	if name == "" {
 		name = g.TorchDType
@@ -348,5 +341,5 @@ func (g *givenConfig) meta(tokens tokenizer.ModelTokens) (Meta, error) {
 			m.DType = dtype
 		}
 	}
-	return m, nil
+	return m
 }

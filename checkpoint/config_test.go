@@ -170,7 +170,6 @@ func TestReadConfigRejects(t *testing.T) {
 		{"layer_sharing", map[string]any{"strategy": "twice"}, "twice"},
 		{"layer_sharing", map[string]any{"strategy": "immediate", "repeat": 1}, "model.layer_sharing.repeat (1) must be 2 or more"},
 		{"layer_sharing", map[string]any{"strategy": "immediate", "times": 2}, `unknown field "times"`},
-		{"bos_token_id", 16, "bos_token_id (16) must be less than vocab_size (16)"},
 		{"eos_token_id", "two", `eos_token_id ("two") is no token id`},
 	} {
 		fields := map[string]any{}
@@ -245,6 +244,28 @@ func TestMarshalUnknownKinds(t *testing.T) {
 	}
 	if s, err := marshalScaling(arch.RoPEScaling{Type: "yarn", Factor: 2}); err == nil || err.Error() != `rope scaling "yarn" has no place in config.json` {
 		t.Errorf("scaling by a new rule is %+v, %v", s, err)
+	}
+}
+
+// An id that the model has no row for, as a padding token's which was added to the
+// tokenizer alone, is none of the model's.
+func TestTokensBeyondModel(t *testing.T) {
+	raw, err := MarshalConfig(arch.Default(), Meta{Tokens: tokenizer.ModelTokens{BOS: 1, EOS: []int32{2, 7}, PAD: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]any
+	if err := json.Unmarshal(raw, &fields); err != nil {
+		t.Fatal(err)
+	}
+	size := arch.Default().VocabSize
+	fields["pad_token_id"], fields["eos_token_id"] = size, []int{size + 5, 7}
+	if raw, err = json.Marshal(fields); err != nil {
+		t.Fatal(err)
+	}
+	_, meta, err := parseConfig(raw)
+	if want := (tokenizer.ModelTokens{BOS: 1, EOS: []int32{7}, PAD: tokenizer.None}); err != nil || !reflect.DeepEqual(meta.Tokens, want) {
+		t.Errorf("%+v, %v, want %+v", meta.Tokens, err, want)
 	}
 }
 

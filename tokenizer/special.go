@@ -192,8 +192,8 @@ func (f Files) special(c coder, own Special) (Special, error) {
 	if err != nil {
 		return own, err
 	}
-	s := Special{BOS: m.BOS, EOS: m.EOS, PAD: m.PAD, Start: own.Start}.Within(c.VocabSize())
-	m.EOS, s.EOS = s.EOS, nil
+	m = m.Within(c.VocabSize())
+	s := Special{BOS: m.BOS, PAD: m.PAD, Start: own.Start}
 	var end int32 = None
 	for _, token := range []struct {
 		name tokenName

@@ -10,14 +10,23 @@ import (
 // Within leaves out what lies beyond a vocabulary: models may name ids that their
 // tokenizer lacks, and tokenizers have ids that their model lacks.
 func (s Special) Within(size int) Special {
-	s = s.clone()
-	for _, id := range []*int32{&s.BOS, &s.PAD, &s.Start} {
+	m := ModelTokens{BOS: s.BOS, EOS: s.EOS, PAD: s.PAD}.Within(size)
+	s.BOS, s.EOS, s.PAD = m.BOS, m.EOS, m.PAD
+	if int(s.Start) >= size {
+		s.Start = None
+	}
+	return s
+}
+
+// Within leaves out what lies beyond a vocabulary.
+func (m ModelTokens) Within(size int) ModelTokens {
+	for _, id := range []*int32{&m.BOS, &m.PAD} {
 		if int(*id) >= size {
 			*id = None
 		}
 	}
-	s.EOS = slices.DeleteFunc(s.EOS, func(id int32) bool { return int(id) >= size })
-	return s
+	m.EOS = slices.DeleteFunc(slices.Clone(m.EOS), func(id int32) bool { return int(id) >= size })
+	return m
 }
 
 // Beyond says which ids of a tokenizer a model of so many has no place for; it is
