@@ -1,10 +1,13 @@
 package gguf
 
 import (
+	"math/rand/v2"
 	"slices"
 	"testing"
+	"unicode/utf8"
 
 	"mobilellm/tokenizer"
+	"mobilellm/tokenizer/huggingface"
 )
 
 // Every name is read as words that this program can cut, and written again; a name
@@ -43,20 +46,58 @@ func TestPreNames(t *testing.T) {
 	}
 }
 
-// All spellings of one way to cut words can be cut.
+// All spellings of one way to cut words cut alike: with merges of any two characters
+// of an alphabet, ids show each boundary.
 func TestPreSpellings(t *testing.T) {
+	const alphabet = " \n\r\ta1'sSl.,(é日"
+	r := rand.New(rand.NewPCG(1, 2))
+	var texts [][]byte
+	for range 3000 {
+		text := []rune{}
+		for range 1 + r.IntN(12) {
+			text = append(text, []rune(alphabet)[r.IntN(utf8.RuneCountInString(alphabet))])
+		}
+		texts = append(texts, []byte(string(text)))
+	}
 	for _, p := range pres {
-		for _, patterns := range p.spellings {
-			v := byteLevel()
+		var first *tokenizer.Tokenizer
+		for i, patterns := range p.spellings {
+			v := joining(alphabet)
 			v.Patterns, v.IgnoreMerges = patterns, p.flags&ignoreMerges != 0
-			v.Merges = [][2]string{{"a", "b"}}
-			v.Tokens[256] = tokenizer.Token{Text: "ab", Type: tokenizer.Normal}
-			v.Special = tokenizer.NoSpecial()
-			if _, err := tokenizer.FromVocabulary(v); err != nil {
+			tok, err := tokenizer.FromVocabulary(v)
+			if err != nil {
 				t.Errorf("%s: %v", p.names[0], err)
+				continue
+			}
+			if i == 0 {
+				first = tok
+				continue
+			}
+			for _, text := range texts {
+				if got, want := tok.EncodeOrdinary(text), first.EncodeOrdinary(text); !slices.Equal(got, want) {
+					t.Errorf("%s: %q is cut otherwise by %q: %d, want %d", p.names[0], text, patterns, got, want)
+					break
+				}
 			}
 		}
 	}
+}
+
+// joining is a vocabulary of bytes that merges any two of an alphabet's.
+func joining(alphabet string) *tokenizer.Vocabulary {
+	v := byteLevel()
+	v.Special = tokenizer.NoSpecial()
+	v.Tokens = v.Tokens[:256]
+	for _, a := range []byte(alphabet) {
+		for _, b := range []byte(alphabet) {
+			pair := [2]string{huggingface.Printable([]byte{a}), huggingface.Printable([]byte{b})}
+			if !slices.Contains(v.Merges, pair) {
+				v.Merges = append(v.Merges, pair)
+				v.Tokens = append(v.Tokens, tokenizer.Token{Text: pair[0] + pair[1], Type: tokenizer.Normal})
+			}
+		}
+	}
+	return v
 }
 
 // Llama 3's words have a name for each kind of merging.
