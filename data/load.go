@@ -208,6 +208,9 @@ func (set *Set) readText(ctx context.Context, config Config, how Reading) (text 
 		return text, errNoTraining
 	}
 	set.Read.Documents = len(text.Train) + len(text.Heldout)
+	if text.Cut != nil {
+		set.Read.Documents-- // stands on both sides
+	}
 	set.Read.Bytes = TextBytes(text.Train) + TextBytes(text.Heldout)
 	return text, nil
 }
