@@ -20,6 +20,7 @@ type Set struct {
 	Notes     []string    // sentences for the user
 
 	aside *heldDocuments // tokens that must not be trained on
+	tails int            // held-out documents that are ends of others
 }
 
 // LoadOptions are what Load needs beside the `data:` section.
@@ -207,10 +208,7 @@ func (set *Set) readText(ctx context.Context, config Config, how Reading) (text 
 	if len(text.Train) == 0 {
 		return text, errNoTraining
 	}
-	set.Read.Documents = len(text.Train) + len(text.Heldout)
-	if text.Cut != nil {
-		set.Read.Documents-- // stands on both sides
-	}
+	set.Read.Documents = len(text.Train) + len(text.Heldout) - text.tails()
 	set.Read.Bytes = TextBytes(text.Train) + TextBytes(text.Heldout)
 	return text, nil
 }

@@ -53,7 +53,7 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 	}
 	set.Train.seal(tok)
 	set.Heldout.seal(tok)
-	set.Read.Documents = len(set.Train.docs) + len(set.Heldout.docs)
+	set.Read.Documents = len(set.Train.docs) + len(set.Heldout.docs) - set.tails
 	set.Read.Bytes = set.Train.textBytes + set.Heldout.textBytes
 	set.Notes = append(set.Notes, set.Read.Notes()...)
 	if config.mixes() {
@@ -133,6 +133,7 @@ func (set *Set) addText(ctx context.Context, config Config, options LoadOptions,
 		return err
 	}
 	set.Heldout.addCorpus(corpus)
+	set.tails += text.tails()
 	if text.Cut == nil || !beside {
 		return nil
 	}

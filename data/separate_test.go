@@ -229,6 +229,9 @@ func TestOverlappingTokens(t *testing.T) {
 		config := testConfig(paths...)
 		config.Tokenizer, config.Train[0].Weight = TokenizerBytes, 3
 		set := loadSet(t, fmt.Sprint(paths), config)
+		if n := len(set.Train.docs) + len(set.Heldout.docs); set.Read.Documents >= n || set.Read.Documents < n-2 {
+			t.Errorf("%v: read %d documents, %d lie on the two sides", paths, set.Read.Documents, n)
+		}
 		apart(t, fmt.Sprint(paths), set)
 		parts := set.Train.mixture.parts
 		for i, p := range parts {

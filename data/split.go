@@ -62,6 +62,14 @@ type Split struct {
 	Kept int
 }
 
+// tails is how many held-out documents are ends of others, which stand on both sides.
+func (s Split) tails() int {
+	if s.Cut == nil {
+		return 0
+	}
+	return 1
+}
+
 // SplitHeldout sets aside about the given fraction (0 to 1) of the text's bytes, at
 // most 16 MB: whole documents while their sum is near it, and where there are none
 // that are small enough, the tail of the largest, cut at a line break.

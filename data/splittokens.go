@@ -96,6 +96,7 @@ func (set *Set) moveTail(before mark, cut, end int64) {
 	}
 	if len(held.docs) == 0 || held.docs[0] > 0 {
 		held.docs = append([]int64{0}, held.docs...) // a tail
+		set.tails++
 	}
 	kept := m.segments[:before.segments:before.segments]
 	for _, s := range m.segments[before.segments:] {

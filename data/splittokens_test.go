@@ -97,6 +97,9 @@ func TestSplitTokens(t *testing.T) {
 				if set.Train.Bytes()+set.Heldout.Bytes() != int64(len(strings.Join(docs, ""))) {
 					t.Errorf("%d and %d bytes of %d", set.Train.Bytes(), set.Heldout.Bytes(), len(strings.Join(docs, "")))
 				}
+				if set.Read.Documents != len(docs) {
+					t.Errorf("read %d documents of %d", set.Read.Documents, len(docs))
+				}
 				trained := len(docs) - c.documents
 				if c.cut >= 0 {
 					trained++
