@@ -145,8 +145,14 @@ func TestDistilErrors(t *testing.T) {
 			c.Distil.Teacher = tinyTeacher(t, base, func(c *RunConfig) { c.Data.Tokenizer = "train" })
 		}, []string{"distil.teacher (", "has tokenizer ", "the model learns with tokenizer ", "data.tokenizer: bytes", "hint: --set data.tokenizer="}},
 		{"no tokenizer", func(t *testing.T, c *RunConfig) {
+			c.Distil.Teacher = copied(t, func(dir string) { // as an export has it, with no checksums
+				os.Remove(filepath.Join(dir, "state.json"))
+				os.Remove(filepath.Join(dir, "tokenizer.json"))
+			})
+		}, []string{"distil.teacher (", "tokenizer", "hint: "}},
+		{"damaged checkpoint", func(t *testing.T, c *RunConfig) {
 			c.Distil.Teacher = copied(t, func(dir string) { os.Remove(filepath.Join(dir, "tokenizer.json")) })
-		}, []string{"distil.teacher (", "tokenizer"}},
+		}, []string{"distil.teacher: ", "tokenizer.json"}},
 		{"context", func(_ *testing.T, c *RunConfig) { c.Model.Context, c.Data.Seq = 64, 64 }, []string{"has a context of 32 tokens, fewer than data.seq (64)", "hint: "}},
 		{"truncated weights", func(t *testing.T, c *RunConfig) {
 			c.Distil.Teacher = copied(t, func(dir string) {
