@@ -260,9 +260,6 @@ func vocabularyOf(f *huggingface.File) (*Vocabulary, error) {
 		return nil, fmt.Errorf("a model of type %s has no place in other formats: only %s has", f.Model.Type, huggingface.BPE)
 	}
 	v := &Vocabulary{Special: NoSpecial(), Unknown: None}
-	if f.Model.Type != huggingface.BPE {
-		return nil, fmt.Errorf("%w: a vocabulary has no place for model.type %s", ErrKind, f.Model.Type)
-	}
 	if err := v.setTokens(f); err != nil {
 		return nil, err
 	}

@@ -14,8 +14,11 @@ func (f *firsts) allows(text []byte, at int) bool {
 func setFirsts(steps []step) {
 	known := make(map[int32]*firsts)
 	for i := range steps {
-		if s := &steps[i]; s.op == opSplit {
+		switch s := &steps[i]; s.op {
+		case opSplit:
 			s.nextFirst, s.otherFirst = firstsOf(steps, s.next, known), firstsOf(steps, s.other, known)
+		case opRun:
+			s.nextFirst = firstsOf(steps, s.next, known)
 		}
 	}
 }

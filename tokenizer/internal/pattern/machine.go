@@ -24,7 +24,7 @@ type machine struct {
 type frame struct {
 	step int32 // ^memo of a mark
 	at   int32
-	low  int32 // of a run: at may be given back down to here; -1 for a single state
+	low  int32 // step is a run, which may give back down to here; -1 for a single state
 }
 
 // stepsPerByte is how many steps the expressions in use stay far below, outside of runs.
@@ -84,7 +84,7 @@ func (m *machine) run(at int32, pos int) int {
 					break
 				}
 			}
-			pos, ok = m.span(s, pos)
+			pos, ok = m.span(at, pos)
 			at = s.next
 		case opSplit:
 			next, other := s.nextFirst.allows(m.text, pos), s.otherFirst.allows(m.text, pos)
@@ -142,7 +142,8 @@ func (m *machine) inner(at int32, pos int) int {
 }
 
 // span takes a run of characters and leaves the way to give some of them back.
-func (m *machine) span(s *step, pos int) (end int, ok bool) {
+func (m *machine) span(at int32, pos int) (end int, ok bool) {
+	s := &m.steps[at]
 	count, low := int32(0), -1
 	for end = pos; s.max < 0 || count < s.max; count++ {
 		if count == s.min {
@@ -162,7 +163,7 @@ func (m *machine) span(s *step, pos int) (end int, ok bool) {
 	}
 	m.budget -= int(count) >> 2
 	if end > low && !s.possessive {
-		m.stack = append(m.stack, frame{s.next, int32(end), int32(low)})
+		m.stack = append(m.stack, frame{at, int32(end), int32(low)})
 	}
 	return end, true
 }
@@ -179,18 +180,28 @@ func (m *machine) back(base int) (at int32, pos int, ok bool) {
 			at, pos = f.step, int(f.at)
 			m.stack = m.stack[:top]
 			return at, pos, true
-		default:
-			_, width := utf8.DecodeLastRune(m.text[:f.at])
-			f.at -= int32(width)
-			at, pos = f.step, int(f.at)
-			if f.at <= f.low {
-				m.stack = m.stack[:top]
-			}
-			return at, pos, true
+		case m.giveBack(f):
+			return m.steps[f.step].next, int(f.at), true
 		}
 		m.stack = m.stack[:top]
 	}
 	return 0, 0, false
+}
+
+// giveBack takes characters off a run down to one that what follows can begin with. The
+// frame stays, if only to be found empty.
+func (m *machine) giveBack(f *frame) bool {
+	s := &m.steps[f.step]
+	for f.at > f.low {
+		width := 1
+		if m.text[f.at-1] >= utf8.RuneSelf {
+			_, width = utf8.DecodeLastRune(m.text[:f.at])
+		}
+		if f.at -= int32(width); s.nextFirst.allows(m.text, int(f.at)) {
+			return true
+		}
+	}
+	return false
 }
 
 // matched leaves a run that has matched. What an inner one has come through leads to

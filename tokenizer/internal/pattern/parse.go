@@ -12,7 +12,7 @@ import (
 // MaxDepth is how deep groups and classes may be nested.
 const MaxDepth = 100
 
-// maxCount bounds the numbers of a {m,n}.
+// maxCount bounds the numbers of a {m,n}, of which expressions in use have this many.
 const maxCount = 512
 
 type parser struct {

@@ -41,7 +41,7 @@ type step struct {
 	plain      int32 // opRun without bound: the same as single steps, whose states can be remembered
 	memo       int32 // opSplit, opRun: its number among those
 
-	nextFirst, otherFirst *firsts // opSplit
+	nextFirst, otherFirst *firsts // opSplit, and the first of opRun, too
 }
 
 // compiler writes a program from its end: every part knows what follows it.
