@@ -193,10 +193,29 @@ func FuzzParseJSON(f *testing.F) {
 		}
 		f.Add(raw)
 	}
+	for _, kind := range []string{
+		`"normalizer":{"type":"Sequence","normalizers":[{"type":"NFKD"},{"type":"StripAccents"},{"type":"Replace","pattern":{"Regex":"b|^"},"content":"c"},{"type":"Prepend","prepend":"a"}]}`,
+		`"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":"(?<=a)\\s*"},"behavior":"MergedWithNext"},{"type":"Punctuation"},{"type":"Metaspace","replacement":"_"}]}`,
+		`"decoder":{"type":"Sequence","decoders":[{"type":"ByteFallback"},{"type":"Metaspace","replacement":"_"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}`,
+	} {
+		f.Add([]byte(`{"added_tokens":[{"content":"<s>","special":true,"lstrip":true},{"content":"b","single_word":true,"normalized":true}],` + kind +
+			`,"model":{"vocab":{"a":0,"b":1,"ab":2,"c":3,"<0x41>":4},"merges":["a b"],"unk_token":"c","byte_fallback":true}}`))
+	}
+	f.Add([]byte(`{"pre_tokenizer":{"type":"Metaspace","replacement":"_"},"model":{"type":"Unigram","unk_id":0,"vocab":[["?",0],["a",-1],["ab",-1.5]]}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		tok, err := FromFiles(Files{JSONFile: raw})
 		if err != nil {
 			return
+		}
+		for _, text := range []string{"", "a b\n", " Abc 12 \xff é\u0301<s>"} {
+			for _, ids := range [][]int32{tok.Encode([]byte(text)), tok.EncodeOrdinary([]byte(text))} {
+				for _, id := range ids {
+					if id < 0 || int(id) >= tok.VocabSize() {
+						t.Fatalf("%q: id %d of %d", text, id, tok.VocabSize())
+					}
+				}
+				tok.Decode(ids)
+			}
 		}
 		if _, err := tok.StartingWith(0); err != nil && tok.VocabSize() > 0 {
 			if _, known := tokenText(tok.coder.(jsonCoder).File(), 0); known {

@@ -47,6 +47,7 @@ func newAddedTokens(tokens []AddedToken) (*addedTokens, error) {
 // that begins with the blanks that one before it has eaten is found all the same.
 func (a *addedTokens) split(text []byte, ordinary bool, yield func(plain []byte, id int32)) {
 	from := 0
+	eaten := [2]int{0, -1} // blanks behind a token, from where to where
 	for at := 0; at < len(text) && len(a.tokens) > 0; {
 		t := a.longest(text[at:])
 		if t == nil {
@@ -59,10 +60,13 @@ func (a *addedTokens) split(text []byte, ordinary bool, yield func(plain []byte,
 			continue
 		}
 		if t.LStrip {
-			start = max(len(trimRight(text[:start])), from)
+			start = from + len(trimRight(text[from:max(start, from)]))
 		}
 		if t.RStrip {
-			end = len(text) - len(trimLeft(text[end:]))
+			if end < eaten[0] || end > eaten[1] {
+				eaten = [2]int{end, len(text) - len(trimLeft(text[end:]))}
+			}
+			end = eaten[1]
 		}
 		if start > from {
 			yield(text[from:start], -1)

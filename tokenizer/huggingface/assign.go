@@ -41,4 +41,4 @@ func (f *File) assign() error {
 
 // longestAdded bounds the text of an added token, which is compared at every place of a
 // text.
-const longestAdded = 1 << 10
+const longestAdded = 256

@@ -89,7 +89,7 @@ func (t *Tokenizer) setModel(f *File) error {
 }
 
 // maxID bounds the ids of a file, which size tables.
-const maxID = 1 << 24
+const maxID = 1 << 22
 
 // token is the text of an id in the file.
 type token struct {

@@ -80,3 +80,41 @@ func TestTooLarge(t *testing.T) {
 		}
 	}
 }
+
+// Whatever an expression says, its matches lie one behind the other in the text, and
+// remembering changes none.
+func FuzzPattern(f *testing.F) {
+	for _, pattern := range []string{`(?i:'s|[a-z]+)|\s+(?!\S)`, `(?<=a)b*?|[^\p{L}&&\S]{2,3}+`, `(?>a|ab)(?m:.)\b$`, `[[:alpha:]]++\R|\x41`, `((a*)*|b)+?`} {
+		f.Add(pattern, "ab A's \r\né\xff 12")
+	}
+	f.Fuzz(func(t *testing.T, expression, text string) {
+		if len(text) > 1000 {
+			return
+		}
+		p, err := Compile(expression)
+		if err != nil {
+			return
+		}
+		var matches []int
+		last := 0
+		p.All([]byte(text), func(start, end int) {
+			if start < last || end < start || end > len(text) {
+				t.Fatalf("%s on %q: a match from %d to %d behind %d", expression, text, start, end, last)
+			}
+			last = end
+			matches = append(matches, start, end)
+		})
+		m := &machine{Pattern: p}
+		m.begin([]byte(text))
+		m.remember()
+		m.all(func(start, end int) {
+			if len(matches) < 2 || matches[0] != start || matches[1] != end {
+				t.Fatalf("%s on %q: remembering, a match from %d to %d, want %v", expression, text, start, end, matches)
+			}
+			matches = matches[2:]
+		})
+		if len(matches) > 0 {
+			t.Fatalf("%s on %q: remembering, %v is missing", expression, text, matches)
+		}
+	})
+}
