@@ -117,10 +117,6 @@ func withAdded(model *sentencepiece.Model, files Files) (*huggingface.File, erro
 			added = append(added, a)
 		}
 	}
-	v, err := piecesCoder{model}.Vocabulary()
-	if err != nil {
-		return nil, err
-	}
 	more := false
 	for _, a := range added {
 		if a.ID < 0 || int(a.ID) > 1<<24 {
@@ -141,9 +137,9 @@ func withAdded(model *sentencepiece.Model, files Files) (*huggingface.File, erro
 	if err != nil {
 		return nil, err
 	}
-	f := v.file()
+	f := piecesCoder{model}.vocabulary().file()
 	if f == nil {
-		return nil, fmt.Errorf("%w: %s adds tokens to a %s that normalises text by rules of its own\nhint: transformers makes a tokenizer.json of the folder", ErrKind, addedTokensFile, ModelFile)
+		return nil, fmt.Errorf("%w: tokens are added to a %s of which no %s can be made\nhint: transformers makes one of the folder", ErrKind, ModelFile, JSONFile)
 	}
 	known := map[int32]bool{}
 	for _, a := range f.AddedTokens {

@@ -9,7 +9,7 @@ import (
 	"mobilellm/tokenizer/sentencepiece"
 )
 
-// piecesCoder is a SentencePiece BPE model. Its ids and its decoded text are
+// piecesCoder is a SentencePiece model. Its ids and its decoded text are
 // SentencePiece's: broken UTF-8 is read as U+FFFD. In ordinary text the names of
 // control pieces such as `</s>` are text, as SentencePiece has them.
 type piecesCoder struct{ model *sentencepiece.Model }
@@ -49,10 +49,7 @@ func piecesTokenizer(model *sentencepiece.Model, files Files) (*Tokenizer, error
 // model's normalizer can be said in it, tokenizer_config.json and
 // special_tokens_map.json.
 func (c piecesCoder) complete(files Files, s Special) (Files, error) {
-	v, err := c.Vocabulary()
-	if err != nil {
-		return nil, err
-	}
+	v := c.vocabulary()
 	v.Special = s
 	made, err := v.files()
 	if err != nil {
@@ -110,7 +107,7 @@ func (c piecesCoder) textBytes(Special) (lengths []int32, prefix int) {
 // place in that file can be opened by its BOS only, as LlamaTokenizer does it.
 func (c piecesCoder) starting(files Files, start int32) (Files, error) {
 	if files[JSONFile] == nil {
-		return nil, fmt.Errorf("%s normalises text by rules of its own, which %s has no place for: only its BOS can open a text", ModelFile, JSONFile)
+		return nil, fmt.Errorf("%s is of a kind that no %s was made of: only its BOS can open a text", ModelFile, JSONFile)
 	}
 	token := ""
 	if start != None {

@@ -67,6 +67,8 @@ type Vocabulary struct {
 	RemoveExtraBlanks bool
 	CharsMap          []byte // the normalizer's precompiled rules, empty for none
 	OddBlanks         bool   // blanks stand behind words, or are no U+2581
+
+	unigram bool // no merges make the tokens; no other program's format has that here
 }
 
 // text is the text of a token, empty for [None].
@@ -101,9 +103,17 @@ func FromVocabulary(v *Vocabulary) (*Tokenizer, error) {
 
 // Vocabulary is what other programs' formats keep of the model.
 func (c piecesCoder) Vocabulary() (*Vocabulary, error) {
+	v := c.vocabulary()
+	if v.unigram {
+		return nil, fmt.Errorf("%w: a vocabulary has no place for a unigram model", ErrKind)
+	}
+	return v, nil
+}
+
+func (c piecesCoder) vocabulary() *Vocabulary {
 	n := c.model.Normalizer()
 	v := &Vocabulary{
-		Kind: SentencePiece, Special: NoSpecial(), Unknown: c.model.Unknown(),
+		Kind: SentencePiece, Special: NoSpecial(), Unknown: c.model.Unknown(), unigram: c.model.Unigram(),
 		AddPrefix: n.AddDummyPrefix, RemoveExtraBlanks: n.RemoveExtraBlanks, CharsMap: n.CharsMap,
 		OddBlanks: !n.EscapeBlanks || n.BlankSuffix(),
 	}
@@ -111,7 +121,7 @@ func (c piecesCoder) Vocabulary() (*Vocabulary, error) {
 		p := c.model.Piece(int32(id))
 		v.Tokens = append(v.Tokens, Token{p.Text, p.Score, Type(p.Type)})
 	}
-	return v, nil
+	return v
 }
 
 // Vocabulary is what other programs' formats keep of the tokenizer.

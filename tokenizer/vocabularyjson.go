@@ -96,9 +96,10 @@ func (v *Vocabulary) setPieces(f *huggingface.File) error {
 }
 
 // file describes the vocabulary as a tokenizer.json. Normalizers with rules of their
-// own have no place in it: then it is nil, and tools read tokenizer.model.
+// own, and unigram models, are not written to one: then it is nil, and tools read
+// tokenizer.model.
 func (v *Vocabulary) file() *huggingface.File {
-	if v.Kind == SentencePiece && (len(v.CharsMap) > 0 || v.RemoveExtraBlanks || v.OddBlanks) {
+	if v.Kind == SentencePiece && (v.unigram || len(v.CharsMap) > 0 || v.RemoveExtraBlanks || v.OddBlanks) {
 		return nil
 	}
 	vocab := huggingface.Vocab{}

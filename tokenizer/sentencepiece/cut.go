@@ -20,7 +20,7 @@ func (m *Model) Cut(text []byte, from int) int {
 // its own, or unknowns might melt together over the cut.
 func (m *Model) cuttable() bool {
 	m.cutOnce.Do(func() {
-		m.cutAllowed = !m.unused && m.user == nil && !m.normalizer.blankSuffix &&
+		m.cutAllowed = m.unigram == nil && !m.unused && m.user == nil && !m.normalizer.blankSuffix &&
 			m.symbols.of(m.fold(' ')) >= 0 &&
 			(m.normalizer.rules == nil || !m.normalizer.rules.BindsBlank())
 	})

@@ -44,6 +44,8 @@ func (m *Model) append(dst []int32, text []byte, at place) []int32 {
 	}
 	e := encoder{Model: m, dst: dst, start: len(dst)}
 	switch {
+	case m.unigram != nil:
+		e.likely(m.normalizer.appendNormal(nil, text, at))
 	case m.unused:
 		e.resegmented(m.normalizer.appendNormal(nil, text, at))
 	case m.normalizer.plain():

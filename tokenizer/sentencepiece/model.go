@@ -13,10 +13,11 @@ import (
 	"unicode/utf8"
 
 	"mobilellm/tokenizer/internal/merge"
+	"mobilellm/tokenizer/internal/unigram"
 )
 
-// ErrFormat marks a file that is no SentencePiece BPE model.
-var ErrFormat = errors.New("not a SentencePiece BPE model")
+// ErrFormat marks a file that is no SentencePiece model of a kind that is known here.
+var ErrFormat = errors.New("not a SentencePiece BPE or unigram model")
 
 // Model is a vocabulary with its rules. It is safe for concurrent use.
 type Model struct {
@@ -37,6 +38,8 @@ type Model struct {
 	rules   merge.Table
 	joints  merge.Joints
 	unused  bool // some piece is Unused
+
+	unigram *unigram.Model // nil for BPE
 
 	cache *merge.Cache
 
@@ -69,8 +72,8 @@ func Parse(file []byte) (*Model, error) {
 	if len(s.pieces) == 0 {
 		return nil, fmt.Errorf("%w: no pieces", ErrFormat)
 	}
-	if s.kind != modelKindBPE {
-		return nil, fmt.Errorf("%w: model_type %q (%d), want \"bpe\"", ErrFormat, modelKinds[s.kind], s.kind)
+	if s.kind != modelKindBPE && s.kind != modelKindUnigram {
+		return nil, fmt.Errorf("%w: model_type %q (%d), want \"bpe\" or \"unigram\"", ErrFormat, modelKinds[s.kind], s.kind)
 	}
 	m := &Model{file: file, spec: s, cache: merge.NewCache()}
 	if err := m.index(); err != nil {
@@ -84,7 +87,11 @@ func Parse(file []byte) (*Model, error) {
 			return nil, fmt.Errorf("%w: denormalizer_spec: %w", ErrFormat, err)
 		}
 	}
-	m.prepareMerging()
+	if s.kind == modelKindBPE {
+		m.prepareMerging()
+	} else if err := m.prepareUnigram(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
 	return m, nil
 }
 

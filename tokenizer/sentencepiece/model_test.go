@@ -20,7 +20,10 @@ func TestParseRefuses(t *testing.T) {
 		file.Bytes(modelPieces, message)
 		return file
 	}
-	var bpe, kind, fallback, charmap, rules protowire.Message
+	var bpe, kind, fallback, charmap, rules, characters protowire.Message
+	kind.Int(trainerKind, 4)
+	characters.Bytes(modelTrainer, kind)
+	kind = nil
 	kind.Int(trainerKind, modelKindBPE)
 	bpe.Bytes(modelTrainer, kind)
 	kind.Bool(trainerByteFallback, true)
@@ -34,7 +37,8 @@ func TestParseRefuses(t *testing.T) {
 		"empty":          {nil, "no pieces"},
 		"text":           {[]byte("{\"model\": 1}"), "malformed protocol buffer"},
 		"cut short":      {good[:len(good)/2], "malformed protocol buffer"},
-		"unigram":        {piece("a", Normal), `model_type "unigram" (1)`},
+		"characters":     {slices.Concat(piece("a", Normal), characters), `model_type "char" (4)`},
+		"long piece":     {slices.Concat(piece("<unk>", Unknown), piece(strings.Repeat("a", 2000), Normal)), "piece 1 has 2000 bytes, more than 1024"},
 		"no unknown":     {slices.Concat(piece("a", Normal), bpe), "no piece is unknown"},
 		"twice":          {slices.Concat(piece("a", Normal), piece("a", Normal), bpe), `piece "a" is defined twice`},
 		"empty piece":    {slices.Concat(piece("", Normal), bpe), "piece 0 is empty"},

@@ -42,8 +42,8 @@ type Normalizer struct {
 // BlankSuffix says whether the dummy prefix goes behind the text, and blanks end words.
 func (n Normalizer) BlankSuffix() bool { return n.blankSuffix }
 
-// modelKindBPE is TrainerSpec.ModelType's BPE.
-const modelKindBPE = 2
+// The kinds of TrainerSpec.ModelType that are known here.
+const modelKindUnigram, modelKindBPE = 1, 2
 
 var modelKinds = map[int]string{1: "unigram", 2: "bpe", 3: "word", 4: "char"}
 

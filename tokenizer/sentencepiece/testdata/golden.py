@@ -34,7 +34,7 @@ LANGUAGES = [
 def train(**options):
     out = io.BytesIO()
     spm.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus * 3 + LANGUAGES * 3), model_writer=out, model_type="bpe", minloglevel=2, **options)
+        sentence_iterator=iter(corpus * 3 + LANGUAGES * 3), model_writer=out, minloglevel=2, **{"model_type": "bpe", **options})
     model = pb.ModelProto()
     model.ParseFromString(out.getvalue())
     return model
@@ -93,15 +93,21 @@ def rows(processor, count):
         }
 
 
-golden = {}
-for name, model in models():
-    blob = model.SerializeToString()
-    if name != "trained":
-        with gzip.GzipFile(here / f"{name}.model.gz", "wb", mtime=0) as f:
-            f.write(blob)
-    golden[name] = list(rows(spm.SentencePieceProcessor(model_proto=blob), 60))
-with gzip.GzipFile(here / "golden.json.gz", "wb", mtime=0) as f:
-    f.write(json.dumps(golden, ensure_ascii=False).encode())
-if len(sys.argv) > 1:
-    with gzip.GzipFile(here / "llama.json.gz", "wb", mtime=0) as f:
-        f.write(json.dumps(list(rows(spm.SentencePieceProcessor(model_file=sys.argv[1]), 200)), ensure_ascii=False).encode())
+def write(models, file, count):
+    """Writes models, but the one that Go wrote, and what SentencePiece makes of texts."""
+    golden = {}
+    for name, model in models:
+        blob = model.SerializeToString()
+        if name != "trained":
+            with gzip.GzipFile(here / f"{name}.model.gz", "wb", mtime=0) as f:
+                f.write(blob)
+        golden[name] = list(rows(spm.SentencePieceProcessor(model_proto=blob), count))
+    with gzip.GzipFile(here / file, "wb", mtime=0) as f:
+        f.write(json.dumps(golden, ensure_ascii=False).encode())
+
+
+if __name__ == "__main__":
+    write(models(), "golden.json.gz", 60)
+    if len(sys.argv) > 1:
+        with gzip.GzipFile(here / "llama.json.gz", "wb", mtime=0) as f:
+            f.write(json.dumps(list(rows(spm.SentencePieceProcessor(model_file=sys.argv[1]), 200)), ensure_ascii=False).encode())
