@@ -51,7 +51,11 @@ func (p *Piece) UnmarshalJSON(raw []byte) error {
 	if err := json.Unmarshal(both[0], &p.Text); err != nil {
 		return err
 	}
-	return json.Unmarshal(both[1], &p.Score)
+	if err := json.Unmarshal(both[1], &p.Score); err != nil {
+		return err
+	}
+	p.Score = libraryNumber(string(both[1]), p.Score)
+	return nil
 }
 
 // UnmarshalJSON reads a model of any type. Where the file does not say which it is, its

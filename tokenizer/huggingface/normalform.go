@@ -53,7 +53,7 @@ func (f normalForm) append(dst, text []byte) []byte {
 	if manyMarks(text) {
 		return f.appendPlain(dst, text)
 	}
-	return append(dst, f.form.Bytes(text)...) // Append would reorder the end of dst, too
+	return append(dst, f.form.Bytes(text)...) // Form.Append would reorder the end of dst, too
 }
 
 // longestMarks is up to how many combining marks in a row package norm treats as Unicode

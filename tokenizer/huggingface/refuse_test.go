@@ -80,7 +80,7 @@ func TestMalformed(t *testing.T) {
 		"normalized twice":  {`{"normalizer": {"type": "Lowercase"}, "added_tokens": [{"content": "A", "normalized": true}, {"content": "a", "normalized": true}]}`, `are both "a" when normalized`},
 		"normalized away":   {`{"normalizer": {"type": "Strip"}, "added_tokens": [{"content": " ", "normalized": true}]}`, "is normalized to nothing"},
 		"long added token":  {`{"added_tokens": [{"content": "` + strings.Repeat("a", 2000) + `"}]}`, "has 2000 bytes, more than 256"},
-		"long piece":        {`{"added_tokens": [], "model": {"type": "Unigram", "unk_id": 0, "vocab": [["` + strings.Repeat("a", 2000) + `", 0]]}}`, "has 2000 bytes, more than 1024"},
+		"long piece":        {`{"added_tokens": [], "model": {"type": "Unigram", "unk_id": 0, "vocab": [["` + strings.Repeat("a", 2000) + `", 0]]}}`, "has 2000 bytes, more than 256"},
 		"long replacement":  {`{"normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": "` + strings.Repeat("b", 2000) + `"}}`, "a text may become more than 256 times as long"},
 		"long prefix":       {`{"normalizer": {"type": "Prepend", "prepend": "` + strings.Repeat("b", 2000) + `"}}`, "a text may become more than 256 times as long"},
 		"many replacements": {`{"normalizer": {"type": "Sequence", "normalizers": [` + strings.Repeat(`{"type": "Replace", "pattern": {"String": "a"}, "content": "aaaa"},`, 30) + `{"type": "NFC"}]}}`, "a text may become more than 256 times as long"},

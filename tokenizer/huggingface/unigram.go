@@ -10,7 +10,7 @@ import (
 
 // longestPiece bounds the texts of a Unigram's tokens, which are looked for at every
 // place of a text.
-const longestPiece = 1 << 10
+const longestPiece = 256
 
 // unigramModel makes ids of a word by the most likely way to cut it.
 type unigramModel struct {

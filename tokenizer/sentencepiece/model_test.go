@@ -38,7 +38,7 @@ func TestParseRefuses(t *testing.T) {
 		"text":           {[]byte("{\"model\": 1}"), "malformed protocol buffer"},
 		"cut short":      {good[:len(good)/2], "malformed protocol buffer"},
 		"characters":     {slices.Concat(piece("a", Normal), characters), `model_type "char" (4)`},
-		"long piece":     {slices.Concat(piece("<unk>", Unknown), piece(strings.Repeat("a", 2000), Normal)), "piece 1 has 2000 bytes, more than 1024"},
+		"long piece":     {slices.Concat(piece("<unk>", Unknown), piece(strings.Repeat("a", 2000), Normal)), "piece 1 has 2000 bytes, more than 256"},
 		"no unknown":     {slices.Concat(piece("a", Normal), bpe), "no piece is unknown"},
 		"twice":          {slices.Concat(piece("a", Normal), piece("a", Normal), bpe), `piece "a" is defined twice`},
 		"empty piece":    {slices.Concat(piece("", Normal), bpe), "piece 0 is empty"},

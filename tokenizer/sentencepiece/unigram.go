@@ -9,7 +9,7 @@ import (
 
 // longestPiece bounds the pieces of a unigram model, which are looked for at every place
 // of a text.
-const longestPiece = 1 << 10
+const longestPiece = 256
 
 // prepareUnigram makes the model by which a text is cut. User-defined pieces are so
 // likely that they are always chosen.
@@ -27,7 +27,7 @@ func (m *Model) prepareUnigram() error {
 		case len(p.Text) > longestPiece:
 			return fmt.Errorf("piece %d has %d bytes, more than %d", id, len(p.Text), longestPiece)
 		case p.Type == UserDefined:
-			piece.Score = float64(float32(len(p.Text))*highest) - 0.1
+			piece.Score = float64(float32(float64(float32(len(p.Text))*highest) - 0.1))
 		case p.Type != Normal:
 			continue
 		}

@@ -101,7 +101,7 @@ def trained(**options):
         sentence_iterator=iter(corpus * 3 + LANGUAGES), model_writer=out, model_type="unigram", num_threads=1, minloglevel=2, **options)
     model = sentencepiece_model_pb2.ModelProto()
     model.ParseFromString(out.getvalue())
-    vocab = [[piece.piece, round(piece.score, 4)] for piece in model.pieces]
+    vocab = [[piece.piece, piece.score] for piece in model.pieces]
     return {"model": {"type": "Unigram", "unk_id": 0, "vocab": vocab, "byte_fallback": options.get("byte_fallback", False)}}, rules(model)
 
 
@@ -202,7 +202,7 @@ VARIANTS = {
 MORE = [
     "\u2122\u200d\u2122\u0301 A\u0301A e\u0301e\u0323\u0301 \u0600a \u0600\u00e9 a\r\nb\r \u00a9\u200d\u00a9 fi a\u0323\u0302 a\u0302\u0323 \u0915\u094d\u0915\u0301 \u0915\u093c",
     "\u1112\u1161\u11ab\u0301 \uac00\u11a8 \u0344 \u0958 \u2126 \ufdfa \u3300 \u32ff \U0001d160 \U0001f16c \U00010781 \u0897\u0301 \U000105d2\u0307 \ua7f2",
-    "abcabc bcb aab xxab abxxb xa xxx", "  lead and trail \t\n", "\u2029\u2028\u180e\ufeffx\u200b", "İıIiSsßẞΣΑΣ ǅ ﬁK \ua7ce\u1c89", "  ab  abc dogs dog _dog do g<|endoftext|>endof < <<  <q> <r> <q>",
+    "\u1df6\u0301 \u07fd\u093c a\u0300\u07fd\u0328\u0301 A\U0001f16c\u0328 \u1112\u1df6\u0591 === \n===== \u1ac0\u0323\u0301", "abcabc bcb aab xxab abxxb xa xxx", "  lead and trail \t\n", "\u2029\u2028\u180e\ufeffx\u200b", "İıIiSsßẞΣΑΣ ǅ ﬁK \ua7ce\u1c89", "  ab  abc dogs dog _dog do g<|endoftext|>endof < <<  <q> <r> <q>",
     "the new zz zzz q aqa thethe", "\u00e9 x\u00e9 \u0301 \u0663\u00b2 _ \u200d\u24b6 a日 日- \u0897 \U00010940\u0301", "<unk><s>x</s> <n> n o no<x>  y cab e \u2581a",
     "12345 1,234.5 ٣٤٥ \u2167\u00bd \u24b6", "a_b__ c_", "ooo too o", "你好世界がらす한국어 hello", "«quoted», (x+y)=$5 & 50% ^_^ `a` ~b¿¡\u2014\u2026",
     "e\u0301" * 40, "z" + "\u0301\u0323\u0315\u0316" * 12 + " after", "\U0001f469\u200d\U0001f467 \U0001f1eb\U0001f1f7 \u2764\ufe0f",

@@ -49,7 +49,7 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%s: %d matches, want %d", tt.pattern, matches, tt.matches)
 		}
 		took := time.Since(start)
-		if t.Logf("%-50s %v", tt.pattern, took.Round(time.Millisecond)); took > 5*time.Second {
+		if t.Logf("%-50s %v", tt.pattern, took.Round(time.Millisecond)); took > 30*time.Second {
 			t.Errorf("%s: %v for %d bytes", tt.pattern, took, len(tt.text))
 		}
 	}

@@ -22,7 +22,8 @@ type Model struct {
 	trie         *trie
 	unknown      int32
 	unknownScore float64
-	// Single keeps the scores of ways in single precision, as SentencePiece does.
+	// Single adds and compares scores, which have it, in single precision, as
+	// SentencePiece does: rounding tells equally likely ways apart.
 	Single bool
 }
 
@@ -68,7 +69,7 @@ func (m *Model) Append(dst []Cut, text []byte) []Cut {
 			}
 		}
 		if !whole {
-			m.offer(&best[start+width], m.rounded(m.unknownScore+so), start, m.unknown)
+			m.offer(&best[start+width], m.unknownScore+so, start, m.unknown)
 		}
 		start += width
 	}
@@ -81,14 +82,10 @@ func (m *Model) Append(dst []Cut, text []byte) []Cut {
 }
 
 func (m *Model) offer(w *way, score float64, start int, id int32) {
-	if w.start < 0 || score > w.score {
-		*w = way{m.rounded(score), start, id}
-	}
-}
-
-func (m *Model) rounded(score float64) float64 {
 	if m.Single {
-		return float64(float32(score))
+		score = float64(float32(score))
 	}
-	return score
+	if w.start < 0 || score > w.score {
+		*w = way{score, start, id}
+	}
 }
