@@ -50,7 +50,7 @@ func (f normalForm) append(dst, text []byte) []byte {
 	if len(text) == 0 {
 		return dst
 	}
-	if manyMarks(text) {
+	if mistaken(text) {
 		return f.appendPlain(dst, text)
 	}
 	return append(dst, f.form.Bytes(text)...) // Form.Append would reorder the end of dst, too
@@ -60,18 +60,23 @@ func (f normalForm) append(dst, text []byte) []byte {
 // says; between more it puts a joiner, U+034F.
 const longestMarks = 30
 
-// manyMarks says whether text has more marks in a row than package norm takes.
-func manyMarks(text []byte) bool {
-	count := 0
+// mistaken says whether text has what package norm treats otherwise than Unicode says:
+// more marks in a row than it takes, or a character above U+FFFF with something behind
+// that might compose with it, of which it looks at the lower 16 bits only.
+func mistaken(text []byte) bool {
+	count, high := 0, false
 	for at := 0; at < len(text); {
 		p := norm.NFKC.Properties(text[at:])
-		at += max(p.Size(), 1)
+		if high && !p.BoundaryBefore() {
+			return true
+		}
 		if count++; p.CCC() == 0 {
-			count = 0
+			count, high = 0, p.Size() == utf8.UTFMax
 		}
 		if count >= longestMarks/3 { // a character may decompose to three marks
 			return true
 		}
+		at += max(p.Size(), 1)
 	}
 	return false
 }
@@ -133,7 +138,8 @@ func composed(all []combining) []combining {
 
 // compose is the character that two make, if there is one.
 func compose(a, b rune) (rune, bool) {
-	joined := norm.NFC.String(string(a) + string(b))
+	both := string(a) + string(b)
+	joined := norm.NFC.String(both)
 	r, width := utf8.DecodeRuneInString(joined)
-	return r, width == len(joined)
+	return r, width == len(joined) && norm.NFD.String(joined) == norm.NFD.String(both)
 }
