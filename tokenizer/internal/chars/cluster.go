@@ -21,9 +21,8 @@ const (
 )
 
 // Cluster is the length in bytes of the extended grapheme cluster that opens a text that
-// is not empty, by rules GB3 to GB11 of Unicode Standard Annex 29. Regional indicators,
-// and pictographs of more than 3 bytes, stand alone: the library looks at no cluster of
-// more than 5 bytes as a whole.
+// is not empty, by rules GB3 to GB11 of Unicode Standard Annex 29. Regional indicators
+// stand alone: the library looks at no cluster of more than 5 bytes as a whole.
 func Cluster(text []byte) int {
 	c := clusters()
 	before, at := utf8.DecodeRune(text)

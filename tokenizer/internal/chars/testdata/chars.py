@@ -113,14 +113,12 @@ def graphemes():
         "control": [c for c in points if clusters(chr(c) + "\u0301") == 2 and len((chr(c) + "\u0301").encode()) < 6],
         "prepended": [c for c in points if clusters(chr(c) + "a") == 1],
     }
-    # Of longer clusters the last character shows whether it has joined: alone, it makes
-    # one cluster of less than 6 bytes with an accent. One of 4 bytes does not, and need
-    # not: with anything at all it makes a long cluster.
+    # Parts of longer clusters are short by themselves, and would be one X each.
     heart, ka, virama = "\u2764", "\u0915", "\u094d"
-    others = sorted({c for c in points if c < 0x10000} - {*found["attached"], *found["control"]})
+    others = sorted(set(points) - {*found["attached"], *found["control"]})
     found["spacing"] = [c for c in found["attached"] if clusters(heart + chr(c) + "\u200d" + heart + "\u0301") != 5]
-    found["pictographic"] = [c for c in others if clusters(heart + "\u200d" + chr(c) + "\u0301") == 4]
-    found["consonant"] = [c for c in others if clusters(ka + virama + chr(c) + "\u0301") == 4]
+    found["pictographic"] = [c for c in others if clusters("\u00ae\u200d" + chr(c)) == 3]
+    found["consonant"] = [c for c in others if clusters(chr(c) + virama + ka + "\u0301") == 4]
     found["linker"] = [c for c in found["attached"] if clusters(ka + chr(c) + ka + "\u0301") == 4]
     return found
 
