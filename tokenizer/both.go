@@ -31,7 +31,7 @@ func loadBoth(model *sentencepiece.Model, files Files) (*Tokenizer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return jsonTokenizer(f, files.with(JSONFile, raw))
+		return loadJSON(files.with(JSONFile, raw)) // which gives the tokens their ids
 	}
 	f, err := huggingface.Parse(files[JSONFile])
 	if err != nil {

@@ -1,0 +1,64 @@
+package huggingface
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+)
+
+// A post-processor that is put in leaves every other byte as it was, and comes out
+// again: of files however they are written, and however often it is changed. (That the
+// library and transformers 5.23 take the entry that keeps the old one was tried by hand.)
+func TestSetStart(t *testing.T) {
+	read := func(name string) []byte {
+		raw, err := os.ReadFile("testdata/huggingface/" + name + "/tokenizer.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, read("llama3"), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string][]byte{
+		"compact":         read("gpt2"),
+		"with ByteLevel":  read("llama3"),
+		"pretty":          pretty.Bytes(),
+		"without the key": []byte("\n{ \"version\": \"1.0\", \"added_tokens\": [] }\n"),
+		"with a null":     []byte(`{"version": "1.0", "post_processor" : null , "added_tokens": []}`),
+		"at the end":      []byte("{\"a\": {\"post_processor\": 1},\t\"post_processor\": {\"type\": \"ByteLevel\", \"x\": \"<é>\\n\"}}"),
+	} {
+		set := raw
+		for _, start := range []struct {
+			token string
+			id    int32
+		}{{"<s>", 7}, {"", None}, {"<|é|>", 0}, {"<|é|>", 0}} {
+			var err error
+			if set, err = SetStart(set, start.token, start.id); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			f, err := Parse(set)
+			if err != nil {
+				t.Fatalf("%s: %v in %s", name, err, set)
+			}
+			if got := f.Start(); got != start.id {
+				t.Errorf("%s: opened by %d, want %d", name, got, start.id)
+			}
+			if strings.Count(string(set), keptName) != 2 {
+				t.Errorf("%s: what was replaced is kept more than once", name)
+			}
+			if back, err := Original(set); err != nil || !bytes.Equal(back, raw) {
+				t.Errorf("%s with %q: came back as %.300s, %v", name, start.token, back, err)
+			}
+		}
+		if back, err := Original(raw); err != nil || !bytes.Equal(back, raw) {
+			t.Errorf("%s: changed without need: %v", name, err)
+		}
+	}
+	if _, err := SetStart([]byte("[]"), "<s>", 1); err == nil {
+		t.Error("a list was changed")
+	}
+}
