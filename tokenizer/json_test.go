@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// The rows that huggingface/huggingface/testdata/huggingface.py got from the tokenizers library; the
+// The rows that huggingface/testdata/huggingface.py got from the tokenizers library; the
 // folder huggingface-more, which it writes for fuzzing, is not kept.
 func TestHuggingFaceIDs(t *testing.T) {
 	files, err := filepath.Glob("huggingface/testdata/huggingface*/*/golden.json.gz")

@@ -14,7 +14,7 @@ import (
 // ErrKind marks a tokenizer that this program cannot apply.
 var ErrKind = huggingface.ErrKind
 
-// Load reads a tokenizer: a SentencePiece BPE model (.model), a tokenizer.json, or a
+// Load reads a tokenizer: a SentencePiece model (.model), a tokenizer.json, or a
 // folder that holds either. Where both are there, tokenizer.json says which tokens
 // there are, and an error which differ from the model's. A file of another kind gives
 // an error that says which part is unknown.
