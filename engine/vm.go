@@ -3,10 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"math"
 	"unsafe"
 
 	"gorgonia.org/gorgonia"
+
+	"mobilellm/internal/bfloat16"
 )
 
 // Options are the choices of a compilation.
@@ -391,7 +392,7 @@ func firstNonFinite(t *Tensor) (at int, value float32, bad bool, err error) {
 			return 0, 0, false, err
 		}
 		for i, h := range halves {
-			if x := math.Float32frombits(uint32(h) << 16); x-x != 0 {
+			if x := bfloat16.Float32(h); x-x != 0 {
 				return i, x, true, nil
 			}
 		}

@@ -2,7 +2,11 @@
 
 package optim
 
-import "simd/archsimd"
+import (
+	"simd/archsimd"
+
+	"mobilellm/internal/bfloat16"
+)
 
 // The kernels on AVX-512, 16 elements at a time. They wait for memory, not for
 // arithmetic, so they multiply and add apart instead of fusing: that costs
@@ -99,32 +103,17 @@ func adamHalfAVX512(p, g []float32, m, v []uint16, s *adamScalars) {
 	for len(p) >= lanes && len(g) >= lanes && len(m) >= lanes && len(v) >= lanes {
 		value := archsimd.LoadFloat32x16Slice(p)
 		grad := archsimd.LoadFloat32x16Slice(g).Mul(gradScale).Add(l2.Mul(value))
-		mean := loadBF16(m)
+		mean := bfloat16.Load((*[lanes]uint16)(m))
 		mean = mean.Add(beta1c.Mul(grad.Sub(mean)))
-		square := beta2.Mul(loadBF16(v)).Add(beta2c.Mul(grad).Mul(grad))
+		square := beta2.Mul(bfloat16.Load((*[lanes]uint16)(v))).Add(beta2c.Mul(grad).Mul(grad))
 		denominator := square.Sqrt().Mul(rootScale).Add(eps)
 		value = value.Mul(keep).Sub(stepSize.Mul(mean).Div(denominator))
 		value.StoreSlice(p)
-		storeBF16(m, mean)
-		storeBF16(v, square)
+		bfloat16.Store((*[lanes]uint16)(m), mean)
+		bfloat16.Store((*[lanes]uint16)(v), square)
 		p, g, m, v = p[lanes:], g[lanes:], m[lanes:], v[lanes:]
 	}
 	archsimd.ClearAVXUpperBits()
-}
-
-// loadBF16 is fromBF16 of 16 elements.
-func loadBF16(h []uint16) archsimd.Float32x16 {
-	return archsimd.LoadUint16x16Slice(h).ExtendToUint32().ShiftAllLeft(16).AsFloat32x16()
-}
-
-// storeBF16 is toBF16 of 16 elements.
-func storeBF16(h []uint16, x archsimd.Float32x16) {
-	bits := x.AsUint32x16()
-	upper := bits.ShiftAllRight(16)
-	odd := upper.And(archsimd.BroadcastUint32x16(1))
-	rounded := bits.Add(archsimd.BroadcastUint32x16(0x7fff)).Add(odd).ShiftAllRight(16)
-	quiet := upper.Or(archsimd.BroadcastUint32x16(quietBit))
-	rounded.Merge(quiet, x.Equal(x)).TruncateToUint16().StoreSlice(h)
 }
 
 func sgdAVX512(p, g []float32, s *sgdScalars) {

@@ -1,6 +1,10 @@
 package optim
 
-import "math"
+import (
+	"math"
+
+	"mobilellm/internal/bfloat16"
+)
 
 // The kernels in plain Go. They are the reference of the SIMD ones and finish
 // their tails. Each product is rounded to float32 by a conversion of its own:
@@ -26,13 +30,13 @@ func adamHalfPlain(p, g []float32, m, v []uint16, s *adamScalars) {
 	g, m, v = g[:n], m[:n], v[:n]
 	for i := range p {
 		grad := float32(g[i]*s.gradScale) + float32(s.l2*p[i])
-		mean := fromBF16(m[i])
+		mean := bfloat16.Float32(m[i])
 		mean += float32(s.beta1c * (grad - mean))
-		square := float32(s.beta2*fromBF16(v[i])) + float32(float32(s.beta2c*grad)*grad)
+		square := float32(s.beta2*bfloat16.Float32(v[i])) + float32(float32(s.beta2c*grad)*grad)
 		root := float32(math.Sqrt(float64(square)))
 		denominator := float32(root*s.rootScale) + s.eps
 		p[i] = float32(p[i]*s.keep) - float32(s.stepSize*mean)/denominator
-		m[i], v[i] = toBF16(mean), toBF16(square)
+		m[i], v[i] = bfloat16.Round(mean), bfloat16.Round(square)
 	}
 }
 

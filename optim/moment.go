@@ -1,9 +1,6 @@
 package optim
 
-import (
-	"fmt"
-	"math"
-)
+import "fmt"
 
 // moment is the type that an optimiser keeps its state in: float32, or bf16 as
 // the upper half of a float32. All arithmetic is in float32.
@@ -45,18 +42,3 @@ func view[M moment](name string, p *Param, data []M) StateTensor {
 	}
 	return t
 }
-
-// toBF16 rounds to the nearest bf16, ties to even. A NaN stays one, whatever its
-// payload.
-func toBF16(x float32) uint16 {
-	b := math.Float32bits(x)
-	if x != x {
-		return uint16(b>>16) | quietBit
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
-}
-
-// quietBit is the bit of a bf16 that a quiet NaN has set.
-const quietBit = 0x40
-
-func fromBF16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }

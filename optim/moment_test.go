@@ -2,16 +2,16 @@ package optim
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"math"
-	"os"
 	"testing"
+
+	"mobilellm/internal/bfloat16"
 )
 
 func halves(x []float32) []uint16 {
 	h := make([]uint16, len(x))
 	for i := range x {
-		h[i] = toBF16(x[i])
+		h[i] = bfloat16.Round(x[i])
 	}
 	return h
 }
@@ -21,45 +21,11 @@ func equalHalves(t *testing.T, name string, got, want []uint16) {
 	wide := func(h []uint16) []float32 {
 		x := make([]float32, len(h))
 		for i := range h {
-			x[i] = fromBF16(h[i])
+			x[i] = bfloat16.Float32(h[i])
 		}
 		return x
 	}
 	equalBits(t, name, wide(got), wide(want))
-}
-
-// Rounding as torch.Tensor.to(torch.bfloat16) has it; testdata/bf16.py made the
-// table.
-func TestRoundingToBF16(t *testing.T) {
-	raw, err := os.ReadFile("testdata/bf16.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var table [][2]uint32 // bits of a float32, bits of its bf16
-	if err := json.Unmarshal(raw, &table); err != nil {
-		t.Fatal(err)
-	}
-	if len(table) < 100 {
-		t.Fatalf("%d rows", len(table))
-	}
-	for _, row := range table {
-		x := math.Float32frombits(row[0])
-		got, want := toBF16(x), uint16(row[1])
-		if x != x {
-			if y := fromBF16(got); y == y {
-				t.Errorf("NaN %#x became %v", row[0], y)
-			}
-			continue
-		}
-		if got != want {
-			t.Errorf("%#x rounds to %#x, want %#x", row[0], got, want)
-		}
-	}
-	for h := range 1 << 16 {
-		if x := fromBF16(uint16(h)); x == x && toBF16(x) != uint16(h) {
-			t.Errorf("%#x comes back as %#x", h, toBF16(x))
-		}
-	}
 }
 
 // The kernels of this build store any value as the plain one does: ties,
@@ -96,10 +62,10 @@ func TestKernelsRoundAlike(t *testing.T) {
 	equalBits(t, "value", p, p2)
 	equalHalves(t, "mean", m, m2)
 	equalHalves(t, "square", v, v2)
-	if x := fromBF16(m[2]); x == x {
+	if x := bfloat16.Float32(m[2]); x == x {
 		t.Errorf("a NaN was stored as %v", x)
 	}
-	if x := float64(fromBF16(m[0])); !math.IsInf(x, 1) {
+	if x := float64(bfloat16.Float32(m[0])); !math.IsInf(x, 1) {
 		t.Errorf("the largest float32 was stored as %v", x)
 	}
 }
@@ -174,7 +140,7 @@ func TestBF16State(t *testing.T) {
 	g := float64(params[0].Grad[5])
 	state := opt.State()
 	for i, want := range []float64{(1 - cfg.Betas[0]) * g, (1 - cfg.Betas[1]) * g * g} {
-		if got := float64(fromBF16(state[i].Half[5])); math.Abs(got-want) > math.Abs(want)/256 {
+		if got := float64(bfloat16.Float32(state[i].Half[5])); math.Abs(got-want) > math.Abs(want)/256 {
 			t.Errorf("%s[5] = %v, want about %v", state[i].Name, got, want)
 		}
 	}
@@ -188,12 +154,12 @@ func TestBF16MomentsFall(t *testing.T) {
 		const n = 128 // every bf16 of one binade
 		p, g, m, v := make([]float32, n), make([]float32, n), make([]uint16, n), make([]uint16, n)
 		for i := range m {
-			m[i] = toBF16(1) + uint16(i)
+			m[i] = bfloat16.Round(1) + uint16(i)
 			v[i] = m[i]
 		}
 		adamUpdateHalf(p, g, m, v, s)
 		for i := range m {
-			if was := toBF16(1) + uint16(i); m[i] >= was || v[i] >= was {
+			if was := bfloat16.Round(1) + uint16(i); m[i] >= was || v[i] >= was {
 				return false
 			}
 		}

@@ -3,6 +3,8 @@ package safetensors
 import (
 	"encoding/binary"
 	"math"
+
+	"mobilellm/internal/bfloat16"
 )
 
 // DType is the type of a tensor's elements, as the header spells it.
@@ -43,7 +45,7 @@ func (d DType) Encode(dst []byte, src []float32) {
 	case BF16:
 		dst = dst[:2*len(src)]
 		for i, x := range src {
-			binary.LittleEndian.PutUint16(dst[2*i:], toBF16(x))
+			binary.LittleEndian.PutUint16(dst[2*i:], bfloat16.Round(x))
 		}
 	case F16:
 		dst = dst[:2*len(src)]
@@ -66,7 +68,7 @@ func (d DType) Decode(dst []float32, src []byte) {
 	case BF16:
 		src = src[:2*len(dst)]
 		for i := range dst {
-			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+			dst[i] = bfloat16.Float32(binary.LittleEndian.Uint16(src[2*i:]))
 		}
 	case F16:
 		src = src[:2*len(dst)]
@@ -76,16 +78,6 @@ func (d DType) Decode(dst []float32, src []byte) {
 	default:
 		panic("safetensors: decoding from type " + string(d))
 	}
-}
-
-// toBF16 rounds to the nearest bfloat16, ties to even. A NaN stays one: plain
-// rounding could carry its payload into infinity.
-func toBF16(x float32) uint16 {
-	b := math.Float32bits(x)
-	if x != x {
-		return uint16(b>>16) | 0x40
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
 // toF16 rounds to the nearest IEEE half, ties to even; what is too large

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mobilellm/internal/bfloat16"
 )
 
 var update = flag.Bool("update", false, "write testdata/go.safetensors anew; then run golden.py check")
@@ -196,8 +198,8 @@ func TestHalf(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, x := range ramp(5) {
-		if last[i] != toBF16(x) {
-			t.Errorf("after[%d] = %#x, want %#x", i, last[i], toBF16(x))
+		if last[i] != bfloat16.Round(x) {
+			t.Errorf("after[%d] = %#x, want %#x", i, last[i], bfloat16.Round(x))
 		}
 	}
 	for _, tt := range []struct {
@@ -254,7 +256,7 @@ func TestRoundingAsPyTorch(t *testing.T) {
 	}
 	for _, row := range rows {
 		x := math.Float32frombits(row[0])
-		if got := toBF16(x); uint32(got) != row[1] {
+		if got := bfloat16.Round(x); uint32(got) != row[1] {
 			t.Errorf("bf16 of %08x is %04x, want %04x", row[0], got, row[1])
 		}
 		if got := toF16(x); uint32(got) != row[2] {
@@ -262,7 +264,7 @@ func TestRoundingAsPyTorch(t *testing.T) {
 		}
 	}
 	nan := math.Float32frombits(0x7f800001) // its payload is lost in the upper half
-	if b, h := toBF16(nan), toF16(nan); b&0x7fff <= 0x7f80 || h&0x7fff <= 0x7c00 {
+	if b, h := bfloat16.Round(nan), toF16(nan); b&0x7fff <= 0x7f80 || h&0x7fff <= 0x7c00 {
 		t.Errorf("NaN became %04x and %04x", b, h)
 	}
 }

@@ -3,6 +3,8 @@ package cpu
 import (
 	"math"
 	"unsafe"
+
+	"mobilellm/internal/bfloat16"
 )
 
 // elem is how a row keeps its elements: float32, or the upper halves of
@@ -14,7 +16,7 @@ func value[E elem](e E) float32 {
 	if unsafe.Sizeof(e) == 4 {
 		return *(*float32)(unsafe.Pointer(&e))
 	}
-	return math.Float32frombits(uint32(*(*uint16)(unsafe.Pointer(&e))) << 16)
+	return bfloat16.Float32(*(*uint16)(unsafe.Pointer(&e)))
 }
 
 // set stores a number in an element; bf16 rounds to nearest, ties to even.
@@ -23,8 +25,7 @@ func set[E elem](e *E, x float32) {
 		*(*float32)(unsafe.Pointer(e)) = x
 		return
 	}
-	u := math.Float32bits(x)
-	*(*uint16)(unsafe.Pointer(e)) = uint16((u + 0x7fff + u>>16&1) >> 16)
+	*(*uint16)(unsafe.Pointer(e)) = bfloat16.Round(x)
 }
 
 // The plain forms of the vector kernels, which also finish their last elements.

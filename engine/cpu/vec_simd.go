@@ -5,6 +5,8 @@ package cpu
 import (
 	"simd/archsimd"
 	"unsafe"
+
+	"mobilellm/internal/bfloat16"
 )
 
 // avx512 says whether the vector kernels run on this processor.
@@ -20,7 +22,7 @@ func at[E elem](x []E, i int) f32x16 {
 	if unsafe.Sizeof(e) == 4 {
 		return archsimd.LoadFloat32x16((*[16]float32)(p))
 	}
-	return archsimd.LoadUint16x16((*[16]uint16)(p)).ExtendToUint32().ShiftAllLeft(16).AsFloat32x16()
+	return bfloat16.Load((*[16]uint16)(p))
 }
 
 func put[E elem](x []E, i int, v f32x16) {
@@ -30,15 +32,7 @@ func put[E elem](x []E, i int, v f32x16) {
 		v.Store((*[16]float32)(p))
 		return
 	}
-	rounded(v).TruncateToUint16().Store((*[16]uint16)(p))
-}
-
-// rounded is the upper half of v, rounded to nearest, ties to even. A NaN with
-// its quiet bit set stays one.
-func rounded(v f32x16) archsimd.Uint32x16 {
-	u := v.AsUint32x16()
-	odd := u.ShiftAllRight(16).And(archsimd.BroadcastUint32x16(1))
-	return u.Add(odd.Add(archsimd.BroadcastUint32x16(0x7fff))).ShiftAllRight(16)
+	bfloat16.Store((*[16]uint16)(p), v)
 }
 
 func all(x float32) f32x16 { return archsimd.BroadcastFloat32x16(x) }

@@ -3,6 +3,8 @@ package cpu
 import (
 	"math"
 	"testing"
+
+	"mobilellm/internal/bfloat16"
 )
 
 // TestExpSum walks the exponential's range and its ends.
@@ -29,6 +31,29 @@ func TestExpSum(t *testing.T) {
 			}
 		case math.Abs(got-want) > 3e-7*want+1e-44:
 			t.Errorf("exp(%v) is %v, want %v", v, got, want)
+		}
+	}
+}
+
+// TestRowsRoundAlike: the vectors and the numbers after the last whole vector are
+// rounded to bf16 alike: ties, overflow, subnormal numbers and NaN.
+func TestRowsRoundAlike(t *testing.T) {
+	var x []float32
+	for upper := range uint32(1 << 16) {
+		for _, lower := range []uint32{0, 1, 0x7fff, 0x8000, 0x8001, 0xffff} {
+			x = append(x, math.Float32frombits(upper<<16|lower))
+		}
+	}
+	x = append(x, math.Float32frombits(0x7f800001), math.Float32frombits(0xffffffff)) // no whole vector
+	got, want := make([]uint16, len(x)), make([]uint16, len(x))
+	convert(got, x)
+	convertPlain(want, x)
+	for i := range x {
+		if got[i] != want[i] {
+			t.Fatalf("%#x is rounded to %#x, want %#x", math.Float32bits(x[i]), got[i], want[i])
+		}
+		if y := bfloat16.Float32(got[i]); (x[i] != x[i]) != (y != y) {
+			t.Fatalf("%v became %v", x[i], y)
 		}
 	}
 }

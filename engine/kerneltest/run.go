@@ -12,6 +12,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/op"
+	"mobilellm/internal/bfloat16"
 )
 
 // before is what results hold before an accumulating run.
@@ -326,15 +327,14 @@ func (r *run) read(ten *engine.Tensor) []float32 {
 func halves(x []float32) []uint16 {
 	h := make([]uint16, len(x))
 	for i, v := range x {
-		b := math.Float32bits(v)
-		h[i] = uint16((b + 0x7fff + b>>16&1) >> 16)
+		h[i] = bfloat16.Round(v)
 	}
 	return h
 }
 
 func widen(x []float32, h []uint16) {
 	for i, v := range h {
-		x[i] = math.Float32frombits(uint32(v) << 16)
+		x[i] = bfloat16.Float32(v)
 	}
 }
 

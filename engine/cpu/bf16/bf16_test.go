@@ -8,14 +8,16 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"mobilellm/internal/bfloat16"
 )
 
 func random(n int) ([]uint16, []float32) {
 	rng := rand.New(rand.NewPCG(uint64(n), 7))
 	h, f := make([]uint16, n+64), make([]float32, n)
 	for i := range f {
-		h[i] = uint16(math.Float32bits(float32(rng.NormFloat64())) >> 16)
-		f[i] = math.Float32frombits(uint32(h[i]) << 16)
+		h[i] = bfloat16.Round(float32(rng.NormFloat64()))
+		f[i] = bfloat16.Float32(h[i])
 	}
 	return h[:n], f
 }
@@ -95,7 +97,7 @@ func check(t *testing.T, m, n, k int, transposed, paired bool, store Store) {
 			got, tolerance := float64(c[i*ldc+j]), 1e-4
 			switch {
 			case store == Round:
-				got, tolerance = float64(math.Float32frombits(uint32(halves[i*ldc+j])<<16)), 0.2
+				got, tolerance = float64(bfloat16.Float32(halves[i*ldc+j])), 0.2
 				if j >= n {
 					continue
 				}

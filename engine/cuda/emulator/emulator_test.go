@@ -13,6 +13,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
+	"mobilellm/internal/bfloat16"
 )
 
 func start(t *testing.T) *Machine {
@@ -173,7 +174,7 @@ func bf16s(n, step int) (x []float32, data []byte) {
 	for i := range n {
 		v := float32(i*step%17 - 8)
 		x = append(x, v)
-		data = binary.LittleEndian.AppendUint16(data, uint16(math.Float32bits(v)>>16))
+		data = binary.LittleEndian.AppendUint16(data, bfloat16.Round(v))
 	}
 	return x, data
 }

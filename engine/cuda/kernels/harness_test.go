@@ -22,6 +22,7 @@ import (
 	"mobilellm/engine/cuda/emulator"
 	"mobilellm/engine/cuda/kernels"
 	"mobilellm/engine/op"
+	"mobilellm/internal/bfloat16"
 )
 
 // start makes the one machine of all tests, started is it.
@@ -129,8 +130,8 @@ func (g *gpu) floats(x []float32, t engine.DType) kernels.Pointer {
 	var data []byte
 	for i, v := range x {
 		if t == engine.BF16 {
-			h := half(v)
-			x[i] = math.Float32frombits(uint32(h) << 16)
+			h := bfloat16.Round(v)
+			x[i] = bfloat16.Float32(h)
 			data = binary.LittleEndian.AppendUint16(data, h)
 			continue
 		}
@@ -146,11 +147,6 @@ func (g *gpu) ints(x []int32) kernels.Pointer {
 		data = binary.LittleEndian.AppendUint32(data, uint32(v))
 	}
 	return g.bytes(data)
-}
-
-func half(x float32) uint16 {
-	u := math.Float32bits(x)
-	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }
 
 // run runs the launches with the threads of a block in two orders, three where there
@@ -199,7 +195,7 @@ func (g *gpu) read(p kernels.Pointer, n int, t engine.DType) []float32 {
 	x := make([]float32, n)
 	for i := range x {
 		if t == engine.BF16 {
-			x[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(data[2*i:])) << 16)
+			x[i] = bfloat16.Float32(binary.LittleEndian.Uint16(data[2*i:]))
 			continue
 		}
 		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))

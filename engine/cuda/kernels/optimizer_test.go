@@ -11,6 +11,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
+	"mobilellm/internal/bfloat16"
 	"mobilellm/optim"
 )
 
@@ -65,7 +66,7 @@ func (u update) reference(t *testing.T, values []float32, grads [updates][]float
 			for j := range max(len(tensor.Data), len(tensor.Half)) {
 				v := float64(0)
 				if tensor.Half != nil {
-					v = float64(math.Float32frombits(uint32(tensor.Half[j]) << 16))
+					v = float64(bfloat16.Float32(tensor.Half[j]))
 				} else {
 					v = float64(tensor.Data[j])
 				}
@@ -151,7 +152,7 @@ func TestAdam(t *testing.T) {
 			g.agree("m", g.read(m, n, moments), state[0], 0, moments, 1e-6)
 			g.agree("v", g.read(v, n, moments), state[1], 0, moments, 1e-6)
 			for i, h := range g.read(copied, n, engine.BF16) {
-				if h != math.Float32frombits(uint32(half(got[i]))<<16) {
+				if h != bfloat16.Float32(bfloat16.Round(got[i])) {
 					g.Fatalf("the copy of value %d, %v, is %v", i, got[i], h)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
 	"mobilellm/engine/op"
+	"mobilellm/internal/bfloat16"
 )
 
 // sizes are rows and columns: whole vectors and warps, and not.
@@ -170,12 +171,12 @@ func TestRound(t *testing.T) {
 	y, wide := g.empty(int64(2*n)), g.empty(int64(4*n))
 	g.run(append(kernels.Round(y, g.floats(x, engine.F32), n), kernels.Widen(wide, y, n)...))
 	for i, got := range g.read(y, n, engine.BF16) {
-		if want := math.Float32frombits(uint32(half(x[i])) << 16); math.Float32bits(got) != math.Float32bits(want) {
+		if want := bfloat16.Float32(bfloat16.Round(x[i])); math.Float32bits(got) != math.Float32bits(want) {
 			t.Errorf("%v is rounded to %v, want %v", x[i], got, want)
 		}
 	}
 	for i, got := range g.read(wide, n, engine.F32) {
-		if want := math.Float32frombits(uint32(half(x[i])) << 16); got != want {
+		if want := bfloat16.Float32(bfloat16.Round(x[i])); got != want {
 			t.Errorf("%v is widened to %v, want %v", x[i], got, want)
 		}
 	}

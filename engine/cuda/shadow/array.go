@@ -3,10 +3,10 @@
 package shadow
 
 import (
-	"math"
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/internal/bfloat16"
 )
 
 // array is memory as floats of either type.
@@ -21,14 +21,14 @@ func arrayOf(b []byte, t engine.DType) array {
 
 func (a array) get(i int) float32 {
 	if a.bf16 {
-		return math.Float32frombits(uint32(*(*uint16)(unsafe.Add(a.p, 2*i))) << 16)
+		return bfloat16.Float32(*(*uint16)(unsafe.Add(a.p, 2*i)))
 	}
 	return *(*float32)(unsafe.Add(a.p, 4*i))
 }
 
 func (a array) set(i int, x float32) {
 	if a.bf16 {
-		*(*uint16)(unsafe.Add(a.p, 2*i)) = round(x)
+		*(*uint16)(unsafe.Add(a.p, 2*i)) = bfloat16.Round(x)
 		return
 	}
 	*(*float32)(unsafe.Add(a.p, 4*i)) = x
@@ -51,15 +51,6 @@ func (a array) from(i int) array {
 		size = 2
 	}
 	return array{unsafe.Add(a.p, size*i), a.bf16}
-}
-
-// round is the nearest bf16, ties to even.
-func round(x float32) uint16 {
-	b := math.Float32bits(x)
-	if x != x {
-		return uint16(b>>16) | 0x40
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
 func floats(x []float32) array { return array{unsafe.Pointer(unsafe.SliceData(x)), false} }

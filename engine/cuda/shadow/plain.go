@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"mobilellm/engine/cuda/kernels"
+	"mobilellm/internal/bfloat16"
 )
 
 // run is a launch as a plain kernel reads it.
@@ -115,7 +116,7 @@ var plain = map[string]func(run){
 			for j := range c {
 				h := x.get(t*c+j) * s
 				if r.bf16 {
-					h = math.Float32frombits(uint32(round(h)) << 16)
+					h = bfloat16.Float32(bfloat16.Round(h))
 				}
 				if xhat.there() {
 					xhat.set(t*c+j, h)

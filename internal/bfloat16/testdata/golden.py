@@ -1,6 +1,6 @@
-"""Writes bf16.json: float32 bits and the bits of the bfloat16 that torch rounds to.
+"""Writes golden.json: float32 bits and the bits of the bfloat16 that torch rounds to.
 
-Run: python bf16.py   (torch 2.x, CPU)
+Run: python golden.py   (torch 2.x, CPU)
 """
 
 import json
@@ -18,5 +18,5 @@ for _ in range(200):
     bits.append(state)
 x = torch.tensor(bits, dtype=torch.int64).to(torch.uint32).view(torch.float32)
 rounded = x.to(torch.bfloat16).view(torch.uint16).tolist()
-out = pathlib.Path(__file__).with_name("bf16.json")
+out = pathlib.Path(__file__).with_name("golden.json")
 out.write_text(json.dumps(list(zip(bits, rounded)), separators=(",", ":")) + "\n")
