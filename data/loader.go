@@ -170,11 +170,19 @@ func (l *Loader) fill() {
 	}
 }
 
+// sample is the number, in the run, of a row (0 to Batch-1) of a step (from 0) in
+// this process. All rows of all processes of a step follow each other, and steps
+// do; so no two processes share a sample, and the batch of a step does not depend on
+// how many processes it is split among.
+func (c LoaderConfig) sample(step int64, row int) int64 {
+	return (step*int64(c.Ranks)+int64(c.Rank))*int64(c.Batch) + int64(row)
+}
+
 func (l *Loader) prepare(b *Batch, step int64, window []int32) error {
 	c := l.config
 	b.Step, b.Tokens = step, 0
 	for i := range b.Rows {
-		place := l.order.span((step*int64(c.Ranks)+int64(c.Rank))*int64(c.Batch) + int64(i))
+		place := l.order.span(c.sample(step, i))
 		if i == 0 {
 			b.Epoch = place.epoch
 		}

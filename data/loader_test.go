@@ -47,7 +47,7 @@ func TestLoaderBatches(t *testing.T) {
 			t.Fatalf("step %d: batch %d of %d × %d, %d tokens", step, b.Step, b.Rows, b.Seq, b.Tokens)
 		}
 		for row := range 4 {
-			epoch, start := sampler.Sample(step, row, Shard{4, 0, 1})
+			epoch, start, _ := sampler.Sample(step*4 + int64(row))
 			if row == 0 && b.Epoch != epoch {
 				t.Fatalf("step %d: epoch %d, want %d", step, b.Epoch, epoch)
 			}

@@ -39,7 +39,7 @@ func TestLoaderTeacher(t *testing.T) {
 	for step := range 20 * corpus.Len() / (3 * 32) {
 		b := next(t, l)
 		for row := range 3 {
-			_, start := sampler.Sample(step, row, Shard{3, 0, 1})
+			_, start, _ := sampler.Sample(step*3 + int64(row))
 			for j := range 32 {
 				at := (start + int64(j)) % corpus.Len()
 				wrapped = wrapped || start+int64(j) >= corpus.Len()

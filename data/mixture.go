@@ -183,9 +183,7 @@ func (s *mixedSampler) span(g int64) span {
 	table := s.period(number, since/period)
 	which := table.part[since%period]
 	index := stage.begun[which] + since/period*stage.size(int(which)) + int64(table.rank[since%period])
-	windows := s.samplers[which]
-	epoch := index / windows.Windows()
-	start, n := windows.window(epoch, index%windows.Windows())
+	epoch, start, n := s.samplers[which].Sample(index)
 	p := s.parts[which]
 	return span{epoch: epoch, start: p.from + start, n: n, low: p.from, high: p.to}
 }

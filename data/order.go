@@ -22,9 +22,10 @@ const (
 type windows interface {
 	// Windows is the number of samples in an epoch.
 	Windows() int64
-	// window is where a sample's tokens start in the range, and how many
-	// they are: seq+1, or fewer where documents are packed.
-	window(epoch, index int64) (start int64, n int)
+	// Sample is where sample number i (from 0) lies: its epoch, where its
+	// tokens start in the range, and how many they are: seq+1, or fewer where
+	// documents are packed.
+	Sample(i int64) (epoch, start int64, n int)
 }
 
 // span is where the tokens of a sample lie: n of them from start on; one that
@@ -126,13 +127,15 @@ func newPacked(corpus Corpus, p part, seq int, seed uint64) (*packed, error) {
 // Windows is the number of samples in an epoch.
 func (p *packed) Windows() int64 { return int64(len(p.starts) - 1) }
 
-func (p *packed) window(epoch, index int64) (start int64, n int) {
+// Sample is where sample number i lies.
+func (p *packed) Sample(i int64) (epoch, start int64, n int) {
+	epoch = i / p.Windows()
 	key := mix(mix(p.seed+0x9e3779b97f4a7c15) + uint64(epoch))
-	i := newPermutation(uint64(p.Windows()), key).at(uint64(index))
-	start = p.starts[i]
-	end := p.starts[i+1]
-	if end-start == int64(p.seq) && int(i)+2 < len(p.starts) {
+	at := newPermutation(uint64(p.Windows()), key).at(uint64(i % p.Windows()))
+	start = p.starts[at]
+	end := p.starts[at+1]
+	if end-start == int64(p.seq) && int(at)+2 < len(p.starts) {
 		end++ // the next sample goes on with this document: its first token is the last target here
 	}
-	return start, int(end - start)
+	return epoch, start, int(end - start)
 }

@@ -31,8 +31,7 @@ type single struct {
 }
 
 func (s single) span(g int64) span {
-	epoch := g / s.Windows()
-	start, n := s.window(epoch, g%s.Windows())
+	epoch, start, n := s.Sample(g)
 	return span{epoch: epoch, start: start, n: n, high: s.tokens}
 }
 

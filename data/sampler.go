@@ -47,30 +47,15 @@ func (s Sampler) Start(epoch, index int64) int64 {
 	return (s.Phase(epoch) + int64(order.at(uint64(index)))*int64(s.seq)) % s.tokens
 }
 
-// Shard names a process's part of the rows of a step: of ranks processes,
-// which take batch rows each, the one numbered rank.
-type Shard struct {
-	Batch       int // rows of one process in a step
-	Rank, Ranks int
-}
-
-// Sample is the epoch and the start of row (0 to Batch-1) of a step (from 0)
-// in one process. All rows of all processes of a step follow each other in
-// the epoch's order, and steps do; so no two processes share a sample, and
-// the global batch does not depend on how many processes it is split among.
-func (s Sampler) Sample(step int64, row int, shard Shard) (epoch, start int64) {
-	sample := (step*int64(shard.Ranks)+int64(shard.Rank))*int64(shard.Batch) + int64(row)
-	epoch = sample / s.windows
-	return epoch, s.Start(epoch, sample%s.windows)
+// Sample is where sample number i (from 0) lies: its epoch, the position of its
+// first token, and how many tokens it has, seq+1. Epochs follow each other
+// without end.
+func (s Sampler) Sample(i int64) (epoch, start int64, n int) {
+	epoch = i / s.windows
+	return epoch, s.Start(epoch, i%s.windows), s.seq + 1
 }
 
 // key derives the key of a purpose in an epoch from the seed.
 func (s Sampler) key(epoch int64, purpose uint64) uint64 {
 	return mix(mix(mix(s.seed+0x9e3779b97f4a7c15)+uint64(epoch)) + purpose)
-}
-
-// window is where the tokens of sample index of an epoch start, and how many
-// they are.
-func (s Sampler) window(epoch, index int64) (start int64, n int) {
-	return s.Start(epoch, index), s.seq + 1
 }

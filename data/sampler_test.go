@@ -116,9 +116,9 @@ func TestSampleRanks(t *testing.T) {
 	for step := range int64(40) { // 480 samples: beyond the fourth epoch
 		var one []int64
 		for row := range 12 {
-			epoch, start := s.Sample(step, row, Shard{12, 0, 1})
-			if want := (step*12 + int64(row)) / 99; epoch != want {
-				t.Fatalf("step %d, row %d: epoch %d, want %d", step, row, epoch, want)
+			epoch, start, n := s.Sample(LoaderConfig{Batch: 12, Ranks: 1}.sample(step, row))
+			if want := (step*12 + int64(row)) / 99; epoch != want || n != 11 {
+				t.Fatalf("step %d, row %d: epoch %d, %d tokens, want %d and 11", step, row, epoch, n, want)
 			}
 			one = append(one, start)
 		}
@@ -126,7 +126,7 @@ func TestSampleRanks(t *testing.T) {
 			var many []int64
 			for rank := range ranks {
 				for row := range 12 / ranks {
-					_, start := s.Sample(step, row, Shard{12 / ranks, rank, ranks})
+					_, start, _ := s.Sample(LoaderConfig{Batch: 12 / ranks, Rank: rank, Ranks: ranks}.sample(step, row))
 					many = append(many, start)
 				}
 			}
@@ -148,7 +148,7 @@ func TestSampleOrderIsFixed(t *testing.T) {
 	var got []int64
 	for step := range int64(3) {
 		for row := range 2 {
-			_, start := s.Sample(step*400, row, Shard{2, 0, 1})
+			_, start, _ := s.Sample(step*800 + int64(row))
 			got = append(got, start)
 		}
 	}
