@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -196,12 +195,8 @@ func TestReadConfigRejects(t *testing.T) {
 	}
 }
 
-// The official code's configs, where they are at hand.
+// The config.json of the published models, as testdata/official.py has it.
 func TestOfficialConfigs(t *testing.T) {
-	dir := filepath.Join("..", "..", "shared", "data", "tokenizer", "mobilellm_configs")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("needs MobileLLM's published configs in ../shared/data/tokenizer/mobilellm_configs")
-	}
 	for _, tt := range []struct {
 		name                               string
 		layers, dim, heads, kvHeads, width int
@@ -212,7 +207,7 @@ func TestOfficialConfigs(t *testing.T) {
 		{"1B", 54, 1280, 20, 5, 3584},
 		{"1.5B", 54, 1600, 25, 5, 4352},
 	} {
-		got, meta, err := ReadConfig(filepath.Join(dir, tt.name+".config.json"))
+		got, meta, err := ReadConfig(filepath.Join("testdata", "official", tt.name+".config.json"))
 		if err != nil {
 			t.Error(err)
 			continue

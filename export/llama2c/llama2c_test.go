@@ -3,6 +3,7 @@ package llama2c
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -168,23 +169,20 @@ Lily's mom said, "Lily, let's go to the park." Lily was sad and didn't know what
 Lily was sad and didn't know what to do. She said, "I'm sorry, Lily. I didn't know what to do."
 Lily didn't want to help her mom, so she said, "I'm sorry, mom. I didn't know what to do." Her mom said, "Don't worry, Lily. We can help you.`
 
-// TestStories260K runs the real model: 255 greedy tokens after the first, and the
-// text of the authors' own program.
-func TestStories260K(t *testing.T) {
-	dir := filepath.Join("..", "..", "..", "shared", "data", "models", "stories260K")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("%s is not there: the model is not part of the repository", dir)
-	}
-	m, err := Read(filepath.Join(dir, "stories260K.bin"))
+// readModel reads a model with its tokenizer, and the tokenizer again from a folder that
+// they were saved to.
+func readModel(t *testing.T, model, vocabulary string) (*export.Model, *sentencepiece.Model) {
+	t.Helper()
+	m, err := Read(model)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := ReadTokenizer(filepath.Join(dir, "tok512.bin"), m.Config.VocabSize)
+	v, err := ReadTokenizer(vocabulary, m.Config.VocabSize)
+	if err != nil {
+		t.Fatal(err)
+	}
 	m.SetVocabulary(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := filepath.Join(t.TempDir(), "stories")
+	folder := filepath.Join(t.TempDir(), "model")
 	if _, err := m.SaveFolder(folder, "F32"); err != nil {
 		t.Fatal(err)
 	}
@@ -192,21 +190,74 @@ func TestStories260K(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m, tok
+}
+
+// likeliest is the likeliest token after each of the ids, fed at once.
+func likeliest(t *testing.T, m *export.Model, ids []int32) (next []int32, last []float32) {
+	t.Helper()
 	dev := cpu.New(cpu.Options{})
 	t.Cleanup(dev.Close)
-
-	// The ids of the text, fed at once: each must be the likeliest after those
-	// before it, which is what greedy decoding means.
-	ids := append([]int32{1}, tok.Encode([]byte(storiesText))...)
 	logits, err := m.Logits(dev, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := m.Config.VocabSize
-	for i, next := range ids[1:] {
-		row := logits[i*size:][:size]
-		if got := int32(slices.Index(row, slices.Max(row))); got != next {
-			t.Fatalf("token %d is %d (%q), want %d (%q)", i+1, got, tok.Decode([]int32{got}), next, tok.Decode([]int32{next}))
+	for row := range slices.Chunk(logits, m.Config.VocabSize) {
+		next, last = append(next, int32(slices.Index(row, slices.Max(row)))), row
+	}
+	return next, last
+}
+
+// TestGolden runs a tiny model with random weights beside testdata/golden.py.
+func TestGolden(t *testing.T) {
+	raw, err := os.ReadFile("testdata/golden.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		IDs, Likeliest []int32
+		Logits         []float64
+		Texts          []struct {
+			Text string
+			IDs  []int32
+		}
+	}
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		t.Fatal(err)
+	}
+	m, tok := readModel(t, "testdata/tiny.bin", "testdata/tiny.tokenizer.bin")
+	next, last := likeliest(t, m, golden.IDs)
+	if len(next) != 48 || !slices.Equal(next, golden.Likeliest) {
+		t.Errorf("the likeliest tokens are %v, want %v", next, golden.Likeliest)
+	}
+	for i, want := range golden.Logits {
+		if math.Abs(float64(last[i])-want) > 2e-5*(1+math.Abs(want)) {
+			t.Errorf("logit %d is %v, want %v", i, last[i], want)
+		}
+	}
+	for _, text := range golden.Texts {
+		if got := tok.Encode([]byte(text.Text)); !slices.Equal(got, text.IDs) {
+			t.Errorf("%q is %v, want %v", text.Text, got, text.IDs)
+		}
+	}
+}
+
+// TestStories260K runs the real model: 255 greedy tokens after the first, and the
+// text of the authors' own program.
+func TestStories260K(t *testing.T) {
+	dir := filepath.Join("..", "..", "..", "shared", "data", "models", "stories260K")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("%s is not there: the model is not part of the repository", dir)
+	}
+	m, tok := readModel(t, filepath.Join(dir, "stories260K.bin"), filepath.Join(dir, "tok512.bin"))
+
+	// The ids of the text, fed at once: each must be the likeliest after those
+	// before it, which is what greedy decoding means.
+	ids := append([]int32{1}, tok.Encode([]byte(storiesText))...)
+	next, _ := likeliest(t, m, ids[:len(ids)-1])
+	for i, want := range ids[1:] {
+		if got := next[i]; got != want {
+			t.Fatalf("token %d is %d (%q), want %d (%q)", i+1, got, tok.Decode([]int32{got}), want, tok.Decode([]int32{want}))
 		}
 	}
 	if len(ids) < 250 {
