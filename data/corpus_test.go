@@ -230,20 +230,28 @@ func TestHeldoutLimit(t *testing.T) {
 	wantError(t, "short", err, "holds 1 tokens, scoring needs 2")
 }
 
-func TestCorpusOfWikiText(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short leaves out: reads 10 MB")
-	}
-	docs, _, err := ReadSources(context.Background(), []Source{{Path: sharedData(t, "text/wikitext-2/train.txt.gz")}}, Reading{})
+// A packed text, read and encoded with a tokenizer that is learnt from it.
+func TestCorpusOfFile(t *testing.T) {
+	t.Run("testdata", func(t *testing.T) { testCorpusOfFile(t, "testdata/text.txt.gz", 301_077, 1024) })
+	t.Run("WikiText-2", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("-short leaves out: reads 10 MB")
+		}
+		testCorpusOfFile(t, sharedData(t, "text/wikitext-2/train.txt.gz"), 10_797_148, 4096)
+	})
+}
+
+func testCorpusOfFile(t *testing.T, path string, size int64, vocab int) {
+	docs, _, err := ReadSources(context.Background(), []Source{{Path: path}}, Reading{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	learnt, report, err := bpe.Train(context.Background(), texts(docs), 4096, nil)
+	learnt, report, err := bpe.Train(context.Background(), texts(docs), vocab, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	corpus := buildCorpus(t, docs, learnt)
-	if corpus.Bytes() != 10_797_148 || report.Vocab != 4096 || corpus.Len() > corpus.Bytes()/3 {
+	if corpus.Bytes() != size || report.Vocab != vocab || corpus.Len() > size/2 {
 		t.Errorf("%d tokens for %d bytes with %d ids", corpus.Len(), corpus.Bytes(), report.Vocab)
 	}
 	ids := readAll(corpus)

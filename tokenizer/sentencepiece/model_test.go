@@ -1,7 +1,10 @@
 package sentencepiece
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +60,50 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// joinRows joins the rows of a text with blank lines as the official eval.py does.
+func joinRows(raw []byte) string {
+	rows := slices.Collect(strings.Lines(string(raw)))
+	for i, row := range rows {
+		if strings.TrimSpace(row) == "" {
+			rows[i] = ""
+		}
+	}
+	return strings.Join(rows, "\n\n")
+}
+
+// A long text, as the SentencePiece library encodes it; testdata/long.py made the
+// numbers.
+func TestLongText(t *testing.T) {
+	raw, err := os.ReadFile("testdata/long.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var golden struct {
+		Bytes  int
+		Models map[string]struct {
+			IDs   int
+			CRC32 uint32
+		}
+	}
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		t.Fatal(err)
+	}
+	text := joinRows(gunzip(t, "../../data/testdata/text.txt.gz"))
+	if len(text) != golden.Bytes || len(golden.Models) != 7 {
+		t.Fatalf("%d bytes of text for %d models, want %d", len(text), len(golden.Models), golden.Bytes)
+	}
+	for name, want := range golden.Models {
+		ids := testModel(t, name).Encode([]byte(text))
+		bytes, err := binary.Append(nil, binary.LittleEndian, ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ids) != want.IDs || crc32.ChecksumIEEE(bytes) != want.CRC32 {
+			t.Errorf("%s: %d ids with CRC %d, want %d with %d", name, len(ids), crc32.ChecksumIEEE(bytes), want.IDs, want.CRC32)
+		}
+	}
+}
+
 // The count that the paper's perplexity rests on: the rows of WikiText-2's raw
 // test part, joined with blank lines as the official eval.py does.
 func TestWikiText2(t *testing.T) {
@@ -65,15 +112,7 @@ func TestWikiText2(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("needs WikiText-2: %v", err)
 	}
-	raw := strings.TrimSuffix(string(gunzip(t, path)), "\n")
-	rows := strings.SplitAfter(raw+"\n", "\n")
-	rows = rows[:len(rows)-1]
-	for i, row := range rows {
-		if strings.TrimSpace(row) == "" {
-			rows[i] = ""
-		}
-	}
-	text := strings.Join(rows, "\n\n")
+	text := joinRows(gunzip(t, path))
 	if len(text) != 1296370 {
 		t.Fatalf("%d bytes of text, want 1296370", len(text))
 	}
