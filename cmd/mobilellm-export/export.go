@@ -62,6 +62,9 @@ func (f *exportFlags) export() (paths, notes []string, err error) {
 	if f.binVersion != 0 && f.binVersion != 1 {
 		return nil, nil, cli.Usagef("--bin-version (%d) must be 0 or 1", f.binVersion)
 	}
+	if err := format.CheckType(f.typ); err != nil {
+		return nil, nil, cli.Usagef("--type: %w", err)
+	}
 	m, err := readModel(f.model, f.tokenizer)
 	if err != nil {
 		return nil, nil, err

@@ -34,14 +34,22 @@ var types = map[Format][]string{
 // dtypes are safetensors' names of types.
 var dtypes = map[string]safetensors.DType{"f32": safetensors.F32, "f16": safetensors.F16, "bf16": safetensors.BF16}
 
+// CheckType is an error where the format has no such type of weights.
+func (f Format) CheckType(name string) error {
+	if !slices.Contains(types[f], name) {
+		return fmt.Errorf("type %q is not one of %s: choose %s", name, f, strings.Join(types[f], ", "))
+	}
+	return nil
+}
+
 // Write writes a model and returns the paths of what it wrote, and what the user
 // should know of it.
 func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	if o.Type == "" {
 		o.Type = "f32"
 	}
-	if !slices.Contains(types[o.Format], o.Type) {
-		return nil, nil, fmt.Errorf("type %q is not one of %s: choose %s", o.Type, o.Format, strings.Join(types[o.Format], ", "))
+	if err := o.Format.CheckType(o.Type); err != nil {
+		return nil, nil, err
 	}
 	if o.Out == "" {
 		return nil, nil, errors.New("the path to write to is missing")
@@ -98,10 +106,13 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	default:
 		err = fmt.Errorf("unknown format %q", o.Format)
 	}
-	if err == nil && o.Format != ONNX { // which needs no tokenizer
+	if err != nil {
+		return nil, notes, err
+	}
+	if o.Format != ONNX { // which needs no tokenizer
 		notes = append(notes, beyond(m)...)
 	}
-	return paths, notes, err
+	return paths, notes, nil
 }
 
 // beyond says which of the tokenizer's ids the model has no place for.
