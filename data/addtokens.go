@@ -115,11 +115,14 @@ func (m *Memory) addIDs(ctx context.Context, path string, e Encoding, report *Re
 			return err
 		}
 		if len(ids) == 0 {
+			t.Empty++
+			t.skipped = append(t.skipped, ingest.Skipped{Document: record.Name, Reason: ingest.ReasonEmpty, Detail: "no ids"})
 			continue
 		}
 		m.docs = append(m.docs, m.tokens+tokens.len())
 		tokens.append(ids)
 	}
+	report.Skipped = append(report.Skipped, t.skipped...)
 	report.addFile(path, t)
 	if tokens.len() == 0 && t.Bad > 0 {
 		return fmt.Errorf("data: %w", t.nothing(path))

@@ -127,6 +127,7 @@ func (r *reader) file(path string) error {
 			return err
 		}
 	}
+	r.report.Skipped = append(r.report.Skipped, t.skipped...)
 	if len(r.docs) == before {
 		return t.nothing(path)
 	}

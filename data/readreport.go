@@ -22,6 +22,8 @@ type ReadReport struct {
 	Binary, Empty, Unreadable, Special []string
 	// The lines, items and rows of the files that were read.
 	Lines, Items, Rows LineReport
+	// Skipped lists each file and record that is left out.
+	Skipped []ingest.Skipped
 	// BrokenUTF8 names plain texts with bytes that are not UTF-8; they are read as
 	// they are.
 	BrokenUTF8 []string
@@ -80,6 +82,7 @@ func (r *ReadReport) add(o ReadReport) {
 	r.Lines.add(o.Lines)
 	r.Items.add(o.Items)
 	r.Rows.add(o.Rows)
+	r.Skipped = append(r.Skipped, o.Skipped...)
 	r.BrokenUTF8 = append(r.BrokenUTF8, o.BrokenUTF8...)
 	r.EndOfTexts += o.EndOfTexts
 }
@@ -115,17 +118,22 @@ var (
 func (r *ReadReport) leaveOut(path string, err error) bool {
 	name := ingest.Clean(path)
 	switch {
+	case errors.Is(err, errEmpty): // whose records are listed
+		r.Empty = append(r.Empty, name)
+		return true
+	case errors.Is(err, errUnreadable):
+		r.Unreadable = append(r.Unreadable, err.Error())
+		return true
 	case errors.Is(err, ingest.ErrNotText):
 		r.Binary = append(r.Binary, name)
-	case errors.Is(err, errEmpty):
-		r.Empty = append(r.Empty, name)
-	case errors.Is(err, errUnreadable), errors.Is(err, ingest.ErrNotJSON):
+	case errors.Is(err, ingest.ErrNotJSON):
 		r.Unreadable = append(r.Unreadable, err.Error())
 	case errors.Is(err, ingest.ErrSpecial):
 		r.Special = append(r.Special, err.Error())
 	default:
 		return false
 	}
+	r.Skipped = append(r.Skipped, ingest.SkipFile(path, err))
 	return true
 }
 
@@ -149,7 +157,8 @@ func (r *ReadReport) without(files int, since [4]int) string {
 // tally counts the records of a file.
 type tally struct {
 	LineReport
-	items bool // of a JSON array
+	items   bool // of a JSON array
+	skipped []ingest.Skipped
 }
 
 // count counts a record and a document of it, which may be unreadable.
@@ -162,7 +171,10 @@ func (t *tally) count(d ingest.Record) {
 		}
 	case len(d.Text) == 0:
 		t.Empty++
+	default:
+		return
 	}
+	t.skipped = append(t.skipped, d.Skip())
 }
 
 // nothing is the error of a file without a document.

@@ -256,8 +256,8 @@ func (r *run) readText(ctx context.Context) error {
 	if got, have := r.text.Tokenizer.VocabSize(), r.c.Model.VocabSize; got < have {
 		r.o.Progress.Note("the tokenizer has %d ids; the other %d rows of model.vocab_size (%d) stay unused", got, have-got, have)
 	}
-	r.o.Progress.Note("text: %.1f MB in %d documents; %s tokens to train on, %s held out",
-		float64(r.text.Read.Bytes)/1e6, r.text.Read.Documents, count(float64(r.text.Train.Len())), count(float64(r.text.Heldout.Len())))
+	r.o.Progress.Note("text: %s in %d documents; %s tokens to train on, %s held out",
+		textBytes(float64(r.text.Read.Bytes)), r.text.Read.Documents, count(float64(r.text.Train.Len())), count(float64(r.text.Heldout.Len())))
 	if err := errors.Join(r.compareText(), r.checkTeacherTokenizer(), r.checkShards()); err != nil {
 		return err
 	}
@@ -379,7 +379,7 @@ func (r *run) startFolder(context.Context) error {
 			r.metrics, err = createMetrics(r.o.Out)
 		}
 	}
-	if err != nil {
+	if err = errors.Join(err, r.listSkipped()); err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
 	r.c.Run = &Record{

@@ -161,7 +161,7 @@ func printManifest(w io.Writer, dir string, m *prepare.Manifest) error {
 	fmt.Fprintf(w, "tokens     %d in %d shards of %s\n", r.Tokens, len(m.Shards), dir)
 	fmt.Fprintf(w, "text       %d bytes, %.3f tokens a byte\n", r.TextBytes, float64(r.Tokens)/float64(max(r.TextBytes, 1)))
 	for _, reason := range slices.Sorted(maps.Keys(r.Skipped)) {
-		fmt.Fprintf(w, "left out   %d %s, listed in %s\n", r.Skipped[reason], reason, prepare.SkippedName)
+		fmt.Fprintf(w, "left out   %d %s, listed in %s\n", r.Skipped[reason], reason, ingest.SkippedName)
 	}
 	if r.BrokenUTF8 > 0 {
 		fmt.Fprintf(w, "note       %d documents hold bytes that are not UTF-8 and are encoded as they are\n", r.BrokenUTF8)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/data/ingest"
 	"mobilellm/tokenizer"
 )
 
@@ -129,7 +130,7 @@ func TestSeparatorAcrossShards(t *testing.T) {
 			cut.Report.TextBytes += s.TextBytes
 		}
 		cut.Next = position{Place: recordOf(docs)}
-		writeFile(t, o.Out, SkippedName, nil)
+		writeFile(t, o.Out, ingest.SkippedName, nil)
 		if err := cut.write(o.Out); err != nil {
 			t.Fatal(err)
 		}

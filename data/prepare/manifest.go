@@ -13,9 +13,6 @@ import (
 	"mobilellm/data/shard"
 )
 
-// SkippedName is the file that lists what was left out.
-const SkippedName = "skipped.jsonl"
-
 // Manifest is the state of the work after a shard, and the table of contents
 // once it is complete.
 type Manifest struct {

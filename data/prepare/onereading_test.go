@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"mobilellm/data"
+	"mobilellm/data/ingest"
 	"mobilellm/tokenizer"
 )
 
@@ -89,6 +90,9 @@ func TestOneReading(t *testing.T) {
 		bad := report.Lines.Bad + report.Items.Bad + report.Rows.Bad + len(report.Unreadable) + 1 // lists.jsonl has two lines
 		if int(counts["unreadable"]+counts["utf-8"]) != bad || bad == 0 || int(counts["binary"]) != len(report.Binary) || int(counts["special"]) != len(report.Special) {
 			t.Errorf("separator %q: %v, training says %q", separator, counts, report.Notes())
+		}
+		if got := listed(t, o.Out); !slices.Equal(got, report.Skipped) {
+			t.Errorf("separator %q: %s lists\n%q\ntraining\n%q", separator, ingest.SkippedName, got, report.Skipped)
 		}
 		if m.Report.EndOfTexts != int64(report.EndOfTexts) || int(m.Report.BrokenUTF8) != len(report.BrokenUTF8) {
 			t.Errorf("separator %q: %+v and %+v", separator, m.Report, report)

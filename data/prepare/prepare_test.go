@@ -88,20 +88,30 @@ func documents(t *testing.T, dir string, m *Manifest) []string {
 	return all
 }
 
-// skipped returns the lines of skipped.jsonl as "document reason".
-func skipped(t *testing.T, dir string) []string {
+// listed returns the lines of skipped.jsonl.
+func listed(t *testing.T, dir string) []ingest.Skipped {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, SkippedName))
+	text, err := os.ReadFile(filepath.Join(dir, ingest.SkippedName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []string
+	var all []ingest.Skipped
 	for line := range strings.Lines(string(text)) {
-		var entry struct{ Document, Reason, Detail string }
-		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+		var s ingest.Skipped
+		if err := json.Unmarshal([]byte(line), &s); err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, filepath.Base(entry.Document)+" "+entry.Reason)
+		all = append(all, s)
+	}
+	return all
+}
+
+// skipped are those lines as "document reason".
+func skipped(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	for _, s := range listed(t, dir) {
+		all = append(all, filepath.Base(s.Document)+" "+s.Reason)
 	}
 	return all
 }

@@ -211,15 +211,8 @@ func (p *pipeline) takeBroken(it *item) error {
 	if it.ends {
 		return fmt.Errorf("%w\nhint: --skip-bad-files goes on without the rest of such a file and lists it", it.fileErr)
 	}
-	it.reason, it.detail, it.First, it.Last = reasonFile, it.fileErr.Error(), true, true
-	switch {
-	case errors.Is(it.fileErr, ingest.ErrNotText):
-		it.reason = reasonBinary
-	case errors.Is(it.fileErr, ingest.ErrNotJSON):
-		it.reason = reasonRecord
-	case errors.Is(it.fileErr, ingest.ErrSpecial):
-		it.reason = reasonSpecial
-	}
+	it.First, it.Last = true, true
+	it.leaveOut(ingest.SkipFile(it.Name, it.fileErr))
 	if err := p.drop(); err != nil {
 		return err
 	}
@@ -296,7 +289,7 @@ func (p *pipeline) drop() error {
 // openSkipped opens the list of what is left out, as long as it was at the
 // last finished shard.
 func (p *pipeline) openSkipped() error {
-	file, err := os.OpenFile(filepath.Join(p.Out, SkippedName), os.O_CREATE|os.O_RDWR, 0o644)
+	file, err := os.OpenFile(filepath.Join(p.Out, ingest.SkippedName), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return err
 	}
@@ -323,11 +316,7 @@ func (p *pipeline) skip(it *item) error {
 	if it.reason == reasonContaminated {
 		report.Contaminated[p.tasks.Names[it.task]]++
 	}
-	line, err := json.Marshal(struct {
-		Document string `json:"document"`
-		Reason   string `json:"reason"`
-		Detail   string `json:"detail"`
-	}{it.Name, it.reason, it.detail})
+	line, err := json.Marshal(ingest.Skipped{Document: it.Name, Reason: it.reason, Detail: it.detail})
 	if err != nil {
 		return err
 	}
@@ -382,7 +371,7 @@ func (p *pipeline) whySkipped() string {
 	case total == 0:
 		return "the input holds no text"
 	case p.first == "": // by work that was interrupted
-		return fmt.Sprintf("all %d documents were left out, see %s", total, SkippedName)
+		return fmt.Sprintf("all %d documents were left out, see %s", total, ingest.SkippedName)
 	}
-	return fmt.Sprintf("all %d documents were left out, see %s; the first is %s", total, SkippedName, p.first)
+	return fmt.Sprintf("all %d documents were left out, see %s; the first is %s", total, ingest.SkippedName, p.first)
 }

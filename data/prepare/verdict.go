@@ -3,7 +3,6 @@ package prepare
 import (
 	"bytes"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash"
 	"unicode/utf8"
@@ -14,18 +13,12 @@ import (
 	"mobilellm/tokenizer"
 )
 
-// Reasons for which documents are left out.
+// Reasons for which documents are left out, beside those of package ingest.
 const (
-	reasonRecord       = "unreadable"
-	reasonUTF8         = "utf-8"
-	reasonEmpty        = "empty"
 	reasonIDs          = "ids"
 	reasonDuplicate    = "duplicate"
 	reasonNear         = "near-duplicate"
 	reasonContaminated = "contaminated"
-	reasonFile         = "file"
-	reasonBinary       = "binary"
-	reasonSpecial      = "special"
 )
 
 // verdict is what a worker found out about a record.
@@ -66,19 +59,20 @@ func (p *pipeline) judged(records []item) []item {
 	return docs
 }
 
+// leaveOut says that the item is left out, and why.
+func (it *item) leaveOut(s ingest.Skipped) { it.reason, it.detail = s.Reason, s.Detail }
+
 // judge checks and encodes a document.
 func (p *pipeline) judge(it *item) {
 	if it.Err != nil {
-		if it.reason, it.detail = reasonRecord, it.Reason(); errors.Is(it.Err, ingest.ErrUTF8) {
-			it.reason = reasonUTF8
-		}
+		it.leaveOut(it.Skip())
 		return
 	}
 	text := it.Text
 	it.textBytes = int64(len(text))
 	whole := it.First && it.Last
 	if len(text) == 0 && whole {
-		it.reason, it.detail = reasonEmpty, "no text"
+		it.leaveOut(it.Skip())
 		return
 	}
 	if p.Separator == "" {
@@ -109,7 +103,7 @@ func (p *pipeline) judge(it *item) {
 func (p *pipeline) judgeIDs(it *item) {
 	var ids []int32
 	if ids, it.Err = it.TokenIDs(p.Field); it.Err != nil {
-		it.reason, it.detail = reasonRecord, it.Reason()
+		it.leaveOut(it.Skip())
 		return
 	}
 	if i := shard.Outside(ids, p.Tokenizer.VocabSize()); i >= 0 {
@@ -117,7 +111,7 @@ func (p *pipeline) judgeIDs(it *item) {
 		return
 	}
 	if len(ids) == 0 {
-		it.reason, it.detail = reasonEmpty, "no ids"
+		it.reason, it.detail = ingest.ReasonEmpty, "no ids"
 		return
 	}
 	it.ids, it.Text = ids, nil
