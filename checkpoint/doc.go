@@ -26,8 +26,7 @@
 // folder and syncs its parent. So a folder named step-… is always whole, and a
 // crash or a full disk costs at most the checkpoint being written; what it left
 // behind is ignored by all readers and removed by the next Save. [Open] compares
-// every file with the size that state.json gives, and [Checkpoint.Verify] with
-// its checksum. A damaged checkpoint is an error that names the file: which other
+// every file with the size and the checksum that state.json gives. A damaged checkpoint is an error that names the file: which other
 // one to resume from is for the user to say.
 //
 // The main types:

@@ -53,6 +53,7 @@ func newVerify() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify DIR|SHARD...",
 		Short: "Check every checksum and token, and that folders are whole",
+		Long:  "Read all of token shards: checksums must be right, every token must be of the\nvocabulary and of the tokenizer beside the shards, and folders must be whole.",
 		Args:  cli.SomeArguments("DIR or SHARD"),
 		RunE: func(c *cobra.Command, args []string) error {
 			shards, err := openShards(args)
@@ -62,8 +63,10 @@ func newVerify() *cobra.Command {
 			defer closeShards(shards)
 			var failed []error
 			var tokens int64
-			for _, s := range shards {
-				failed = append(failed, s.Verify())
+			for i, s := range shards {
+				if i == 0 || filepath.Dir(s.Path) != filepath.Dir(shards[i-1].Path) {
+					failed = append(failed, verify(shards[i:]))
+				}
 				tokens += s.Tokens
 			}
 			if err := errors.Join(failed...); err != nil {
@@ -78,6 +81,25 @@ func newVerify() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c
+}
+
+// verify reads all of the shards of the first one's folder, up to one of another. Their
+// tokens must be of the tokenizer that lies there, as of their own vocabulary.
+func verify(shards []*shard.Shard) error {
+	dir := filepath.Dir(shards[0].Path)
+	if i := slices.IndexFunc(shards, func(s *shard.Shard) bool { return filepath.Dir(s.Path) != dir }); i > 0 {
+		shards = shards[:i]
+	}
+	tok, err := shardTokenizer("", shards)
+	failed := []error{err}
+	for _, s := range shards {
+		vocab := s.Vocab
+		if tok != nil {
+			vocab = tok.VocabSize()
+		}
+		failed = append(failed, s.VerifyWithin(vocab))
+	}
+	return errors.Join(failed...)
 }
 
 // openShards opens shards and those of folders, which must be whole.
