@@ -31,6 +31,9 @@ func shown(value any) string {
 			value = said
 		}
 	}
+	if value == "" {
+		return `""`
+	}
 	return fmt.Sprint(value)
 }
 
@@ -132,6 +135,14 @@ func weights(c data.Config) (list []float64) {
 	return list
 }
 
+// paths are the sources', in order.
+func paths(c data.Config) (list []string) {
+	for _, s := range c.Train {
+		list = append(list, s.Path)
+	}
+	return list
+}
+
 // differingTokenizer compares the tokenizer that the configuration names, where that is
 // another than before, with the one of the checkpoint, which the run goes on with.
 func (r *run) differingTokenizer(before *RunConfig) ([]difference, error) {
@@ -178,14 +189,26 @@ func (r *run) compareText() error {
 	if r.from == nil {
 		return nil
 	}
+	before, err := parseRun(r.from.State.Config)
+	if err != nil {
+		return err
+	}
 	was := r.from.State.Data
-	for _, side := range []struct{ name, was, now string }{
-		{"data.train", was.Fingerprint, r.text.Train.Fingerprint()},
-		{"the held-out text", was.HeldoutFingerprint, r.text.Heldout.Fingerprint()},
+	for _, side := range []struct {
+		name, was, now string
+		paths          difference
+	}{
+		{"data.train", was.Fingerprint, r.text.Train.Fingerprint(), difference{"data.train", paths(before.Data), paths(r.c.Data)}},
+		{"the held-out text", was.HeldoutFingerprint, r.text.Heldout.Fingerprint(), difference{"data.heldout", before.Data.Heldout, r.c.Data.Heldout}},
 	} {
-		if side.was != side.now && side.was != "" { // earlier versions did not record the held-out side
-			return fmt.Errorf("%s has fingerprint %s in checkpoint %s and %s now: the text has changed\nhint: a new run can start from its weights with --init", side.name, side.was, r.from.Path, side.now)
+		if side.was == side.now || side.was == "" { // earlier versions did not record the held-out side
+			continue
 		}
+		change := "the text has changed"
+		if shown(side.paths.was) != shown(side.paths.now) {
+			change += "\n" + side.paths.in("the checkpoint")
+		}
+		return fmt.Errorf("%s has fingerprint %s in checkpoint %s and %s now: %s\nhint: a new run can start from its weights with --init", side.name, side.was, r.from.Path, side.now, change)
 	}
 	return nil
 }

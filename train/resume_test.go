@@ -146,7 +146,10 @@ func TestResumeErrors(t *testing.T) {
 		{"moments", func(c *RunConfig, _ *Options) { c.Optim.Moments = "bf16" }, []string{"optim.moments is float32 in checkpoint ", " and bf16 in the configuration", "\nhint: "}},
 		{"mask", func(c *RunConfig, _ *Options) { c.Data.DocumentMask = true }, []string{"data.document_mask is false in checkpoint ", " and true in"}},
 		{"packing", func(c *RunConfig, _ *Options) { c.Data.Packing = data.PackDocuments }, []string{"data.packing is stream in checkpoint "}},
-		{"text", func(c *RunConfig, _ *Options) { c.Data = changed.Data }, []string{"data.train has fingerprint ", "the text has changed"}},
+		{"text", func(c *RunConfig, _ *Options) { c.Data = changed.Data }, []string{
+			"data.train has fingerprint ", "the text has changed\ndata.train is [" + c.Data.Train[0].Path + "] in the checkpoint and [" + changed.Data.Train[0].Path + "] in the configuration\nhint: ",
+		}},
+		{"separator", func(c *RunConfig, _ *Options) { c.Data.DocumentSeparator = "---" }, []string{`data.document_separator is "" in checkpoint `, " and --- in"}},
 		{"held-out tokens", func(c *RunConfig, _ *Options) { c.Data.HeldoutTokens = 100 }, []string{"data.heldout_tokens is 262144 in checkpoint ", " and 100 in"}},
 		{"held-out share", func(c *RunConfig, _ *Options) { c.Data.HeldoutFraction = 0.1 }, []string{"data.heldout_fraction is 0.05 in checkpoint ", " and 0.1 in"}},
 		{"held-out text", func(c *RunConfig, _ *Options) { c.Data.Heldout = data.Paths{changed.Data.Train[0].Path} }, []string{"data.heldout is [] in checkpoint ", " and [" + changed.Data.Train[0].Path + "] in"}},
