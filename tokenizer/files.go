@@ -28,7 +28,7 @@ const (
 // travelling are the files that make a folder's tokenizer: they go where it goes.
 var travelling = []string{
 	ModelFile, JSONFile, ConfigFile, specialMapFile, addedTokensFile,
-	templateFile, "chat_template.json", "vocab.json", "merges.txt",
+	templateFile, processorTemplateFile, "vocab.json", "merges.txt",
 }
 
 // templatesDir is the folder of chat templates with other names.

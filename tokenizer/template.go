@@ -1,54 +1,80 @@
 package tokenizer
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+)
 
 // templateFile holds the chat template by itself, as transformers writes it since
 // version 4.51.
 const templateFile = "chat_template.jinja"
 
-// defaultTemplate is the name of the template, of several, that a chat without tools
-// takes.
-const defaultTemplate = "default"
+// processorTemplateFile holds the chat template of a model that reads more than text,
+// as transformers wrote it before.
+const processorTemplateFile = "chat_template.json"
 
-// ChatTemplate is the Jinja template that makes a text of a chat's messages: that of
-// chat_template.jinja, or else of tokenizer_config.json, as transformers has it. Of
-// several with names it is the one called default.
+// The names of a tokenizer's chat templates of which it has several.
+const (
+	DefaultTemplate = "default"
+	ToolTemplate    = "tool_use" // for chats with tools
+)
+
+// ChatTemplate is the Jinja template that makes a text of a chat's messages, the
+// default of [Tokenizer.ChatTemplates].
 func (t *Tokenizer) ChatTemplate() (template string, ok bool) {
-	if raw, ok := t.files[templateFile]; ok {
-		return string(raw), true
-	}
-	var config struct {
-		Template json.RawMessage `json:"chat_template"`
-	}
-	if raw := t.files[ConfigFile]; raw == nil || json.Unmarshal(raw, &config) != nil {
-		return "", false
-	}
-	return parseTemplate(config.Template)
+	template, ok = t.ChatTemplates()[DefaultTemplate]
+	return template, ok
 }
 
-// parseTemplate reads a template, or the default of a list of them or of an object;
-// false for anything else.
-func parseTemplate(raw json.RawMessage) (string, bool) {
+// ChatTemplates are the Jinja templates by name: those of chat_template.jinja and
+// additional_chat_templates, or else of tokenizer_config.json, as transformers has it,
+// or else of a processor's chat_template.json. One without a name is the default.
+func (t *Tokenizer) ChatTemplates() map[string]string {
+	templates := map[string]string{}
+	for name, raw := range t.files {
+		switch base, isJinja := strings.CutSuffix(filepath.Base(name), ".jinja"); {
+		case name == templateFile:
+			templates[DefaultTemplate] = string(raw)
+		case isJinja && filepath.Dir(name) == templatesDir:
+			templates[base] = string(raw)
+		}
+	}
+	for _, name := range []string{ConfigFile, processorTemplateFile} {
+		if len(templates) > 0 {
+			break
+		}
+		var file struct {
+			Template json.RawMessage `json:"chat_template"`
+		}
+		if raw := t.files[name]; raw != nil && json.Unmarshal(raw, &file) == nil {
+			templates = parseTemplates(file.Template)
+		}
+	}
+	return templates
+}
+
+// parseTemplates reads a template, a list of them with names, or an object; nothing of
+// anything else.
+func parseTemplates(raw json.RawMessage) map[string]string {
 	var one *string
 	if json.Unmarshal(raw, &one) == nil {
 		if one == nil {
-			return "", false
+			return nil
 		}
-		return *one, true
+		return map[string]string{DefaultTemplate: *one}
 	}
 	var list []struct{ Name, Template string }
 	if json.Unmarshal(raw, &list) == nil {
+		templates := map[string]string{}
 		for _, t := range list {
-			if t.Name == defaultTemplate {
-				return t.Template, true
-			}
+			templates[t.Name] = t.Template
 		}
-		return "", false
+		return templates
 	}
-	var object map[string]string
-	if json.Unmarshal(raw, &object) != nil {
-		return "", false
+	var templates map[string]string
+	if json.Unmarshal(raw, &templates) != nil {
+		return nil
 	}
-	template, ok := object[defaultTemplate]
-	return template, ok
+	return templates
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The order of the files is transformers' 5.23.
+// The order of the files is transformers' 5.23; the last one its processors read.
 func TestChatTemplate(t *testing.T) {
 	config := func(template string) Files { return Files{ConfigFile: []byte(`{"chat_template": ` + template + `}`)} }
 	for _, tt := range []struct {
@@ -23,7 +23,8 @@ func TestChatTemplate(t *testing.T) {
 		{"another form", config(`17`), ""},
 		{"a file", Files{templateFile: []byte("F")}, "F"},
 		{"a file and the config", config(`"C"`).with(templateFile, []byte("F")), "F"},
-		{"the processor's file, which no tokenizer reads", Files{"chat_template.json": []byte(`{"chat_template": "P"}`)}, ""},
+		{"a processor's file", Files{processorTemplateFile: []byte(`{"chat_template": "P"}`)}, "P"},
+		{"a processor's file and the config", config(`"C"`).with(processorTemplateFile, []byte(`{"chat_template": "P"}`)), "C"},
 	} {
 		files := maps.Clone(Bytes().files)
 		maps.Copy(files, tt.files)
@@ -31,6 +32,31 @@ func TestChatTemplate(t *testing.T) {
 		got, ok := tok.ChatTemplate()
 		if got != tt.want || ok != (tt.want != "") {
 			t.Errorf("%s: %q, %v, want %q", tt.name, got, ok, tt.want)
+		}
+	}
+}
+
+func TestChatTemplates(t *testing.T) {
+	named := []byte(`{"chat_template": [{"name": "default", "template": "D"}, {"name": "tool_use", "template": "T"}]}`)
+	for _, tt := range []struct {
+		name  string
+		files Files
+		want  map[string]string
+	}{
+		{"none", Files{}, nil},
+		{"by name", Files{ConfigFile: named}, map[string]string{"default": "D", "tool_use": "T"}},
+		{"a file before them", Files{ConfigFile: named, templateFile: []byte("F")}, map[string]string{"default": "F"}},
+		{
+			"files by name",
+			Files{templateFile: []byte("F"), templatesDir + "/tool_use.jinja": []byte("U"), "other/x.jinja": nil},
+			map[string]string{"default": "F", "tool_use": "U"},
+		},
+	} {
+		files := maps.Clone(Bytes().files)
+		maps.Copy(files, tt.files)
+		tok := &Tokenizer{coder: byteCoder{}, files: files}
+		if got := tok.ChatTemplates(); !maps.Equal(got, tt.want) {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }
