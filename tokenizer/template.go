@@ -54,6 +54,16 @@ func (t *Tokenizer) ChatTemplates() map[string]string {
 	return templates
 }
 
+// TemplateTokens are the texts of bos_token and eos_token that a chat template is given:
+// those that the files name; empty where they name none.
+func (t *Tokenizer) TemplateTokens() (bos, eos string) {
+	names, err := t.files.named()
+	if err != nil {
+		return "", "" // such files make no tokenizer
+	}
+	return names.BOS.text, names.EOS.text
+}
+
 // parseTemplates reads a template, a list of them with names, or an object; nothing of
 // anything else.
 func parseTemplates(raw json.RawMessage) map[string]string {

@@ -60,3 +60,16 @@ func TestChatTemplates(t *testing.T) {
 		}
 	}
 }
+
+func TestTemplateTokens(t *testing.T) {
+	for config, want := range map[string][2]string{
+		`{"bos_token": "<s>", "eos_token": {"content": "</s>"}}`: {"<s>", "</s>"},
+		`{"bos_token": null, "eos_token": "<|im_end|>"}`:         {"", "<|im_end|>"},
+		`{}`: {"", ""},
+	} {
+		tok := &Tokenizer{coder: byteCoder{}, files: Files{ConfigFile: []byte(config)}}
+		if bos, eos := tok.TemplateTokens(); bos != want[0] || eos != want[1] {
+			t.Errorf("%s: %q, %q, want %q", config, bos, eos, want)
+		}
+	}
+}

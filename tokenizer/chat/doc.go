@@ -3,14 +3,15 @@
 // that of transformers' apply_chat_template.
 //
 //	template, err := chat.For(tok, false) // or Parse(source)
+//	bos, eos := tok.TemplateTokens()
 //	prompt, err := template.Render(ctx, chat.Input{
 //		Messages:            []chat.Message{{Role: "user", Content: "Hello"}},
 //		AddGenerationPrompt: true, BOS: bos, EOS: eos,
 //	})
 //
 // A prompt so made holds the texts of special tokens and is encoded with them parsed
-// ([tokenizer.Tokenizer.Encode]); where the template writes bos_token itself, no other
-// is put before.
+// ([tokenizer.Tokenizer.Encode]); nothing is put before it, as templates write bos_token
+// themselves.
 //
 // Templates are programs that come with downloaded models. So they are parsed here and
 // written again for the library that runs them (github.com/ardanlabs/jinja), each
