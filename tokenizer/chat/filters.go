@@ -13,8 +13,8 @@ import (
 // libraryFilters are those of the library that make no more than they are given, and
 // agree with jinja2's.
 var libraryFilters = []string{
-	"abs", "batch", "d", "default", "dictsort", "e", "escape", "float", "int", "max", "min",
-	"reverse", "round", "safe", "sort", "sum", "unique", "wordcount",
+	"abs", "batch", "d", "default", "dictsort", "float", "int", "max", "min",
+	"reverse", "round", "safe", "sort", "sum",
 }
 
 // filters are those of this package: what the library does otherwise, or without bound.
@@ -30,7 +30,7 @@ func init() {
 		"trim":  onString("strip"),
 		"lower": onString("lower"), "upper": onString("upper"), "title": onString("title"),
 		"capitalize": onString("capitalize"), "replace": onString("replace"),
-		"format": (*run).percent,
+		"format": (*run).percent, "unique": (*run).unique,
 	}
 }
 
@@ -236,7 +236,7 @@ func chosen(byAttribute, keep bool) func(*run, value, []value, map[string]value)
 					return v, err
 				}
 			}
-			ok, err := test(tested, args)
+			ok, err := test(r, tested, args)
 			if err != nil {
 				return v, err
 			}
@@ -285,7 +285,7 @@ func (r *run) method(args []value, named map[string]value) (value, error) {
 	case v.IsList() && len(args) == 1 && (n == "index" || n == "count"):
 		count := 0
 		for i, item := range v.AsList().Items {
-			if equal(item, args[0]) {
+			if r.equal(item, args[0]) {
 				if n == "index" {
 					return jinja.NewInt(int64(i)), nil
 				}
@@ -569,4 +569,18 @@ func (r *run) percent(v value, args []value, _ map[string]value) (value, error) 
 		return v, errors.New("format: too many arguments")
 	}
 	return r.string(b.String())
+}
+
+func (r *run) unique(v value, _ []value, _ map[string]value) (value, error) {
+	items, err := itemsOf(v)
+	if err != nil {
+		return v, err
+	}
+	var out []value
+	for _, item := range items {
+		if !slices.ContainsFunc(out, func(o value) bool { return r.equal(item, o) }) {
+			out = append(out, item)
+		}
+	}
+	return r.list(out)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -138,9 +139,9 @@ func (r *run) compare(args []value, _ map[string]value) (value, error) {
 	op, a, b := args[0].AsString(), args[1], args[2]
 	switch op {
 	case "==":
-		return jinja.NewBool(equal(a, b)), nil
+		return jinja.NewBool(r.equal(a, b)), r.tick()
 	case "!=":
-		return jinja.NewBool(!equal(a, b)), nil
+		return jinja.NewBool(!r.equal(a, b)), r.tick()
 	}
 	order, err := orderOf(a, b)
 	if err != nil {
@@ -169,28 +170,42 @@ func orderOf(a, b value) (int, error) {
 	return cmp.Compare(af, bf), nil
 }
 
-func equal(a, b value) bool {
+// equal compares values, lists and dicts item by item. It is true when the bounds are
+// reached, which ends what searches by it, and the next tick says so.
+func (r *run) equal(a, b value) bool {
+	if r.left--; r.left%1024 == 0 && r.tick() != nil || r.left <= 0 {
+		r.left = 0
+		return true
+	}
 	_, af, ok := numberOf(a)
 	_, bf, too := numberOf(b)
-	if ok && too {
+	switch {
+	case ok && too:
 		return af == bf
+	case a.IsList() && b.IsList():
+		return slices.EqualFunc(a.AsList().Items, b.AsList().Items, r.equal)
+	case a.IsDict() && b.IsDict():
+		return maps.EqualFunc(a.AsDict().Data, b.AsDict().Data, r.equal)
 	}
-	return a.Equals(b)
+	return !a.IsList() && !a.IsDict() && a.Equals(b)
 }
 
 func (r *run) in(args []value, _ map[string]value) (value, error) {
-	found, err := contains(args[1], args[0])
+	found, err := r.contains(args[1], args[0])
+	if err == nil {
+		err = r.tick()
+	}
 	return jinja.NewBool(found), err
 }
 
-func contains(all, v value) (bool, error) {
+func (r *run) contains(all, v value) (bool, error) {
 	switch {
 	case all.IsString() && v.IsString():
 		return strings.Contains(all.AsString(), v.AsString()), nil
 	case all.IsDict():
 		return v.IsString() && all.AsDict().Has(v.AsString()), nil
 	case all.IsList():
-		return slices.ContainsFunc(all.AsList().Items, func(item value) bool { return equal(item, v) }), nil
+		return slices.ContainsFunc(all.AsList().Items, func(item value) bool { return r.equal(item, v) }), nil
 	case all.IsUndefined():
 		return false, nil
 	}
@@ -198,7 +213,7 @@ func contains(all, v value) (bool, error) {
 }
 
 // tests are those behind is.
-var tests = map[string]func(v value, args []value) (bool, error){
+var tests = map[string]func(r *run, v value, args []value) (bool, error){
 	"defined":   is(func(v value) bool { return !v.IsUndefined() }),
 	"undefined": is(value.IsUndefined),
 	"none":      is(value.IsNone),
@@ -217,47 +232,50 @@ var tests = map[string]func(v value, args []value) (bool, error){
 	"even":      is(func(v value) bool { return v.IsInt() && v.AsInt()%2 == 0 }),
 	"upper":     is(func(v value) bool { return v.IsString() && strings.ToUpper(v.AsString()) == v.AsString() }),
 	"lower":     is(func(v value) bool { return v.IsString() && strings.ToLower(v.AsString()) == v.AsString() }),
-	"in":        with(func(v, all value) (bool, error) { return contains(all, v) }),
-	"divisibleby": with(func(v, by value) (bool, error) {
+	"in":        with(func(r *run, v, all value) (bool, error) { return r.contains(all, v) }),
+	"divisibleby": with(func(r *run, v, by value) (bool, error) {
 		if !v.IsInt() || !by.IsInt() || by.AsInt() == 0 {
 			return false, fmt.Errorf("%s divisible by %s", kindOf(v), kindOf(by))
 		}
 		return v.AsInt()%by.AsInt() == 0, nil
 	}),
 	"eq": equals, "==": equals, "equalto": equals, "sameas": equals,
-	"ne": with(func(v, w value) (bool, error) { return !equal(v, w), nil }),
-	"!=": with(func(v, w value) (bool, error) { return !equal(v, w), nil }),
+	"ne": with(func(r *run, v, w value) (bool, error) { return !r.equal(v, w), nil }),
+	"!=": with(func(r *run, v, w value) (bool, error) { return !r.equal(v, w), nil }),
 	"lt": less, "<": less, "lessthan": less,
 	"gt": greater, ">": greater, "greaterthan": greater,
-	"le": with(func(v, w value) (bool, error) { n, err := orderOf(v, w); return n <= 0, err }),
-	"<=": with(func(v, w value) (bool, error) { n, err := orderOf(v, w); return n <= 0, err }),
-	"ge": with(func(v, w value) (bool, error) { n, err := orderOf(v, w); return n >= 0, err }),
-	">=": with(func(v, w value) (bool, error) { n, err := orderOf(v, w); return n >= 0, err }),
+	"le": with(func(r *run, v, w value) (bool, error) { n, err := orderOf(v, w); return n <= 0, err }),
+	"<=": with(func(r *run, v, w value) (bool, error) { n, err := orderOf(v, w); return n <= 0, err }),
+	"ge": with(func(r *run, v, w value) (bool, error) { n, err := orderOf(v, w); return n >= 0, err }),
+	">=": with(func(r *run, v, w value) (bool, error) { n, err := orderOf(v, w); return n >= 0, err }),
 }
 
 var (
-	equals  = with(func(v, w value) (bool, error) { return equal(v, w), nil })
-	less    = with(func(v, w value) (bool, error) { n, err := orderOf(v, w); return n < 0, err })
-	greater = with(func(v, w value) (bool, error) { n, err := orderOf(v, w); return n > 0, err })
+	equals  = with(func(r *run, v, w value) (bool, error) { return r.equal(v, w), nil })
+	less    = with(func(r *run, v, w value) (bool, error) { n, err := orderOf(v, w); return n < 0, err })
+	greater = with(func(r *run, v, w value) (bool, error) { n, err := orderOf(v, w); return n > 0, err })
 )
 
 func sequence(v value) bool { return v.IsList() || v.IsDict() || v.IsString() || v.IsUndefined() }
 
-func is(f func(value) bool) func(value, []value) (bool, error) {
-	return func(v value, _ []value) (bool, error) { return f(v), nil }
+func is(f func(value) bool) func(*run, value, []value) (bool, error) {
+	return func(_ *run, v value, _ []value) (bool, error) { return f(v), nil }
 }
 
-func with(f func(v, other value) (bool, error)) func(value, []value) (bool, error) {
-	return func(v value, args []value) (bool, error) {
+func with(f func(r *run, v, other value) (bool, error)) func(*run, value, []value) (bool, error) {
+	return func(r *run, v value, args []value) (bool, error) {
 		if len(args) != 1 {
 			return false, fmt.Errorf("a test with %d arguments, not 1", len(args))
 		}
-		return f(v, args[0])
+		return f(r, v, args[0])
 	}
 }
 
 // test(name, value, arguments…).
 func (r *run) test(args []value, _ map[string]value) (value, error) {
-	found, err := tests[args[0].AsString()](args[1], args[2:])
+	found, err := tests[args[0].AsString()](r, args[1], args[2:])
+	if err == nil {
+		err = r.tick()
+	}
 	return jinja.NewBool(found), err
 }

@@ -43,6 +43,9 @@ type (
 
 // tick ends a rendering that is over its time.
 func (r *run) tick() error {
+	if r.left <= 0 {
+		return fmt.Errorf("%w: it makes more than %d bytes", ErrBound, r.limit)
+	}
 	if err := r.ctx.Err(); err != nil {
 		return err
 	}
@@ -281,6 +284,11 @@ func (r *run) holds(v value, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%w: lists %d deep", ErrBound, depth)
 	}
+	if r.left--; r.left%1024 == 0 || r.left <= 0 {
+		if err := r.tick(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case v.IsList():
 		for _, item := range v.AsList().Items {
@@ -291,9 +299,6 @@ func (r *run) holds(v value, depth int) error {
 	case v.IsDict():
 		if r.namespaces[v.AsDict()] {
 			return errors.New("a namespace in a namespace is not supported")
-		}
-		if err := r.tick(); err != nil {
-			return err
 		}
 		for _, item := range v.AsDict().Data {
 			if err := r.holds(item, depth+1); err != nil {
