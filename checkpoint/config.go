@@ -9,6 +9,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer"
 )
 
@@ -175,7 +176,7 @@ func ReadConfig(path string) (arch.Config, Meta, error) {
 	if info.Size() > maxConfig {
 		return arch.Config{}, Meta{}, fmt.Errorf("%s: %d bytes are more than a configuration of %d", path, info.Size(), maxConfig)
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := regular.ReadFile(path)
 	if err != nil {
 		return arch.Config{}, Meta{}, err
 	}

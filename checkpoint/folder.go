@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"mobilellm/internal/regular"
 )
 
 // castagnoli is the CRC that processors compute by themselves.
@@ -93,7 +95,7 @@ func (s *summer) sum() FileSum {
 }
 
 func sumFile(path string) (FileSum, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return FileSum{}, err
 	}

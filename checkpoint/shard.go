@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/internal/regular"
 )
 
 // The file names of PyTorch's older format, which are read only.
@@ -42,7 +43,7 @@ func openShards(dir, path string) (tensorFiles, error) {
 	if info.Size() > maxIndex {
 		return tensorFiles{}, fmt.Errorf("%s: %d bytes are more than an index of %d", path, info.Size(), maxIndex)
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := regular.ReadFile(path)
 	if err != nil {
 		return tensorFiles{}, err
 	}

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 	"path/filepath"
+
+	"mobilellm/internal/regular"
 )
 
 // The files that a run's checkpoint has besides those of its model.
@@ -135,7 +136,7 @@ func ReadState(path string) (State, error) { return readState(filepath.Join(path
 // readState reads a state.json strictly: an unknown field would be something
 // that resuming must not lose.
 func readState(path string) (State, error) {
-	raw, err := os.ReadFile(path)
+	raw, err := regular.ReadFile(path)
 	if err != nil {
 		return State{}, err
 	}

@@ -5,7 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
+
+	"mobilellm/internal/regular"
 )
 
 // Sum is the SHA-256, in hex, of what decides the model's function: its shape as
@@ -27,7 +28,7 @@ func (m *Model) Sum() (string, error) {
 }
 
 func addFile(to io.Writer, path string) error {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"mobilellm/data/ingest"
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer"
 )
 
@@ -128,7 +129,7 @@ func (r *ReadReport) leaveOut(path string, err error) bool {
 		r.Binary = append(r.Binary, name)
 	case errors.Is(err, ingest.ErrNotJSON):
 		r.Unreadable = append(r.Unreadable, err.Error())
-	case errors.Is(err, ingest.ErrSpecial):
+	case errors.Is(err, regular.ErrSpecial):
 		r.Special = append(r.Special, err.Error())
 	default:
 		return false

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"mobilellm/data/shard"
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer"
 )
 
@@ -123,10 +124,7 @@ func officialFiles(dir string) ([]string, error) {
 
 // holdsIDs says whether a file's first line has token_ids.
 func holdsIDs(path string) bool {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer/huggingface"
 )
 
@@ -63,13 +64,10 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("%s: %d bytes are more than a tokenizer's file of %d", path, info.Size(), maxFile)
 	}
-	return os.ReadFile(path)
+	return regular.ReadFile(path)
 }
 
 // Has says whether there is a tokenizer among them.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"mobilellm/internal/atomicfile"
+	"mobilellm/internal/regular"
 )
 
 // MetricsFile holds a run's numbers, a JSON object a line.
@@ -72,7 +73,7 @@ func createMetrics(dir string) (*metrics, error) {
 // recorded up to and including that step is kept in dir, later lines and one cut
 // short are not. It returns the held-out records that stay.
 func cutMetrics(from, dir string, step int64) (*metrics, []HeldoutRecord, error) {
-	raw, err := os.ReadFile(filepath.Join(from, MetricsFile))
+	raw, err := regular.ReadFile(filepath.Join(from, MetricsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"mobilellm/internal/atomicfile"
+	"mobilellm/internal/regular"
 )
 
 // SummaryFile holds what came out of a run. It exists once the run has made all its
@@ -35,7 +36,7 @@ type Summary struct {
 // ReadSummary reads the result.json of a run's folder. Its error wraps
 // fs.ErrNotExist where the run is not finished.
 func ReadSummary(dir string) (*Summary, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, SummaryFile))
+	raw, err := regular.ReadFile(filepath.Join(dir, SummaryFile))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func unfinish(dir string) error {
 // stepSeconds is the time of all steps that a metrics.jsonl holds, so that of a
 // run which was resumed counts what is left of each part.
 func stepSeconds(path string) (float64, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return 0, err
 	}

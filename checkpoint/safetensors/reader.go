@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+
+	"mobilellm/internal/regular"
 )
 
 // bufferBytes is how much is converted between one system call and the next.
@@ -25,7 +26,7 @@ type File struct {
 // Open opens a file and checks its header. Errors name the path; one cut short
 // is reported with the size that it has and the size that it should have.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -33,10 +34,6 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		f.Close()
 		return nil, err
-	}
-	if !stat.Mode().IsRegular() {
-		f.Close()
-		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
 	s, err := NewFile(f, stat.Size(), path)
 	if err != nil {

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
 
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/internal/regular"
 )
 
 const (
@@ -37,14 +37,11 @@ type File struct {
 // Open opens a file, runs its pickle in the small machine and checks every
 // tensor against the archive. Errors name the path.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	stat, err := f.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", path)
-	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}

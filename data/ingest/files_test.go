@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mobilellm/internal/regular"
 )
 
 // tree makes files, and links where a name's content begins with "-> ".
@@ -123,7 +125,7 @@ func TestSpecial(t *testing.T) {
 		t.Fatalf("%q, %v", files, err)
 	}
 	for name, want := range map[string]string{"pipe": "pipe is not read: it is a pipe", "socket": "it is a socket", "zero": "it is a device", ".": "it is a folder"} {
-		if _, err := Open(filepath.Join(dir, name), Options{}); !errors.Is(err, ErrSpecial) || !strings.Contains(err.Error(), want) {
+		if _, err := Open(filepath.Join(dir, name), Options{}); !errors.Is(err, regular.ErrSpecial) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+
+	"mobilellm/internal/regular"
 )
 
 // Split is where plain text is cut into documents.
@@ -47,11 +49,8 @@ type Reader interface {
 	io.Closer
 }
 
-// ErrSpecial marks what is no file of bytes that lie there.
-var ErrSpecial = errors.New("is not read")
-
 // Open begins to read a file. One without bytes is an empty document, however it
-// would be packed. A pipe, a socket or a device is an ErrSpecial and not opened.
+// would be packed. A pipe, a socket or a device is a [regular.ErrSpecial] and not opened.
 func Open(path string, o Options) (Reader, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -59,8 +58,9 @@ func Open(path string, o Options) (Reader, error) {
 		return nil, missing(path)
 	case err != nil:
 		return nil, cleaned(err)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s %w: it is %s", Clean(path), ErrSpecial, special(info.Mode()))
+	}
+	if err := regular.Check(Clean(path), info.Mode()); err != nil {
+		return nil, err
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -71,21 +71,6 @@ func Open(path string, o Options) (Reader, error) {
 		return nil, errors.Join(err, file.Close())
 	}
 	return &closing{r, file}, nil
-}
-
-// special names what is no file.
-func special(mode os.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "a folder"
-	case mode&os.ModeNamedPipe != 0:
-		return "a pipe"
-	case mode&os.ModeSocket != 0:
-		return "a socket"
-	case mode&os.ModeDevice != 0:
-		return "a device"
-	}
-	return "no regular file"
 }
 
 func read(path string, file *os.File, size int64, o Options) (Reader, error) {

@@ -1,6 +1,10 @@
 package ingest
 
-import "errors"
+import (
+	"errors"
+
+	"mobilellm/internal/regular"
+)
 
 // SkippedName is the file that lists what was left out, a [Skipped] a line.
 const SkippedName = "skipped.jsonl"
@@ -41,7 +45,7 @@ func SkipFile(path string, err error) Skipped {
 		reason = ReasonBinary
 	case errors.Is(err, ErrNotJSON):
 		reason = ReasonUnreadable
-	case errors.Is(err, ErrSpecial):
+	case errors.Is(err, regular.ErrSpecial):
 		reason = ReasonSpecial
 	}
 	return Skipped{path, reason, err.Error()}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"mobilellm/data/ingest"
+	"mobilellm/internal/regular"
 )
 
 // item is a record on its way.
@@ -82,7 +83,7 @@ func (s *source) run(ctx context.Context, send func(*batch) bool) {
 // isNoText is true of a file that may lie in a folder among others and is left
 // out: what is not text or JSON, or no file.
 func isNoText(err error) bool {
-	return errors.Is(err, ingest.ErrNotText) || errors.Is(err, ingest.ErrNotJSON) || errors.Is(err, ingest.ErrSpecial)
+	return errors.Is(err, ingest.ErrNotText) || errors.Is(err, ingest.ErrNotJSON) || errors.Is(err, regular.ErrSpecial)
 }
 
 // file sends the records of one file.

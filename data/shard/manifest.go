@@ -3,8 +3,9 @@ package shard
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
+
+	"mobilellm/internal/regular"
 )
 
 // ManifestName is the file that says what a folder of shards holds.
@@ -38,7 +39,7 @@ func (m *Manifest) contents() *Manifest { return m }
 // embeds one. A folder without one gives fs.ErrNotExist.
 func ReadManifest(dir string, m interface{ contents() *Manifest }) error {
 	path := filepath.Join(dir, ManifestName)
-	text, err := os.ReadFile(path)
+	text, err := regular.ReadFile(path)
 	if err != nil {
 		return err
 	}

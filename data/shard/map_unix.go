@@ -4,13 +4,14 @@ package shard
 
 import (
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
+
+	"mobilellm/internal/regular"
 )
 
 func mapFile(path string) (file []byte, unmap func() error, err error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -19,7 +20,7 @@ func mapFile(path string) (file []byte, unmap func() error, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() < headerSize {
+	if info.Size() < headerSize {
 		return nil, nil, fmt.Errorf("%s: %w: %d bytes, the header alone has %d", path, ErrFormat, info.Size(), headerSize)
 	}
 	file, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)

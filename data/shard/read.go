@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"unsafe"
+
+	"mobilellm/internal/regular"
 )
 
 // Shard is a file mapped into memory. It is safe for concurrent use.
@@ -37,7 +38,7 @@ func Open(path string) (*Shard, error) {
 
 // Stat reads a shard's header alone and holds it to the file's size.
 func Stat(path string) (Info, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return Info{}, fmt.Errorf("shard: %w", err)
 	}
@@ -138,7 +139,7 @@ func (s *Shard) Close() error {
 
 // IsShard says whether a file begins as a shard does.
 func IsShard(path string) bool {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return false
 	}

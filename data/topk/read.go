@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"mobilellm/internal/regular"
 )
 
 // File is an open file. It is not safe for concurrent use.
@@ -22,7 +24,7 @@ type File struct {
 // block is checked when it is read.
 func Open(dir string) (*File, error) {
 	path := filepath.Join(dir, Name)
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, partial := os.Stat(path + partial); partial == nil {
 			return nil, fmt.Errorf("%s is not finished\nhint: the same mobilellm-data teach goes on with it", path)

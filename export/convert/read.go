@@ -13,6 +13,7 @@ import (
 	"mobilellm/export"
 	"mobilellm/export/gguf"
 	"mobilellm/export/llama2c"
+	"mobilellm/internal/regular"
 )
 
 // Format is a format of models.
@@ -44,10 +45,7 @@ func Detect(path string) (_ Format, err error) {
 	if info.IsDir() {
 		return HF, nil
 	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%s: not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
+
+	"mobilellm/internal/regular"
 )
 
 // The least bytes that an entry of each list takes: no count in a header may
@@ -47,14 +48,11 @@ type File struct {
 
 // Open opens a file and reads its header. Errors name the path.
 func Open(path string) (*File, error) {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	stat, err := file.Stat()
-	if err == nil && !stat.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a regular file", path)
-	}
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}

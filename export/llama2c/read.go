@@ -5,20 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
 	"mobilellm/export/rotary"
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer"
 )
 
 // Read reads a .bin of version 0 or 1. The model has no vocabulary: that is a
 // file of its own, see [ReadTokenizer].
 func Read(path string) (_ *export.Model, err error) {
-	file, err := os.Open(path)
+	file, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -26,9 +26,6 @@ func Read(path string) (_ *export.Model, err error) {
 	stat, err := file.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !stat.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
 	}
 	m, err := ReadFrom(file, stat.Size())
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer"
 )
 
@@ -90,7 +91,7 @@ func ReadTokenizer(path string, size int) (*tokenizer.Vocabulary, error) {
 	if info.Size() > maxTokenizer {
 		return nil, fmt.Errorf("%s: %d bytes are more than a tokenizer of %d", path, info.Size(), maxTokenizer)
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := regular.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

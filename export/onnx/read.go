@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"mobilellm/internal/protowire"
+	"mobilellm/internal/regular"
 )
 
 // Graph is a graph that was read.
@@ -33,10 +34,10 @@ func Open(path string) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() || info.Size() > math.MaxInt32 {
-		return nil, fmt.Errorf("%s: no regular file of less than 2 GB", path)
+	if info.Size() > math.MaxInt32 {
+		return nil, fmt.Errorf("%s: %d bytes are more than an ONNX file of 2 GB", path, info.Size())
 	}
-	raw, err := os.ReadFile(path)
+	raw, err := regular.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +205,7 @@ func readExternal(dir string, entry map[string]string) (_ []byte, err error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("external data %s: %w", location, err)
 	}
-	file, err := os.Open(filepath.Join(dir, location))
+	file, err := regular.Open(filepath.Join(dir, location))
 	if err != nil {
 		return nil, err
 	}

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"unicode/utf8"
 
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer/internal/merge"
 	"mobilellm/tokenizer/internal/unigram"
 )
@@ -49,7 +49,7 @@ type Model struct {
 
 // Open reads a model's file.
 func Open(path string) (*Model, error) {
-	file, err := os.ReadFile(path)
+	file, err := regular.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tokenizer %s does not exist", path)
 	}
