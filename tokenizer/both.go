@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -64,10 +65,8 @@ func compare(model *sentencepiece.Model, f *huggingface.File) (more bool, err er
 		}
 		return nil
 	}
-	for text, id := range f.Model.Vocab {
-		if err := check(text, id); err != nil {
-			return false, err
-		}
+	if text, bad := f.Model.Vocab.First(func(text string, id int32) bool { return check(text, id) != nil }); bad {
+		return false, check(text, f.Model.Vocab[text])
 	}
 	for _, a := range f.AddedTokens {
 		if err := check(a.Content, a.ID); err != nil {
@@ -117,6 +116,9 @@ func withAdded(model *sentencepiece.Model, files Files) (*huggingface.File, erro
 			added = append(added, a)
 		}
 	}
+	slices.SortFunc(added, func(a, b huggingface.AddedToken) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Content, b.Content))
+	})
 	more := false
 	for _, a := range added {
 		if a.ID < 0 || int(a.ID) > 1<<24 {

@@ -183,12 +183,16 @@ func TestModelDisagrees(t *testing.T) {
 		files Files
 		want  []string
 	}{
-		"ids":              {change(`"▁quick": 291`, `"▁quack": 291`), []string{"disagree", "id 291", `"▁quack"`, `"▁quick"`, "hint: "}},
-		"added in midst":   {Files{ModelFile: all[ModelFile], addedTokensFile: []byte(`{"<|x|>": 291}`)}, []string{`added token "<|x|>"`, "id 291", `"▁quick"`}},
-		"broken decoder":   {Files{ModelFile: all[ModelFile], ConfigFile: []byte(`{"added_tokens_decoder": 1}`)}, []string{"tokenizer_config.json"}},
-		"broken additions": {Files{ModelFile: all[ModelFile], addedTokensFile: []byte(`[]`)}, []string{"added_tokens.json"}},
-		"broken json":      {all.with(JSONFile, []byte("{")), []string{"tokenizer.json", "unexpected end"}},
-		"fewer":            {all.with(JSONFile, []byte(`{"model": {"type": "BPE", "vocab": {"<unk>": 0}, "merges": []}}`)), []string{"tokenizer.json has 1 tokens, tokenizer.model 420"}},
+		"ids":               {change(`"▁quick": 291`, `"▁quack": 291`), []string{"disagree", "id 291", `"▁quack"`, `"▁quick"`, "hint: "}},
+		"added in midst":    {Files{ModelFile: all[ModelFile], addedTokensFile: []byte(`{"<|x|>": 291}`)}, []string{`added token "<|x|>"`, "id 291", `"▁quick"`}},
+		"broken decoder":    {Files{ModelFile: all[ModelFile], ConfigFile: []byte(`{"added_tokens_decoder": 1}`)}, []string{"tokenizer_config.json"}},
+		"several ids":       {change(`"▁quick": 291`, `"▁zzz": 400, "▁quack": 291`), []string{"disagree", "id 291", `"▁quack"`, `"▁quick"`}},
+		"negative id":       {change(`"▁quick": 291`, `"▁quick": -291`), []string{`token "▁quick" has id -291`}},
+		"negative added":    {all.with(JSONFile, []byte(`{"model": {"type": "BPE", "vocab": {}, "merges": []}, "added_tokens": [{"id": -3, "content": "<|x|>"}]}`)), []string{`added token "<|x|>" has id -3`}},
+		"negative addition": {Files{ModelFile: all[ModelFile], addedTokensFile: []byte(`{"<|x|>": -5}`)}, []string{`"<|x|>"`, "-5"}},
+		"broken additions":  {Files{ModelFile: all[ModelFile], addedTokensFile: []byte(`[]`)}, []string{"added_tokens.json"}},
+		"broken json":       {all.with(JSONFile, []byte("{")), []string{"tokenizer.json", "unexpected end"}},
+		"fewer":             {all.with(JSONFile, []byte(`{"model": {"type": "BPE", "vocab": {"<unk>": 0}, "merges": []}}`)), []string{"tokenizer.json has 1 tokens, tokenizer.model 420"}},
 	} {
 		_, err := FromFiles(tt.files)
 		wantError(t, name, err, tt.want...)

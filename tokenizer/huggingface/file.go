@@ -115,7 +115,10 @@ func Parse(raw []byte) (*File, error) {
 	if err := json.Unmarshal(raw, &f); err != nil {
 		return nil, err
 	}
-	return &f, f.assign()
+	if err := f.assign(); err != nil {
+		return nil, err
+	}
+	return &f, f.checkIDs()
 }
 
 // Marshal writes the file.

@@ -128,6 +128,16 @@ func (m *Model) size() int {
 // Vocab is the id of each token's text. It is written in the order of the ids.
 type Vocab map[string]int32
 
+// First is the text of the lowest id for which is holds, of several the first by name.
+func (v Vocab) First(is func(text string, id int32) bool) (first string, found bool) {
+	for text, id := range v {
+		if is(text, id) && (!found || id < v[first] || id == v[first] && text < first) {
+			first, found = text, true
+		}
+	}
+	return first, found
+}
+
 // MarshalJSON writes the tokens by id.
 func (v Vocab) MarshalJSON() ([]byte, error) {
 	texts := make([]string, 0, len(v))

@@ -97,27 +97,41 @@ type token struct {
 	known bool
 }
 
+// checkIDs refuses ids that no table has a place for.
+func (f *File) checkIDs() error {
+	outside := func(id int32) bool { return id < 0 || id > maxID }
+	if text, bad := f.Model.Vocab.First(func(_ string, id int32) bool { return outside(id) }); bad {
+		return fmt.Errorf("token %q has id %d", text, f.Model.Vocab[text])
+	}
+	for _, a := range f.AddedTokens {
+		if outside(a.ID) {
+			return fmt.Errorf("added token %q has id %d", a.Content, a.ID)
+		}
+	}
+	return nil
+}
+
 // tokens lists the texts by id.
 func (f *File) tokens() ([]token, error) {
+	if err := f.checkIDs(); err != nil {
+		return nil, err
+	}
 	size := f.Model.size()
-	for text, id := range f.Model.Vocab {
-		if id < 0 || id > maxID {
-			return nil, fmt.Errorf("token %q has id %d", text, id)
-		}
+	for _, id := range f.Model.Vocab {
 		size = max(size, int(id)+1)
 	}
 	for _, a := range f.AddedTokens {
-		if a.ID < 0 || a.ID > maxID {
-			return nil, fmt.Errorf("added token %q has id %d", a.Content, a.ID)
-		}
 		size = max(size, int(a.ID)+1)
 	}
 	tokens := make([]token, size)
 	for text, id := range f.Model.Vocab {
-		if tokens[id].known {
-			return nil, fmt.Errorf("tokens %q and %q share id %d", tokens[id].text, text, id)
+		if !tokens[id].known || text < tokens[id].text {
+			tokens[id] = token{text, true}
 		}
-		tokens[id] = token{text, true}
+	}
+	if text, shared := f.Model.Vocab.First(func(text string, id int32) bool { return tokens[id].text != text }); shared {
+		id := f.Model.Vocab[text]
+		return nil, fmt.Errorf("tokens %q and %q share id %d", tokens[id].text, text, id)
 	}
 	for id, p := range f.Model.Pieces {
 		tokens[id] = token{p.Text, true} // of several with one text each

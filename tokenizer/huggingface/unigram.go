@@ -34,10 +34,10 @@ func newUnigram(m *Model) (*unigramModel, error) {
 		lowest = min(lowest, p.Score)
 	}
 	pieces := make([]unigram.Piece, 0, len(m.Vocab))
+	if text, long := m.Vocab.First(func(text string, _ int32) bool { return len(text) > longestPiece }); long {
+		return nil, fmt.Errorf("token %.40q… has %d bytes, more than %d", text, len(text), longestPiece)
+	}
 	for text, id := range m.Vocab {
-		if len(text) > longestPiece {
-			return nil, fmt.Errorf("token %.40q… has %d bytes, more than %d", text, len(text), longestPiece)
-		}
 		if text != "" {
 			pieces = append(pieces, unigram.Piece{Text: text, ID: id, Score: m.Pieces[id].Score})
 		}
