@@ -78,12 +78,29 @@ type Stage struct {
 	Single        []TemplatePiece            `json:"single,omitempty"` // TemplateProcessing
 	Pair          []TemplatePiece            `json:"pair,omitempty"`
 	SpecialTokens map[string]TemplateSpecial `json:"special_tokens,omitempty"`
+
+	Class *ClassToken `json:"cls,omitempty"` // BertProcessing, RobertaProcessing
 }
 
 // Pattern is a regular expression, or a text that stands for itself.
 type Pattern struct {
 	String *string `json:"String,omitempty"`
 	Regex  *string `json:"Regex,omitempty"`
+}
+
+// ClassToken is the id before each text, which the file has as a list of text and id.
+type ClassToken struct{ ID int32 }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *ClassToken) UnmarshalJSON(raw []byte) error {
+	var both []json.RawMessage
+	if err := json.Unmarshal(raw, &both); err != nil {
+		return err
+	}
+	if len(both) != 2 {
+		return fmt.Errorf("cls %.40s: want a text and its id", raw)
+	}
+	return json.Unmarshal(both[1], &c.ID)
 }
 
 // TemplatePiece is a special token or a text in a template.

@@ -10,17 +10,21 @@ import (
 const None = -1
 
 // Start is the id that the post-processor puts before a text, [None] where it puts
-// none there.
+// none there. Of a sequence the last to put one there has the first place.
 func (f *File) Start() int32 {
+	var start int32 = None
 	for _, s := range sequence(f.PostProcessor, processorsOf) {
+		if s.Class != nil && (s.Type == "BertProcessing" || s.Type == "RobertaProcessing") {
+			start = s.Class.ID
+		}
 		if s.Type != "TemplateProcessing" || len(s.Single) == 0 || s.Single[0].SpecialToken == nil {
 			continue
 		}
 		if ids := s.SpecialTokens[s.Single[0].SpecialToken.ID].IDs; len(ids) > 0 {
-			return ids[0]
+			start = ids[0]
 		}
 	}
-	return None
+	return start
 }
 
 // StartsWith is a post-processor that puts a token before each text, as LLaMA's

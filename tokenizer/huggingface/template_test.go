@@ -62,3 +62,32 @@ func TestSetStart(t *testing.T) {
 		t.Error("a list was changed")
 	}
 }
+
+// What opens a text by post-processors other than a template, as the library's
+// encode("fox") begins with it.
+func TestStartOfProcessors(t *testing.T) {
+	const (
+		roberta  = `{"type":"RobertaProcessing","sep":["</s>",2],"cls":["<s>",0],"trim_offsets":true,"add_prefix_space":true}`
+		bert     = `{"type":"BertProcessing","sep":["[SEP]",102],"cls":["[CLS]",101]}`
+		template = `{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<b>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],` +
+			`"pair":[],"special_tokens":{"<b>":{"id":"<b>","ids":[7],"tokens":["<b>"]}}}`
+		level = `{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}`
+	)
+	for processor, want := range map[string]int32{
+		roberta: 0, bert: 101, template: 7, level: None, "null": None,
+		`{"type":"Sequence","processors":[` + level + `,` + roberta + `]}`:  0,
+		`{"type":"Sequence","processors":[` + template + `,` + bert + `]}`:  101,
+		`{"type":"Sequence","processors":[` + template + `,` + level + `]}`: 7,
+		`{"type":"Sequence","processors":[` + bert + `,` + template + `]}`:  7,
+	} {
+		f, err := Parse([]byte(`{"post_processor":` + processor + `}`))
+		if err != nil {
+			t.Errorf("%s: %v", processor, err)
+		} else if got := f.Start(); got != want {
+			t.Errorf("%s: opened by %d, want %d", processor, got, want)
+		}
+	}
+	if _, err := Parse([]byte(`{"post_processor":{"type":"BertProcessing","cls":["[CLS]"]}}`)); err == nil {
+		t.Error("cls without an id was taken")
+	}
+}
