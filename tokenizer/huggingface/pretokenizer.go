@@ -33,9 +33,15 @@ var blankBegins = []string{
 		`|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
 }
 
+// maxStages bounds the stages, each of which goes over the whole text; DeepSeek's has 5.
+const maxStages = 64
+
 func newPreTokenizer(s *Stage) (*preTokenizer, error) {
 	p := &preTokenizer{}
 	all := sequence(s, pretokenizersOf)
+	if len(all) > maxStages {
+		return nil, fmt.Errorf("pre_tokenizer: %w: %d stages, more than %d", ErrKind, len(all), maxStages)
+	}
 	for i := range all {
 		if err := p.add(&all[i], i == len(all)-1); err != nil {
 			return nil, fmt.Errorf("pre_tokenizer %s: %w", all[i].Type, err)

@@ -91,3 +91,16 @@ func TestStartOfProcessors(t *testing.T) {
 		t.Error("cls without an id was taken")
 	}
 }
+
+func TestTooManyStages(t *testing.T) {
+	stage := Stage{Type: "WhitespaceSplit"}
+	for n, ok := range map[int]bool{maxStages: true, maxStages + 1: false} {
+		s := &Stage{Type: "Sequence"}
+		for range n {
+			s.Pretokenizers = append(s.Pretokenizers, stage)
+		}
+		if _, err := newPreTokenizer(s); (err == nil) != ok {
+			t.Errorf("%d stages: error %v", n, err)
+		}
+	}
+}
