@@ -107,9 +107,9 @@ func (c *Checkpoint) file(name string) string {
 // Name is the checkpoint's name within its run, e.g. step-00001000.
 func (c *Checkpoint) Name() string { return filepath.Base(c.Path) }
 
-// LoadOptimizer reads the optimiser's state: tensors must be exactly those that
+// LoadOptimizer reads the optimizer's state: tensors must be exactly those that
 // were saved, each with memory for its values in Data, to which any type is
-// converted, or in Half, for one saved in BF16. Their DType does not matter.
+// converted, or in BF16, for one saved in BF16. Their DType does not matter.
 func (c *Checkpoint) LoadOptimizer(tensors []safetensors.Tensor) error {
 	return c.moments.loadAll(tensors, nil)
 }

@@ -117,24 +117,24 @@ func TestSaveAndOpen(t *testing.T) {
 	}
 	equalTensors(t, moments, saved.Optimizer)
 
-	// Another optimiser asks for other tensors.
+	// Another optimizer asks for other tensors.
 	other := emptied(saved.Optimizer[:1])
 	other[0].Name = "momentum_buffer.model.embed_tokens.weight"
 	err = c.LoadOptimizer(other)
 	if err == nil || !strings.Contains(err.Error(), "optimizer.safetensors: tensor momentum_buffer.model.embed_tokens.weight is missing; shape [16 8] is expected (and ") {
-		t.Errorf("another optimiser's state: %v", err)
+		t.Errorf("another optimizer's state: %v", err)
 	}
 }
 
-// An optimiser's state in bf16 comes back to the bit, and only as such.
+// An optimizer's state in bf16 comes back to the bit, and only as such.
 func TestHalfState(t *testing.T) {
 	dir := t.TempDir()
 	c := contents(3)
 	for i := range c.Optimizer {
 		m := &c.Optimizer[i]
-		m.DType, m.Half, m.Data = safetensors.BF16, make([]uint16, len(m.Data)), nil
-		for j := range m.Half {
-			m.Half[j] = uint16(i*1009 + j*977)
+		m.DType, m.BF16, m.Data = safetensors.BF16, make([]uint16, len(m.Data)), nil
+		for j := range m.BF16 {
+			m.BF16[j] = uint16(i*1009 + j*977)
 		}
 	}
 	path, err := Save(dir, c)
@@ -148,14 +148,14 @@ func TestHalfState(t *testing.T) {
 	defer opened.Close()
 	got := slices.Clone(c.Optimizer)
 	for i := range got {
-		got[i].Half = make([]uint16, len(got[i].Half))
+		got[i].BF16 = make([]uint16, len(got[i].BF16))
 	}
 	if err := opened.LoadOptimizer(got); err != nil {
 		t.Fatal(err)
 	}
 	for i, want := range c.Optimizer {
-		if !slices.Equal(got[i].Half, want.Half) {
-			t.Errorf("%s = %x, want %x", want.Name, got[i].Half, want.Half)
+		if !slices.Equal(got[i].BF16, want.BF16) {
+			t.Errorf("%s = %x, want %x", want.Name, got[i].BF16, want.BF16)
 		}
 	}
 
@@ -164,7 +164,7 @@ func TestHalfState(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer wide.Close()
-	clear(got[0].Half)
+	clear(got[0].BF16)
 	err = wide.LoadOptimizer(got)
 	if err == nil || !strings.HasSuffix(err.Error(), got[0].Name+" is F32; BF16 of a safetensors file is expected") {
 		t.Errorf("float32 read as bf16: %v", err)

@@ -28,7 +28,7 @@ type State struct {
 	Checksum       string `json:"checksum,omitempty"` // of this file, see sealed; set by Save, absent in older files
 	Step           int64  `json:"step"`               // updates done; the next step has this number
 	Tokens         int64  `json:"tokens"`             // tokens trained on
-	OptimizerSteps int    `json:"optimizer_steps"`    // the optimiser's own count, for its bias correction
+	OptimizerSteps int    `json:"optimizer_steps"`    // the optimizer's own count, for its bias correction
 	Seed           uint64 `json:"seed"`
 
 	Data     DataPosition `json:"data"`
@@ -61,7 +61,7 @@ type Losses struct {
 	Smooth      *float64 `json:"smooth,omitempty"`       // running mean, as the progress bar has it
 	Heldout     *float64 `json:"heldout,omitempty"`      // of the last evaluation
 	HeldoutStep int64    `json:"heldout_step,omitempty"` // where it was measured
-	Best        *float64 `json:"best,omitempty"`         // lowest held-out loss
+	Best        *float64 `json:"best,omitempty"`         // lowest validation loss
 	BestStep    int64    `json:"best_step,omitempty"`    // where it was measured
 }
 

@@ -26,7 +26,7 @@ type tensorFiles struct {
 	where map[string]tensorFile
 }
 
-// shaped is a tensor that a model or an optimiser asks for.
+// shaped is a tensor that a model or an optimizer asks for.
 type shaped struct {
 	name  string
 	shape []int
@@ -169,15 +169,15 @@ func (t tensorFiles) load(name string, dst []float32, shape []int) error {
 	return f.ReadFloat32(name, dst)
 }
 
-// halfFile is a file whose BF16 tensors can be read as they are.
-type halfFile interface {
+// bf16File is a file whose BF16 tensors can be read as they are.
+type bf16File interface {
 	ReadBF16(name string, dst []uint16) error
 }
 
-// findHalf returns the file of a tensor to be read as bf16, once it is.
-func (t tensorFiles) findHalf(name string) (halfFile, error) {
+// findBF16 returns the file of a tensor to be read as bf16, once it is.
+func (t tensorFiles) findBF16(name string) (bf16File, error) {
 	f := t.where[name]
-	half, ok := f.(halfFile)
+	half, ok := f.(bf16File)
 	if info, _ := f.Lookup(name); !ok || info.DType != safetensors.BF16 {
 		return nil, fmt.Errorf("%s: tensor %s is %s; BF16 of a safetensors file is expected", f.Name(), name, info.DType)
 	}
@@ -194,10 +194,10 @@ func (t tensorFiles) loadAll(tensors []safetensors.Tensor, ignored func(string) 
 		return err
 	}
 	for _, tensor := range tensors {
-		if tensor.Half == nil {
+		if tensor.BF16 == nil {
 			continue
 		}
-		if _, err := t.findHalf(tensor.Name); err != nil {
+		if _, err := t.findBF16(tensor.Name); err != nil {
 			return err
 		}
 	}
@@ -212,14 +212,14 @@ func (t tensorFiles) loadAll(tensors []safetensors.Tensor, ignored func(string) 
 // loadOne reads a tensor that has been checked into the memory that comes with
 // it.
 func (t tensorFiles) loadOne(tensor safetensors.Tensor) error {
-	if tensor.Half == nil {
+	if tensor.BF16 == nil {
 		return t.load(tensor.Name, tensor.Data, tensor.Shape)
 	}
-	f, err := t.findHalf(tensor.Name)
+	f, err := t.findBF16(tensor.Name)
 	if err != nil {
 		return err
 	}
-	return f.ReadBF16(tensor.Name, tensor.Half)
+	return f.ReadBF16(tensor.Name, tensor.BF16)
 }
 
 // equal reports whether two tensors have the same shape and values.

@@ -13,7 +13,7 @@ import (
 )
 
 // load adds a held-out or training source and returns the documents of text.
-func (m *Memory) load(ctx context.Context, e Encoding, s tokenSource, how Reading) (docs []Document, report ReadReport, err error) {
+func (m *TokenCorpus) load(ctx context.Context, e Encoding, s tokenSource, how Reading) (docs []Document, report ReadReport, err error) {
 	for i, path := range s.shards {
 		if err := ctx.Err(); err != nil {
 			return nil, report, fmt.Errorf("reading %s: %w", ingest.Clean(path), err)
@@ -49,7 +49,7 @@ func (m *Memory) load(ctx context.Context, e Encoding, s tokenSource, how Readin
 // addShard maps a shard, of which it checks every byte, so that a corrupt one, or one
 // with ids that the model lacks, is told before training begins; follows says that it
 // goes on from the shard that was added last.
-func (m *Memory) addShard(path string, e Encoding, follows bool) error {
+func (m *TokenCorpus) addShard(path string, e Encoding, follows bool) error {
 	s, err := shard.Open(path)
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -84,7 +84,7 @@ func (m *Memory) addShard(path string, e Encoding, follows bool) error {
 
 // addIDs reads a file of the official code: each line is a document of ids, to
 // which nothing is added. Lines that cannot be read are counted in the report.
-func (m *Memory) addIDs(ctx context.Context, path string, e Encoding, report *ReadReport) error {
+func (m *TokenCorpus) addIDs(ctx context.Context, path string, e Encoding, report *ReadReport) error {
 	in, err := ingest.Open(path, ingest.Options{})
 	if err != nil {
 		return fmt.Errorf("data: %w", err)
@@ -139,7 +139,7 @@ func (m *Memory) addIDs(ctx context.Context, path string, e Encoding, report *Re
 }
 
 // addCorpus appends the tokens of another corpus.
-func (m *Memory) addCorpus(c *Memory) {
+func (m *TokenCorpus) addCorpus(c *TokenCorpus) {
 	for _, at := range c.docs {
 		m.docs = append(m.docs, m.tokens+at)
 	}
@@ -152,7 +152,7 @@ func (m *Memory) addCorpus(c *Memory) {
 }
 
 // seal hashes what the parts' fingerprints were gathered to.
-func (m *Memory) seal(tok *tokenizer.Tokenizer) {
+func (m *TokenCorpus) seal(tok *tokenizer.Tokenizer) {
 	sum := sha256.Sum256([]byte(tok.Fingerprint() + m.print))
 	m.print = hex.EncodeToString(sum[:8])
 }

@@ -17,7 +17,7 @@ import (
 	"mobilellm/tokenizer"
 )
 
-// Corpus is a stream of tokens. [Memory] is one in memory; sampler, loader
+// Corpus is a stream of tokens. [TokenCorpus] is one in memory; sampler, loader
 // and held-out batches need no more than this of any other.
 type Corpus interface {
 	// Len is the number of tokens.
@@ -32,11 +32,11 @@ type Corpus interface {
 	Fingerprint() string
 }
 
-// Memory is a corpus in memory: its own, or that of token shards which are
+// TokenCorpus is a corpus in memory: its own, or that of token shards which are
 // mapped. It takes two bytes a token for vocabularies up to 65,536 and four
 // above. Documents begin with the token that opens them ([Start]): a BOS, or the EOS
 // that ends the one before.
-type Memory struct {
+type TokenCorpus struct {
 	segments []segment
 	tokens   int64
 
@@ -109,13 +109,13 @@ func (e Encoding) check(name string, ids []int32) error {
 // opens it and ends with EOS, where the tokenizer has them; an EOS that opens a
 // document is the one that ends the document before it. Errors are no text at all, an
 // id outside the vocabulary and ctx's.
-func BuildCorpus(ctx context.Context, docs []Document, e Encoding) (*Memory, error) {
+func BuildCorpus(ctx context.Context, docs []Document, e Encoding) (*TokenCorpus, error) {
 	total := TextBytes(docs)
 	if total == 0 {
 		return nil, fmt.Errorf("data: no text in %d documents", len(docs))
 	}
 	tok := e.Tokenizer
-	m := newMemory(tok)
+	m := newTokenCorpus(tok)
 	m.textBytes, m.docs = total, make([]int64, 0, len(docs))
 	var tokens segment
 	if tok.VocabSize() <= 1<<16 {
@@ -173,14 +173,14 @@ func BuildCorpus(ctx context.Context, docs []Document, e Encoding) (*Memory, err
 	return m, nil
 }
 
-// newMemory is a corpus without tokens.
-func newMemory(tok *tokenizer.Tokenizer) *Memory {
+// newTokenCorpus is a corpus without tokens.
+func newTokenCorpus(tok *tokenizer.Tokenizer) *TokenCorpus {
 	lengths, prefix := tok.TextBytes()
-	return &Memory{tokenBytes: lengths, prefix: int64(prefix)}
+	return &TokenCorpus{tokenBytes: lengths, prefix: int64(prefix)}
 }
 
 // add appends a segment.
-func (m *Memory) add(s segment) {
+func (m *TokenCorpus) add(s segment) {
 	s.at = m.tokens
 	m.segments = append(m.segments, s)
 	m.tokens += s.len()
@@ -220,10 +220,10 @@ func hashPacked[T uint16 | uint32](h hash.Hash, tokens []T) {
 }
 
 // Len is the number of tokens.
-func (m *Memory) Len() int64 { return m.tokens }
+func (m *TokenCorpus) Len() int64 { return m.tokens }
 
 // Read fills dst with the tokens from position at on.
-func (m *Memory) Read(dst []int32, at int64) {
+func (m *TokenCorpus) Read(dst []int32, at int64) {
 	i := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].at > at }) - 1
 	for ; len(dst) > 0; i++ {
 		s := &m.segments[i]
@@ -240,7 +240,7 @@ func unpack[T uint16 | uint32](dst []int32, tokens []T) {
 }
 
 // TextBytes is the number of bytes for which the tokens of [from, to) stand.
-func (m *Memory) TextBytes(from, to int64) int64 {
+func (m *TokenCorpus) TextBytes(from, to int64) int64 {
 	first, _ := slices.BinarySearch(m.docs, from)
 	last, _ := slices.BinarySearch(m.docs, to)
 	n := -m.prefix * int64(last-first)
@@ -259,7 +259,7 @@ func (m *Memory) TextBytes(from, to int64) int64 {
 
 // Close gives shards that are mapped back. Neither the corpus nor the held-out
 // side that was split from it may be read after, so close their loaders first.
-func (m *Memory) Close() error {
+func (m *TokenCorpus) Close() error {
 	var errs []error
 	for _, c := range m.closers {
 		errs = append(errs, c.Close())
@@ -269,10 +269,10 @@ func (m *Memory) Close() error {
 }
 
 // Bytes is the number of bytes of the documents' text.
-func (m *Memory) Bytes() int64 { return m.textBytes }
+func (m *TokenCorpus) Bytes() int64 { return m.textBytes }
 
 // Documents are the positions where documents begin, in order.
-func (m *Memory) Documents() []int64 { return m.docs }
+func (m *TokenCorpus) Documents() []int64 { return m.docs }
 
 // Fingerprint hashes the tokenizer and all tokens.
-func (m *Memory) Fingerprint() string { return m.print }
+func (m *TokenCorpus) Fingerprint() string { return m.print }

@@ -16,7 +16,7 @@ import (
 	"mobilellm/tokenizer/bpe"
 )
 
-func buildCorpus(t testing.TB, docs []Document, tok *tokenizer.Tokenizer) *Memory {
+func buildCorpus(t testing.TB, docs []Document, tok *tokenizer.Tokenizer) *TokenCorpus {
 	t.Helper()
 	corpus, err := BuildCorpus(context.Background(), docs, Encoding{Tokenizer: tok})
 	if err != nil {
@@ -226,7 +226,7 @@ func TestHeldoutLimit(t *testing.T) {
 	}
 	_, err = HeldoutBatches(corpus, 0, 10, 0)
 	wantError(t, "rows", err, "0 × 10")
-	_, err = HeldoutBatches(&Memory{segments: []segment{{short: []uint16{1}}}, tokens: 1}, 1, 1, 0)
+	_, err = HeldoutBatches(&TokenCorpus{segments: []segment{{short: []uint16{1}}}, tokens: 1}, 1, 1, 0)
 	wantError(t, "short", err, "holds 1 tokens, scoring needs 2")
 }
 

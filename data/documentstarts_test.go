@@ -49,7 +49,7 @@ func TestHeldoutDocuments(t *testing.T) {
 	if crossed == 0 {
 		t.Error("no row holds two documents")
 	}
-	if h, err = HeldoutBatches(&Memory{segments: []segment{{short: []uint16{1, 2}}}, tokens: 2}, 1, 1, 0); err != nil {
+	if h, err = HeldoutBatches(&TokenCorpus{segments: []segment{{short: []uint16{1, 2}}}, tokens: 2}, 1, 1, 0); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, "without documents", h.NumberDocuments(), "the corpus does not know its documents")

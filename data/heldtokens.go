@@ -49,22 +49,22 @@ func edgesOf(tok *tokenizer.Tokenizer) edges {
 }
 
 // at says whether the token at a position is no part of a text.
-func (e edges) at(m *Memory, at int64) bool { return slices.Contains(e.ids, m.token(at)) }
+func (e edges) at(m *TokenCorpus, at int64) bool { return slices.Contains(e.ids, m.token(at)) }
 
 // joins says whether the token at a position ends one document and opens another.
-func (e edges) joins(m *Memory, at int64) bool {
+func (e edges) joins(m *TokenCorpus, at int64) bool {
 	return e.shared != tokenizer.None && m.token(at) == e.shared
 }
 
 // closes says whether document i, the last before other text, begins with the token
 // that ends the document before it and has another one at its own end.
-func (e edges) closes(m *Memory, i int) bool {
+func (e edges) closes(m *TokenCorpus, i int) bool {
 	start, end := m.docs[i], m.end(i)
 	return end-start > 1 && e.joins(m, start) && e.joins(m, end-1)
 }
 
 // content is where the tokens of document i lie without what opens and ends it.
-func (e edges) content(m *Memory, i int) (from, to int64) {
+func (e edges) content(m *TokenCorpus, i int) (from, to int64) {
 	from, to = m.docs[i], m.end(i)
 	for from < to && e.at(m, from) {
 		from++
@@ -75,14 +75,14 @@ func (e edges) content(m *Memory, i int) (from, to int64) {
 	return from, to
 }
 
-func (m *Memory) token(at int64) int32 {
+func (m *TokenCorpus) token(at int64) int32 {
 	var id [1]int32
 	m.Read(id[:], at)
 	return id[0]
 }
 
 // end is the position behind document i.
-func (m *Memory) end(i int) int64 {
+func (m *TokenCorpus) end(i int) int64 {
 	if i+1 < len(m.docs) {
 		return m.docs[i+1]
 	}
@@ -94,7 +94,7 @@ func newHeldDocuments(e edges) *heldDocuments {
 }
 
 // add holds document i of a corpus out from a position on.
-func (h *heldDocuments) add(m *Memory, i int, from int64) {
+func (h *heldDocuments) add(m *TokenCorpus, i int, from int64) {
 	start, end := h.edges.content(m, i)
 	if start == end {
 		return
@@ -108,7 +108,7 @@ func (h *heldDocuments) add(m *Memory, i int, from int64) {
 
 // addCut holds document i of the training side out from a position on, where it is
 // about to be cut.
-func (h *heldDocuments) addCut(m *Memory, i int, at int64) {
+func (h *heldDocuments) addCut(m *TokenCorpus, i int, at int64) {
 	h.add(m, i, at)
 	start, end := h.edges.content(m, i)
 	h.cuts[i] = h.key(m, start, end)
@@ -132,7 +132,7 @@ func (h *heldDocuments) addCutText(ctx context.Context, e Encoding, s Split, hea
 
 // find says whether document i of the training side is held out, and from which
 // position on.
-func (h *heldDocuments) find(m *Memory, i int) (from int64, ok bool) {
+func (h *heldDocuments) find(m *TokenCorpus, i int) (from int64, ok bool) {
 	start, end := h.edges.content(m, i)
 	if key, cut := h.cuts[i]; cut { // perhaps another source holds out more of it
 		return start + h.kept[key], h.kept[key] < end-start
@@ -144,13 +144,13 @@ func (h *heldDocuments) find(m *Memory, i int) (from int64, ok bool) {
 	return start + kept, ok
 }
 
-func headOf(m *Memory, start, end int64) contentHead {
+func headOf(m *TokenCorpus, start, end int64) contentHead {
 	head := contentHead{tokens: end - start}
 	m.Read(head.first[:min(int64(len(head.first)), end-start)], start)
 	return head
 }
 
-func (h *heldDocuments) key(m *Memory, start, end int64) contentKey {
+func (h *heldDocuments) key(m *TokenCorpus, start, end int64) contentKey {
 	key := contentKey{tokens: end - start}
 	sum := sha256.New()
 	for at := start; at < end; at += int64(len(h.block)) {

@@ -13,8 +13,8 @@ import (
 // Set is everything a run needs of the data: a tokenizer and two corpora.
 type Set struct {
 	Tokenizer *tokenizer.Tokenizer
-	Train     *Memory
-	Heldout   *Memory
+	Train     *TokenCorpus
+	Heldout   *TokenCorpus
 	Read      ReadReport
 	Trained   *bpe.Report // nil where no tokenizer was trained
 	Notes     []string    // sentences for the user

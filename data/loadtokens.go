@@ -14,7 +14,7 @@ import (
 // weights.
 func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptions, tok *tokenizer.Tokenizer, sources tokenSources) (err error) {
 	set.Tokenizer, set.aside = tok, newHeldDocuments(edgesOf(tok))
-	set.Train, set.Heldout = newMemory(tok), newMemory(tok)
+	set.Train, set.Heldout = newTokenCorpus(tok), newTokenCorpus(tok)
 	defer func() {
 		if err != nil {
 			set.Train.Close()
@@ -182,7 +182,7 @@ func readText(ctx context.Context, s Source, how Reading) ([]Document, ReadRepor
 }
 
 // mix makes the corpus a mixture of parts.
-func (m *Memory) mix(config Config, parts []part) {
+func (m *TokenCorpus) mix(config Config, parts []part) {
 	if len(parts) == 0 {
 		return
 	}

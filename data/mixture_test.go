@@ -13,9 +13,9 @@ import (
 )
 
 // mixedCorpus is a corpus of parts whose tokens say which part they are of.
-func mixedCorpus(t *testing.T, lengths []int, stages ...Stage) *Memory {
+func mixedCorpus(t *testing.T, lengths []int, stages ...Stage) *TokenCorpus {
 	t.Helper()
-	m := newMemory(tokenizer.Bytes())
+	m := newTokenCorpus(tokenizer.Bytes())
 	mixed := &mixture{stages: stages}
 	for i, n := range lengths {
 		var s segment
@@ -151,7 +151,7 @@ func TestDivide(t *testing.T) {
 
 func TestPackDocuments(t *testing.T) {
 	// Documents of 4, 3, 9, 1 and 6 tokens in samples of 6+1.
-	m := newMemory(tokenizer.Bytes())
+	m := newTokenCorpus(tokenizer.Bytes())
 	var s segment
 	for i, n := range []int{4, 3, 9, 1, 6} {
 		m.docs = append(m.docs, s.len())

@@ -71,7 +71,7 @@ func newOrder(corpus Corpus, config LoaderConfig) (order, error) {
 		}
 		return NewSampler(p.to-p.from, config.Seq, seed)
 	}
-	if m, ok := corpus.(*Memory); ok && m.mixture != nil {
+	if m, ok := corpus.(*TokenCorpus); ok && m.mixture != nil {
 		mixed, err := newMixedSampler(m.mixture, config.Seq, config.Seed, open)
 		if err != nil {
 			return nil, err

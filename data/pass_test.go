@@ -14,7 +14,7 @@ func TestPosition(t *testing.T) {
 	stage := func(after int64, weights ...float64) Stage { return Stage{after, weights} }
 	for _, c := range []struct {
 		name    string
-		corpus  *Memory
+		corpus  *TokenCorpus
 		packing Packing
 	}{
 		{"stream", text, PackStream},

@@ -104,14 +104,14 @@ func moved(out []tokenRange, at int64) int64 {
 
 // leaveOut takes ranges out of the corpus, in order and apart from each other. docs are
 // where the documents begin that stay.
-func (m *Memory) leaveOut(out []tokenRange, docs []int64) {
+func (m *TokenCorpus) leaveOut(out []tokenRange, docs []int64) {
 	sum := sha256.New()
 	for _, r := range out {
 		fmt.Fprintln(sum, r.from, r.to)
 	}
 	m.print += fmt.Sprintf("without %x", sum.Sum(nil))
 	m.gaps = m.gaps || len(out) > 1 || out[0].to < m.tokens
-	left := newMemoryOf(m)
+	left := newCorpusLike(m)
 	next := 0 // range
 	for _, s := range m.segments {
 		at := s.at
@@ -137,7 +137,7 @@ func (m *Memory) leaveOut(out []tokenRange, docs []int64) {
 
 // addPart appends the tokens of a segment between two positions of its corpus, if there
 // are any.
-func (m *Memory) addPart(s segment, from, to int64) {
+func (m *TokenCorpus) addPart(s segment, from, to int64) {
 	if from >= to {
 		return
 	}

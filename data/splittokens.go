@@ -10,11 +10,11 @@ type mark struct {
 	textBytes int64
 }
 
-func (m *Memory) mark() mark { return mark{m.tokens, len(m.segments), len(m.docs), m.textBytes} }
+func (m *TokenCorpus) mark() mark { return mark{m.tokens, len(m.segments), len(m.docs), m.textBytes} }
 
 // tokensAside is about how many of the tokens since a mark to hold out: a fraction, as
 // much as 16 MB of text.
-func (m *Memory) tokensAside(since mark, fraction float64) int64 {
+func (m *TokenCorpus) tokensAside(since mark, fraction float64) int64 {
 	tokens, text := m.tokens-since.tokens, m.textBytes-since.textBytes
 	if text > 0 {
 		fraction = min(fraction, float64(maxHeldoutBytes)/float64(text))
@@ -84,7 +84,7 @@ func (h heldTokens) note() string {
 func (set *Set) moveTail(before mark, cut, end int64) {
 	m := set.Train
 	aside := m.TextBytes(cut, m.tokens)
-	held := newMemoryOf(m)
+	held := newCorpusLike(m)
 	held.textBytes = aside
 	held.print = fmt.Sprintf("%s from %d", m.print, cut)
 	first := len(m.docs)
@@ -112,8 +112,10 @@ func (set *Set) moveTail(before mark, cut, end int64) {
 	set.Heldout.addCorpus(held)
 }
 
-// newMemoryOf is an empty corpus of the same tokenizer.
-func newMemoryOf(m *Memory) *Memory { return &Memory{tokenBytes: m.tokenBytes, prefix: m.prefix} }
+// newCorpusLike is an empty corpus of the same tokenizer.
+func newCorpusLike(m *TokenCorpus) *TokenCorpus {
+	return &TokenCorpus{tokenBytes: m.tokenBytes, prefix: m.prefix}
+}
 
 // cut divides a segment before its token n.
 func (s *segment) cut(n int64) (head, tail segment) {

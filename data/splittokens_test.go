@@ -119,7 +119,7 @@ func TestSplitTokens(t *testing.T) {
 				if name == "BOS before" {
 					opener = kind.tok.Special().BOS
 				}
-				for side, m := range map[string]*Memory{"training": set.Train, "held-out": set.Heldout} {
+				for side, m := range map[string]*TokenCorpus{"training": set.Train, "held-out": set.Heldout} {
 					for i, at := range m.Documents() {
 						if m.token(at) != opener && !(side == "held-out" && c.cut >= 0 && i == 0) {
 							t.Errorf("%s document %d begins with %d", side, i, m.token(at))

@@ -15,7 +15,7 @@ import (
 // OpenTokens opens the token shards of a path, a folder or one shard, as one
 // corpus. The tokenizer that made them must be tok, and every id below vocab, the
 // rows of the model that is to read them.
-func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer, vocab int) (_ *Memory, err error) {
+func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer, vocab int) (_ *TokenCorpus, err error) {
 	source, err := findTokenSource(Source{Path: path})
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func OpenTokens(ctx context.Context, path string, tok *tokenizer.Tokenizer, voca
 	if len(source.shards) == 0 {
 		return nil, fmt.Errorf("%s holds no token shards\nhint: mobilellm-data tokenize makes them", ingest.Clean(path))
 	}
-	m := newMemory(tok)
+	m := newTokenCorpus(tok)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, m.Close())
@@ -55,13 +55,13 @@ func ShardTokenizer(path string) (string, error) {
 
 // Gaps says whether documents were left out that are not at the end, as they are held
 // out too.
-func (m *Memory) Gaps() bool { return m.gaps }
+func (m *TokenCorpus) Gaps() bool { return m.gaps }
 
 // StreamSum is the SHA-256, in hex, of the checksums of the token shards that the
 // corpus is: it names the tokens and their order. Empty where there are tokens
 // from elsewhere too, or documents were left out of the middle. What was set aside at
 // the end does not change it.
-func (m *Memory) StreamSum() string {
+func (m *TokenCorpus) StreamSum() string {
 	if m.gaps || m.others || len(m.shards) == 0 {
 		return ""
 	}

@@ -38,7 +38,7 @@ func (pl *plan) roundWeights() {
 					continue
 				}
 				if copies[v] == nil {
-					o := op.Round(v.def.op.Place(), op.RecomputeOf(v.def.op))
+					o := op.Round(v.def.op.Scope(), op.RecomputeOf(v.def.op))
 					r := &step{op: o, in: []*value{v}, store: make([]Store, 1), backward: v.def.backward}
 					r.out = []*value{pl.result(r, 0, v.shape)}
 					copies[v] = r.out[0]
@@ -62,7 +62,7 @@ func (pl *plan) join() error {
 				weights = append(weights, s.in[i])
 			}
 			if err := join(weights); err != nil {
-				return fmt.Errorf("engine: %s %s: weights %w", s.op.Place(), s.op.Kind(), err)
+				return fmt.Errorf("engine: %s %s: weights %w", s.op.Scope(), s.op.Kind(), err)
 			}
 		}
 		if !op.Stacks(s.op) {
@@ -70,11 +70,11 @@ func (pl *plan) join() error {
 		}
 		for _, store := range s.store {
 			if store != s.store[0] {
-				return fmt.Errorf("engine: %s %s: gradients of its weights are partly added to others and partly not", s.op.Place(), s.op.Kind())
+				return fmt.Errorf("engine: %s %s: gradients of its weights are partly added to others and partly not", s.op.Scope(), s.op.Kind())
 			}
 		}
 		if err := join(s.out); err != nil {
-			return fmt.Errorf("engine: %s %s: gradients of its weights %w", s.op.Place(), s.op.Kind(), err)
+			return fmt.Errorf("engine: %s %s: gradients of its weights %w", s.op.Scope(), s.op.Kind(), err)
 		}
 	}
 	return nil

@@ -113,7 +113,7 @@ func TestRoundedWeights(t *testing.T) {
 			}
 		case op.LinearOp:
 			if step.in[1].dtype != BF16 {
-				t.Errorf("%s reads %v", step.op.Place(), step.in[1].dtype)
+				t.Errorf("%s reads %v", step.op.Scope(), step.in[1].dtype)
 			}
 		}
 	}

@@ -65,4 +65,4 @@ type Instr struct {
 }
 
 // Name is the operation's place and kind, for profiles and errors.
-func (in *Instr) Name() string { return in.Op.Place() + " " + in.Op.Kind() }
+func (in *Instr) Name() string { return in.Op.Scope() + " " + in.Op.Kind() }

@@ -13,7 +13,7 @@
 // lays those of one product end to end. What these steps must know of an operation
 // it states itself: see the traits of package op. A Device compiles each
 // instruction to a kernel, which says what scratch memory it needs, and place lays
-// every value out by its lifetime, in one arena and, if the program may borrow it,
+// every value out by its lifetime, in one arena and, if the program may reuse it,
 // in the memory of gradients that are not there yet.
 //
 // VM implements gorgonia.VM. In steady state a run allocates nothing.

@@ -58,7 +58,7 @@ func (pl *plan) terms(name string, dropped map[*step]string) ([]*value, error) {
 			todo = append(todo, v.def.in...)
 		case !op.Accumulates(v.def.op, v.part):
 			return nil, fmt.Errorf("engine: gradient of %s: %s %s cannot add to what is there, as a term of a gradient must"+
-				"\nhint: let the operation state op.Accumulator, and its kernels honour the store mode", name, v.def.op.Place(), v.def.op.Kind())
+				"\nhint: let the operation state op.Accumulator, and its kernels honour the store mode", name, v.def.op.Scope(), v.def.op.Kind())
 		default:
 			terms = append(terms, v)
 		}
@@ -75,7 +75,7 @@ func (pl *plan) checkTerms(names []string, terms map[string][]*value, dropped ma
 	check := func(name string, v *value) error {
 		for _, i := range uses[v] {
 			if s := pl.steps[i]; dropped[s] == "" {
-				return fmt.Errorf("engine: gradient of %s: %s is also read by %s %s"+hint, name, v.name, s.op.Place(), s.op.Kind())
+				return fmt.Errorf("engine: gradient of %s: %s is also read by %s %s"+hint, name, v.name, s.op.Scope(), s.op.Kind())
 			}
 		}
 		if v.keep {

@@ -119,7 +119,7 @@ func TestGradientTerms(t *testing.T) {
 				}
 				for _, s := range pl.steps {
 					if isSum(s) {
-						t.Errorf("%s is left", s.op.Place())
+						t.Errorf("%s is left", s.op.Scope())
 					}
 				}
 				return

@@ -155,7 +155,7 @@ func (pl *plan) lowerNode(n *gorgonia.Node, backward bool) error {
 	for _, c := range children {
 		v := pl.values[c]
 		if v == nil {
-			return fmt.Errorf("engine: %s %s: input %s is a packed value", o.Place(), o.Kind(), c.Name())
+			return fmt.Errorf("engine: %s %s: input %s is a packed value", o.Scope(), o.Kind(), c.Name())
 		}
 		s.in = append(s.in, v)
 	}
@@ -173,7 +173,7 @@ func (pl *plan) lowerNode(n *gorgonia.Node, backward bool) error {
 
 func (pl *plan) result(s *step, part int, shape tensor.Shape) *value {
 	return &value{
-		name:  fmt.Sprintf("%s.%s.%d", s.op.Place(), s.op.Kind(), part),
+		name:  fmt.Sprintf("%s.%s.%d", s.op.Scope(), s.op.Kind(), part),
 		shape: shape, dtype: pl.precision.storage(s.op, part), def: s, part: part,
 	}
 }

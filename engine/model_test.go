@@ -304,9 +304,9 @@ func (tp *tape) descend(name string, g []float32) {
 	}
 }
 
-// TestBorrowedGradients holds programs whose activations lie in the memory of the
+// TestReusedGradients holds programs whose activations lie in the memory of the
 // gradients to the very bits of programs whose do not.
-func TestBorrowedGradients(t *testing.T) {
+func TestReusedGradients(t *testing.T) {
 	dev := cpu.New(cpu.Options{})
 	t.Cleanup(dev.Close)
 	precisions := []engine.Precision{engine.PrecisionF32}
@@ -320,12 +320,12 @@ func TestBorrowedGradients(t *testing.T) {
 					c, config := goldenCase(t, name)
 					opt := engine.Options{Precision: precision, Recompute: recompute, CheckNaN: true}
 					apart := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, opt)
-					opt.BorrowGradients = true
-					borrowed := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, opt)
-					if got, most := borrowed.vm.Bytes(), apart.vm.Bytes(); got >= most {
-						t.Errorf("%d bytes beside the gradients, %d without borrowing", got, most)
+					opt.ReuseGradients = true
+					reused := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, opt)
+					if got, most := reused.vm.Bytes(), apart.vm.Bytes(); got >= most {
+						t.Errorf("%d bytes beside the gradients, %d without reuse", got, most)
 					}
-					checkSameTraining(t, borrowed, apart, c)
+					checkSameTraining(t, reused, apart, c)
 				})
 			}
 		}
@@ -352,13 +352,13 @@ func checkSameTraining(t *testing.T, got, want *trainer, c *golden.Case) {
 	}
 }
 
-func TestBorrowedGradientsDoNotAdd(t *testing.T) {
+func TestReusedGradientsDoNotAdd(t *testing.T) {
 	dev := cpu.New(cpu.Options{})
 	t.Cleanup(dev.Close)
 	c, config := goldenCase(t, golden.Cases[0])
-	tr := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, engine.Options{BorrowGradients: true})
+	tr := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, engine.Options{ReuseGradients: true})
 	tr.vm.Accumulate(true)
-	if err := tr.vm.RunAll(); err == nil || !strings.Contains(err.Error(), "borrows their memory") {
-		t.Errorf("a run that adds to borrowed gradients: %v", err)
+	if err := tr.vm.RunAll(); err == nil || !strings.Contains(err.Error(), "reuses their memory") {
+		t.Errorf("a run that adds to reused gradients: %v", err)
 	}
 }

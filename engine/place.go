@@ -15,7 +15,7 @@ type interval struct {
 	bytes       int64
 	first, last int
 	offset      int64
-	borrowed    bool // lies in the lent memory and not in the arena
+	reused      bool // lies in the reused memory and not in the arena
 }
 
 func (iv *interval) start() int64 { return iv.offset }
@@ -25,8 +25,8 @@ func (iv *interval) meets(other *interval) bool {
 	return iv.first <= other.last && other.first <= iv.last
 }
 
-// loan is memory of others, in which values may lie while nothing else does.
-type loan struct {
+// reusable is memory of others, in which values may lie while nothing else does.
+type reusable struct {
 	bytes  int64
 	placed []*interval // by their ends; at first what its owners keep there
 }
@@ -34,7 +34,7 @@ type loan struct {
 // take finds room for iv, the highest that fits: gradients are written from the
 // last layer to the first, so the top is needed first, and what lives longest
 // finds room below only if the rest keeps out of it.
-func (l *loan) take(iv *interval) bool {
+func (l *reusable) take(iv *interval) bool {
 	end := l.bytes
 	for _, p := range slices.Backward(l.placed) {
 		if !p.meets(iv) {
@@ -49,23 +49,23 @@ func (l *loan) take(iv *interval) bool {
 	if at < 0 {
 		return false
 	}
-	iv.offset, iv.borrowed = at, true
+	iv.offset, iv.reused = at, true
 	l.placed = insert(l.placed, iv, (*interval).end)
 	return true
 }
 
 // layOut gives each interval an offset so that no two that overlap in time
 // overlap in memory, and returns the size of the arena. The largest are placed
-// first, each in the lent memory if there is room, else in the lowest gap of the
+// first, each in the reused memory if there is room, else in the lowest gap of the
 // arena that fits: for the stack-like lives of a backward pass this comes within
 // a few percent of the peak of live bytes.
-func layOut(intervals []*interval, lent *loan) int64 {
+func layOut(intervals []*interval, reused *reusable) int64 {
 	bySize := slices.Clone(intervals)
 	slices.SortStableFunc(bySize, func(a, b *interval) int { return cmp.Compare(b.bytes, a.bytes) })
 	var placed []*interval // by offset
 	var size int64
 	for _, iv := range bySize {
-		if lent.take(iv) {
+		if reused.take(iv) {
 			continue
 		}
 		var at int64

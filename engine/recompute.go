@@ -71,7 +71,7 @@ func (pl *plan) recompute(mode Recompute) {
 // block is the part of an operation's place that names its block: "17" of
 // "17.attn.qkv".
 func block(o op.Op) string {
-	b, _, _ := strings.Cut(o.Place(), ".")
+	b, _, _ := strings.Cut(o.Scope(), ".")
 	return b
 }
 
@@ -102,7 +102,7 @@ func (r *repeater) repeat(v *value) *value {
 		return v
 	}
 	if r.mode == RecomputeBlock {
-		if block(v.def.op) == v.def.op.Place() {
+		if block(v.def.op) == v.def.op.Scope() {
 			return v // outside the blocks: the final norm
 		}
 		return r.repeatStep(v)
@@ -140,7 +140,7 @@ func (r *repeater) remake(v *value, m op.Remaking) *value {
 	from := v.def.out[m.Part]
 	if from == nil {
 		panic(fmt.Sprintf("engine: %s %s: part %d is needed in the backward pass without its gradient, which keeps part %d",
-			v.def.op.Place(), v.def.op.Kind(), v.part, m.Part))
+			v.def.op.Scope(), v.def.op.Kind(), v.part, m.Part))
 	}
 	s := &step{op: m.Op, in: []*value{from}, backward: true, repeated: true, store: make([]Store, 1), out: make([]*value, 1)}
 	for _, i := range m.Inputs {

@@ -29,7 +29,7 @@ type Tensor struct {
 	Shape tensor.Shape
 	DType DType
 	ptr   unsafe.Pointer
-	half  *Tensor
+	bf16  *Tensor
 	on    Remote // nil for host memory
 	// group is what the tensor lies in with others, end to end, at an offset in
 	// bytes: known before the address is. Nil for a tensor that lies for itself.
@@ -152,14 +152,14 @@ func RemoteView(on Remote, p unsafe.Pointer, d DType, shape ...int) *Tensor {
 	return t
 }
 
-// WithHalf sets a parameter's bf16 copy and returns the parameter.
-func (t *Tensor) WithHalf(half *Tensor) *Tensor {
-	t.half = half
+// WithBF16Copy sets a parameter's bf16 copy and returns the parameter.
+func (t *Tensor) WithBF16Copy(c *Tensor) *Tensor {
+	t.bf16 = c
 	return t
 }
 
-// Half is a parameter's bf16 copy, nil where the weights keep none.
-func (t *Tensor) Half() *Tensor { return t.half }
+// BF16Copy is a parameter's bf16 copy, nil where the weights keep none.
+func (t *Tensor) BF16Copy() *Tensor { return t.bf16 }
 
 // As is the tensor where it has that type, or its bf16 copy; nil where there is
 // neither.
@@ -167,8 +167,8 @@ func (t *Tensor) As(d DType) *Tensor {
 	if t.DType == d {
 		return t
 	}
-	if t.half != nil && t.half.DType == d {
-		return t.half
+	if t.bf16 != nil && t.bf16.DType == d {
+		return t.bf16
 	}
 	return nil
 }

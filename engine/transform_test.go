@@ -30,7 +30,7 @@ type elementOp struct {
 }
 
 func (o elementOp) Kind() string                           { return o.kind }
-func (o elementOp) Place() string                          { return o.at }
+func (o elementOp) Scope() string                          { return o.at }
 func (o elementOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 func (o elementOp) Arity() int                             { return 1 }
 func (o elementOp) ReturnsPtr() bool                       { return false }

@@ -19,11 +19,11 @@ type Options struct {
 	CheckNaN bool
 	// Profile measures the time of every instruction.
 	Profile bool
-	// BorrowGradients lays values out in the memory of the weights' gradients while
+	// ReuseGradients lays values out in the memory of the weights' gradients while
 	// no gradient is there: before the backward pass has come to its layer. It is
 	// for a program that computes a step's gradients in one run, and for one that
 	// runs between steps.
-	BorrowGradients bool
+	ReuseGradients bool
 	// PlanOnly lays the program out without taking memory; it cannot run.
 	PlanOnly bool
 }
@@ -44,7 +44,7 @@ type VM struct {
 	profile    *Profile
 	checkNaN   bool
 	accumulate bool
-	borrows    bool // values lie where gradients would have to stay
+	reuses     bool // values lie where gradients would have to stay
 	do         func(func())
 	loop       func()
 	err        error
@@ -75,12 +75,12 @@ func Compile(p Program, dev Device, opt Options) (*VM, error) {
 	if r, ok := dev.(Recorder); ok && !opt.CheckNaN && !opt.Profile {
 		vm.recorder, vm.loop = r, vm.replay
 	}
-	lent := &loan{}
-	if opt.BorrowGradients {
-		lent = p.Weights.loan(p, pl.steps)
-		vm.borrows = len(p.Gradients) > 0
+	reused := &reusable{}
+	if opt.ReuseGradients {
+		reused = p.Weights.reusable(p, pl.steps)
+		vm.reuses = len(p.Gradients) > 0
 	}
-	if err := vm.bind(pl, dev, lent, opt.PlanOnly); err != nil {
+	if err := vm.bind(pl, dev, reused, opt.PlanOnly); err != nil {
 		vm.Close()
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func Compile(p Program, dev Device, opt Options) (*VM, error) {
 }
 
 // bind makes the final instructions, compiles them and places their operands.
-func (vm *VM) bind(pl *plan, dev Device, lent *loan, planOnly bool) error {
+func (vm *VM) bind(pl *plan, dev Device, reused *reusable, planOnly bool) error {
 	lives := map[*value]*interval{}
 	for _, s := range pl.steps {
 		vm.instrs = append(vm.instrs, s.instr())
@@ -124,7 +124,7 @@ func (vm *VM) bind(pl *plan, dev Device, lent *loan, planOnly bool) error {
 			}
 		}
 	}
-	vm.bytes = layOut(all, lent)
+	vm.bytes = layOut(all, reused)
 	for n, v := range pl.values {
 		vm.values[n] = v.tensor()
 	}
@@ -136,8 +136,8 @@ func (vm *VM) bind(pl *plan, dev Device, lent *loan, planOnly bool) error {
 		return fmt.Errorf("engine: %d MB for activations: %w", vm.bytes>>20, err)
 	}
 	address := func(iv *interval) unsafe.Pointer {
-		if iv.borrowed {
-			return unsafe.Add(pl.program.Weights.lent.Pointer(), iv.offset)
+		if iv.reused {
+			return unsafe.Add(pl.program.Weights.reused.Pointer(), iv.offset)
 		}
 		return unsafe.Add(vm.arena.Pointer(), iv.offset)
 	}
@@ -221,7 +221,7 @@ func (s *step) instr() *Instr {
 
 // Accumulate says whether the next runs add to the gradients that are there
 // (the later micro-batches of a step) or replace them (the first). A
-// program that borrows their memory cannot add.
+// program that reuses their memory cannot add.
 func (vm *VM) Accumulate(on bool) { vm.accumulate = on }
 
 // RunAll runs the program once.
@@ -229,8 +229,8 @@ func (vm *VM) RunAll() error {
 	if vm.arena == nil {
 		return errors.New("engine: the program was only planned, or is closed")
 	}
-	if vm.accumulate && vm.borrows {
-		return errors.New("engine: gradients cannot be added to: the program borrows their memory")
+	if vm.accumulate && vm.reuses {
+		return errors.New("engine: gradients cannot be added to: the program reuses their memory")
 	}
 	vm.err = nil
 	vm.do(vm.loop)
@@ -339,7 +339,7 @@ func (vm *VM) Output(n *gorgonia.Node) *Tensor {
 	panic(fmt.Sprintf("engine: node %s is no output of the program", n.Name()))
 }
 
-// Bytes is the memory of activations and scratch, less what is borrowed.
+// Bytes is the memory of activations and scratch, less what is reused.
 func (vm *VM) Bytes() int64 { return vm.bytes }
 
 // FLOPs are the floating-point operations of one run, recomputation included.
@@ -387,11 +387,11 @@ func firstNonFinite(t *Tensor) (at int, value float32, bad bool, err error) {
 			}
 		}
 	case BF16:
-		halves, err := hostValues[uint16](t)
+		bits, err := hostValues[uint16](t)
 		if err != nil {
 			return 0, 0, false, err
 		}
-		for i, h := range halves {
+		for i, h := range bits {
 			if x := bfloat16.Float32(h); x-x != 0 {
 				return i, x, true, nil
 			}

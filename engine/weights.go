@@ -24,7 +24,7 @@ type Weights struct {
 	values map[string]*Tensor
 	grads  map[string]*Tensor
 	mem    []Memory
-	lent   Memory // the gradients', for programs that borrow it
+	reused Memory // the gradients', for programs that reuse it
 }
 
 // WeightOptions say what is kept beside the parameters.
@@ -48,16 +48,16 @@ func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, e
 			w.Close()
 			return nil, err
 		}
-		w.lent = w.mem[len(w.mem)-1]
+		w.reused = w.mem[len(w.mem)-1]
 	}
 	if keep.BF16 && dev.KeepsBF16() {
-		halves, err := w.place(params, "bf16.", BF16)
+		copies, err := w.place(params, "bf16.", BF16)
 		if err != nil {
 			w.Close()
 			return nil, err
 		}
 		for name, t := range w.values {
-			t.half = halves[name]
+			t.bf16 = copies[name]
 		}
 	}
 	return w, nil
@@ -98,10 +98,10 @@ func (w *Weights) Value(name string) *Tensor { return w.values[name] }
 // Gradient is a parameter's gradient, nil without one.
 func (w *Weights) Gradient(name string) *Tensor { return w.grads[name] }
 
-// loan is the gradients' memory, in which each gradient of the program lies from
+// reusable is the gradients' memory, in which each gradient of the program lies from
 // the step that writes it first to the end.
-func (w *Weights) loan(p Program, steps []*step) *loan {
-	l := &loan{}
+func (w *Weights) reusable(p Program, steps []*step) *reusable {
+	l := &reusable{}
 	for _, g := range w.grads {
 		l.bytes += g.Bytes()
 	}
@@ -118,7 +118,7 @@ func (w *Weights) loan(p Program, steps []*step) *loan {
 	}
 	for _, name := range w.names {
 		g := w.grads[name]
-		offset := int64(uintptr(g.ptr) - uintptr(w.lent.Pointer()))
+		offset := int64(uintptr(g.ptr) - uintptr(w.reused.Pointer()))
 		l.placed = append(l.placed, &interval{bytes: g.Bytes(), first: first[g], last: len(steps), offset: offset})
 	}
 	return l
@@ -128,8 +128,8 @@ func (w *Weights) loan(p Program, steps []*step) *loan {
 // to date.
 func (w *Weights) Changed() {
 	for _, name := range w.names {
-		if v := w.values[name]; v.half != nil {
-			w.device.Round(v.half, v)
+		if v := w.values[name]; v.bf16 != nil {
+			w.device.Round(v.bf16, v)
 		}
 	}
 }
@@ -139,8 +139,8 @@ func (w *Weights) Bytes() int64 {
 	var n int64
 	for name, v := range w.values {
 		n += v.Bytes()
-		if v.half != nil {
-			n += v.half.Bytes()
+		if v.bf16 != nil {
+			n += v.bf16.Bytes()
 		}
 		if g := w.grads[name]; g != nil {
 			n += g.Bytes()

@@ -22,7 +22,7 @@ const (
 	// claimStale is how long a claim must stay as it is before it counts as that of a
 	// dead process, by the clock of who looks: clocks of machines differ.
 	claimStale = 60 * time.Second
-	// claimBytes is the size of a claim's file. It never grows, so a sign of life
+	// claimBytes is the size of a claim's file. It never grows, so a heartbeat
 	// needs no space on a full disk.
 	claimBytes = 512
 )

@@ -63,7 +63,7 @@ func TestClaimOfDeadProcess(t *testing.T) {
 	}
 }
 
-// A claim of another machine counts as dead once it shows no sign of life for a
+// A claim of another machine counts as dead once it has sent no heartbeat for a
 // minute, by the clock of who looks; one cut short does too.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()

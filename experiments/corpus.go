@@ -146,7 +146,7 @@ func makeCorpus(ctx context.Context, dir, path string, c *train.RunConfig, stage
 	if err := set.Tokenizer.SaveAlone(tmp); err != nil {
 		return err
 	}
-	for name, corpus := range map[string]*data.Memory{"train": set.Train, "heldout": set.Heldout} {
+	for name, corpus := range map[string]*data.TokenCorpus{"train": set.Train, "heldout": set.Heldout} {
 		if err := writeCorpus(ctx, filepath.Join(tmp, name), corpus, set.Tokenizer); err != nil {
 			return err
 		}
@@ -160,7 +160,7 @@ func makeCorpus(ctx context.Context, dir, path string, c *train.RunConfig, stage
 
 // writeCorpus writes a corpus as one token shard: the tokens that runs on the text
 // itself would have, what opens the first document and ends the last included.
-func writeCorpus(ctx context.Context, dir string, corpus *data.Memory, tok *tokenizer.Tokenizer) error {
+func writeCorpus(ctx context.Context, dir string, corpus *data.TokenCorpus, tok *tokenizer.Tokenizer) error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}

@@ -149,7 +149,7 @@ func failure(dir, id string) (*Failure, error) {
 }
 
 // TrainOverDead is Train for a member that another process has: it waits until the
-// claim either changes, which leaves ErrClaimed, or has shown no sign of life for
+// claim either changes, which leaves ErrClaimed, or has sent no heartbeat for
 // long enough to be taken over.
 func (s *Sweep) TrainOverDead(ctx context.Context, id string, o MemberOptions) error {
 	watch := newWatch()
@@ -157,7 +157,7 @@ func (s *Sweep) TrainOverDead(ctx context.Context, id string, o MemberOptions) e
 	if err != nil {
 		return err
 	}
-	o.Progress.Note("%s is claimed by %s: waiting %s for a sign of life", id, info.process, claimStale)
+	o.Progress.Note("%s is claimed by %s: waiting %s for its heartbeat", id, info.process, claimStale)
 	for {
 		over, ok, err := watch.look(o.Dir, id)
 		if err != nil {

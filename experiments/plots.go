@@ -169,7 +169,7 @@ type meanPoints struct {
 // paperPlot has a point for each member that the paper has too.
 func (g *Group) paperPlot(title string) (*plot.Plot, int, error) {
 	p := newPlot()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "held-out loss here, nats per token", "average accuracy in the paper, %"
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, "validation loss here, nats per token", "average accuracy in the paper, %"
 	p.Add(plotter.NewGrid())
 	var points plotter.XYLabels
 	for _, m := range g.Results {

@@ -69,7 +69,7 @@ func (p *Progress) change(m Status) {
 	was, known := p.states[m.ID]
 	p.states[m.ID] = m.State
 	if known && was != m.State && m.State == Finished {
-		p.note("finished %s %s: held-out loss %.4f, perplexity %.2f, %.0f tokens/s", m.ID, m.Label(), m.Loss, m.Result.Heldout.Perplexity, m.TokensPerSecond)
+		p.note("finished %s %s: validation loss %.4f, perplexity %.2f, %.0f tokens/s", m.ID, m.Label(), m.Loss, m.Result.Heldout.Perplexity, m.TokensPerSecond)
 	}
 }
 

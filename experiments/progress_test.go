@@ -34,7 +34,7 @@ func TestProgressLines(t *testing.T) {
 	want := `0 of 2 members finished
   a1 thin, seed 1: left 0s, step 100/100, loss 3.5000, 1000 tokens/s
   b2 wide, seed 1: left 1m30s, step 10/100, loss 4.2500, 1000 tokens/s
-finished a1 thin, seed 1: held-out loss 3.5000, perplexity 33.10, 1000 tokens/s
+finished a1 thin, seed 1: validation loss 3.5000, perplexity 33.10, 1000 tokens/s
 1 of 2 members finished, left about 50s
   b2 wide, seed 1: left 1m30s, step 50/100, loss 4.2500, 1000 tokens/s
 `

@@ -36,7 +36,7 @@ func (r *Report) tables() []table {
 }
 
 func (g *Group) results(title string) table {
-	t := table{title: title, head: []string{"member", "model", "parameters", "seeds", "held-out loss", "perplexity", "tokens/s", "time"}}
+	t := table{title: title, head: []string{"member", "model", "parameters", "seeds", "validation loss", "perplexity", "tokens/s", "time"}}
 	paper := slices.DeleteFunc(slices.Clone(PaperColumns), func(column string) bool {
 		return !slices.ContainsFunc(g.Results, func(m Result) bool { _, ok := m.Paper[column]; return ok })
 	})

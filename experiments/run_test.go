@@ -22,7 +22,7 @@ import (
 
 const fourMembers = "base: tiny.yaml\nseeds: [1, 2]\ngrid: {model.layers: [1, 2]}"
 
-// results are the members' held-out losses and the checksums of their weights.
+// results are the members' validation losses and the checksums of their weights.
 func results(t *testing.T, s *Sweep, dir string) map[string]string {
 	t.Helper()
 	list := map[string]string{}

@@ -7,10 +7,10 @@ import (
 
 // adamW and coupledAdam differ in their weight decay.
 var (
-	adamW = kind{name: NameAdamW, half: true, moments: adamMoments, build: func(c Config, params []Param, par Parallel) (Optimizer, error) {
+	adamW = kind{name: NameAdamW, bf16: true, moments: adamMoments, build: func(c Config, params []Param, par Parallel) (Optimizer, error) {
 		return newAdam(c, params, par, decoupled)
 	}}
-	coupledAdam = kind{name: NameAdam, half: true, moments: adamMoments, build: func(c Config, params []Param, par Parallel) (Optimizer, error) {
+	coupledAdam = kind{name: NameAdam, bf16: true, moments: adamMoments, build: func(c Config, params []Param, par Parallel) (Optimizer, error) {
 		return newAdam(c, params, par, coupled)
 	}}
 )
@@ -77,7 +77,7 @@ func newAdam(c Config, params []Param, par Parallel, d decay) (Optimizer, error)
 	case MomentsFloat32:
 		return newAdamOf(c, params, par, d, adamUpdate), nil
 	case MomentsBF16:
-		return newAdamOf(c, params, par, d, adamUpdateHalf), nil
+		return newAdamOf(c, params, par, d, adamUpdateBF16), nil
 	}
 	return nil, fmt.Errorf("optim: no kernel of adam keeps moments in %q", c.Moments)
 }

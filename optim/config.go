@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// The optimisers that Config.Name may hold.
+// The optimizers that Config.Name may hold.
 const (
 	NameAdamW = "adamw"
 	NameAdam  = "adam"
@@ -34,7 +34,7 @@ const maxBetaBF16 = 0.996
 
 // Config is the section `optim:` of a run's configuration.
 type Config struct {
-	Name        string     `yaml:"name" help:"optimiser: adamw (decoupled weight decay), adam (coupled L2) or sgd (with momentum)"`
+	Name        string     `yaml:"name" help:"optimizer: adamw (decoupled weight decay), adam (coupled L2) or sgd (with momentum)"`
 	LR          float64    `yaml:"lr" help:"peak learning rate"`
 	Betas       [2]float64 `yaml:"betas" help:"decay rates of Adam's first and second moment"`
 	Eps         float64    `yaml:"eps" help:"added to the root of Adam's second moment"`
@@ -115,7 +115,7 @@ func (c Config) Validate() error {
 
 // validateBF16 reports what moments in bf16 do not go with.
 func (c Config) validateBF16(k kind) error {
-	if !k.half {
+	if !k.bf16 {
 		return fmt.Errorf("optim.moments (%s) must be float32 where optim.name is %s", c.Moments, c.Name)
 	}
 	for i, beta := range c.Betas {

@@ -1,6 +1,6 @@
 // Package optim updates a model's weights from their gradients.
 //
-// It holds the three optimisers of the project, AdamW (decoupled decay, the
+// It holds the three optimizers of the project, AdamW (decoupled decay, the
 // paper's), Adam (coupled L2) and SGD with momentum, the learning-rate
 // schedules that drive them, and the clipping of the gradient's global norm.
 // Semantics and numbers are those of torch.optim; testdata/golden.py made the

@@ -24,13 +24,13 @@ func adamUpdate(p, g, m, v []float32, s *adamScalars) {
 	adamPlain(p[n:], g[n:], m[n:], v[n:], s)
 }
 
-func adamUpdateHalf(p, g []float32, m, v []uint16, s *adamScalars) {
+func adamUpdateBF16(p, g []float32, m, v []uint16, s *adamScalars) {
 	n := 0
 	if hasAVX512 {
 		n = len(p) &^ (lanes - 1)
-		adamHalfAVX512(p[:n], g[:n], m[:n], v[:n], s)
+		adamBF16AVX512(p[:n], g[:n], m[:n], v[:n], s)
 	}
-	adamHalfPlain(p[n:], g[n:], m[n:], v[n:], s)
+	adamBF16Plain(p[n:], g[n:], m[n:], v[n:], s)
 }
 
 func sgdUpdate(p, g []float32, s *sgdScalars) {
@@ -88,8 +88,8 @@ func adamAVX512(p, g, m, v []float32, s *adamScalars) {
 	archsimd.ClearAVXUpperBits()
 }
 
-// adamHalfAVX512 is adamAVX512 with moments in bf16.
-func adamHalfAVX512(p, g []float32, m, v []uint16, s *adamScalars) {
+// adamBF16AVX512 is adamAVX512 with moments in bf16.
+func adamBF16AVX512(p, g []float32, m, v []uint16, s *adamScalars) {
 	gradScale := archsimd.BroadcastFloat32x16(s.gradScale)
 	l2 := archsimd.BroadcastFloat32x16(s.l2)
 	keep := archsimd.BroadcastFloat32x16(s.keep)

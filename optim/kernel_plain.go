@@ -24,8 +24,8 @@ func adamPlain(p, g, m, v []float32, s *adamScalars) {
 	}
 }
 
-// adamHalfPlain is adamPlain with moments in bf16.
-func adamHalfPlain(p, g []float32, m, v []uint16, s *adamScalars) {
+// adamBF16Plain is adamPlain with moments in bf16.
+func adamBF16Plain(p, g []float32, m, v []uint16, s *adamScalars) {
 	n := len(p)
 	g, m, v = g[:n], m[:n], v[:n]
 	for i := range p {

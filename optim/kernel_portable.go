@@ -6,7 +6,7 @@ package optim
 
 func adamUpdate(p, g, m, v []float32, s *adamScalars) { adamPlain(p, g, m, v, s) }
 
-func adamUpdateHalf(p, g []float32, m, v []uint16, s *adamScalars) { adamHalfPlain(p, g, m, v, s) }
+func adamUpdateBF16(p, g []float32, m, v []uint16, s *adamScalars) { adamBF16Plain(p, g, m, v, s) }
 
 func sgdUpdate(p, g []float32, s *sgdScalars) { sgdPlain(p, g, s) }
 

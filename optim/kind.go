@@ -9,8 +9,8 @@ import (
 // kind is everything that the name of an optimizer decides.
 type kind struct {
 	name string
-	// half says that its moments may be in bf16.
-	half bool
+	// bf16 says that its moments may be in bf16.
+	bf16 bool
 	// moments are the names of what it keeps of each parameter, in the order of
 	// [Optimizer.State].
 	moments func(c Config) []string

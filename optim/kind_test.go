@@ -64,7 +64,7 @@ func TestMomentNames(t *testing.T) {
 				var kept int64
 				for _, s := range opt.State() {
 					got = append(got, s.Name)
-					kept += 4*int64(len(s.Data)) + 2*int64(len(s.Half))
+					kept += 4*int64(len(s.Data)) + 2*int64(len(s.BF16))
 				}
 				for _, param := range []string{"a", "b"} {
 					for _, moment := range names {

@@ -2,7 +2,7 @@ package optim
 
 import "fmt"
 
-// moment is the type that an optimiser keeps its state in: float32, or bf16 as
+// moment is the type that an optimizer keeps its state in: float32, or bf16 as
 // the upper half of a float32. All arithmetic is in float32.
 //
 // Rounding a moment to the 8 significant bits of bf16 errs by at most 2⁻⁹ of
@@ -38,7 +38,7 @@ func view[M moment](name string, p *Param, data []M) StateTensor {
 	case []float32:
 		t.Data = data
 	case []uint16:
-		t.Half = data
+		t.BF16 = data
 	}
 	return t
 }

@@ -8,7 +8,7 @@ import (
 	"mobilellm/internal/bfloat16"
 )
 
-func halves(x []float32) []uint16 {
+func toBF16(x []float32) []uint16 {
 	h := make([]uint16, len(x))
 	for i := range x {
 		h[i] = bfloat16.Round(x[i])
@@ -16,7 +16,7 @@ func halves(x []float32) []uint16 {
 	return h
 }
 
-func equalHalves(t *testing.T, name string, got, want []uint16) {
+func equalBF16(t *testing.T, name string, got, want []uint16) {
 	t.Helper()
 	wide := func(h []uint16) []float32 {
 		x := make([]float32, len(h))
@@ -57,11 +57,11 @@ func TestKernelsRoundAlike(t *testing.T) {
 	}
 	m2, v2 := append([]uint16(nil), m...), append([]uint16(nil), v...)
 	p2 := append([]float32(nil), p...)
-	adamUpdateHalf(p, g, m, v, s)
-	adamHalfPlain(p2, g, m2, v2, s)
+	adamUpdateBF16(p, g, m, v, s)
+	adamBF16Plain(p2, g, m2, v2, s)
 	equalBits(t, "value", p, p2)
-	equalHalves(t, "mean", m, m2)
-	equalHalves(t, "square", v, v2)
+	equalBF16(t, "mean", m, m2)
+	equalBF16(t, "square", v, v2)
 	if x := bfloat16.Float32(m[2]); x == x {
 		t.Errorf("a NaN was stored as %v", x)
 	}
@@ -128,10 +128,10 @@ func TestBF16State(t *testing.T) {
 		weights += len(p.Value)
 	}
 	for _, s := range opt.State() {
-		if s.Data != nil || s.Half == nil {
+		if s.Data != nil || s.BF16 == nil {
 			t.Errorf("%s is not in bf16", s.Name)
 		}
-		bytes += binary.Size(s.Half)
+		bytes += binary.Size(s.BF16)
 	}
 	if bytes != 4*weights {
 		t.Errorf("%d bytes of moments for %d weights", bytes, weights)
@@ -140,7 +140,7 @@ func TestBF16State(t *testing.T) {
 	g := float64(params[0].Grad[5])
 	state := opt.State()
 	for i, want := range []float64{(1 - cfg.Betas[0]) * g, (1 - cfg.Betas[1]) * g * g} {
-		if got := float64(bfloat16.Float32(state[i].Half[5])); math.Abs(got-want) > math.Abs(want)/256 {
+		if got := float64(bfloat16.Float32(state[i].BF16[5])); math.Abs(got-want) > math.Abs(want)/256 {
 			t.Errorf("%s[5] = %v, want about %v", state[i].Name, got, want)
 		}
 	}
@@ -157,7 +157,7 @@ func TestBF16MomentsFall(t *testing.T) {
 			m[i] = bfloat16.Round(1) + uint16(i)
 			v[i] = m[i]
 		}
-		adamUpdateHalf(p, g, m, v, s)
+		adamUpdateBF16(p, g, m, v, s)
 		for i := range m {
 			if was := bfloat16.Round(1) + uint16(i); m[i] >= was || v[i] >= was {
 				return false

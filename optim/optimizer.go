@@ -4,22 +4,22 @@ import (
 	"fmt"
 )
 
-// Param is a weight of the model as an optimiser sees it.
+// Param is a weight of the model as an optimizer sees it.
 type Param struct {
 	Name  string // Hugging Face's, e.g. model.layers.0.self_attn.q_proj.weight
 	Decay bool   // whether weight decay applies: true for all weights but norms
 	// Value is updated in place, Grad is only read. Both have one float32 for
-	// each element of the weight, row-major; the optimiser keeps the slices.
+	// each element of the weight, row-major; the optimizer keeps the slices.
 	Value, Grad []float32
 }
 
-// StateTensor is a view of one tensor of an optimiser's state, in Data or in
-// Half, whichever it is kept in. Writing to it restores it.
+// StateTensor is a view of one tensor of an optimizer's state, in Data or in
+// BF16, whichever it is kept in. Writing to it restores it.
 type StateTensor struct {
 	Name  string    // e.g. exp_avg.model.norm.weight
 	Param string    // the parameter it belongs to, whose shape it has
 	Data  []float32 // as long as the parameter's Value, or nil
-	Half  []uint16  // bf16, the upper halves of float32; likewise, or nil
+	BF16  []uint16  // bf16, the upper halves of float32; likewise, or nil
 }
 
 // Optimizer updates parameters from their gradients.
@@ -41,7 +41,7 @@ type Optimizer interface {
 	SetSteps(steps int)
 }
 
-// New builds the optimiser that c names over params, whose moments start at
+// New builds the optimizer that c names over params, whose moments start at
 // zero. par runs the updates; [Serial] will do. Errors name the field or the
 // parameter.
 func New(c Config, params []Param, par Parallel) (Optimizer, error) {

@@ -42,7 +42,7 @@ func configs() map[string]Config {
 		c := Default()
 		c.Name = k.name
 		all[k.name] = c
-		if k.half {
+		if k.bf16 {
 			c.Moments = MomentsBF16
 			all[k.name+" in bf16"] = c
 		}
@@ -107,7 +107,7 @@ func TestResume(t *testing.T) {
 					t.Fatalf("state %d is %s, was %s", i, restored[i].Name, s.Name)
 				}
 				copy(restored[i].Data, s.Data)
-				copy(restored[i].Half, s.Half)
+				copy(restored[i].BF16, s.BF16)
 			}
 			c.SetSteps(b.Steps())
 			c.Step(1e-2, 1)
@@ -146,13 +146,13 @@ func TestKernelsAgreeToTheBit(t *testing.T) {
 			gradScale: 0.37, l2: 0.1, keep: 0.9998, beta1c: 0.1, beta2: 0.95, beta2c: 0.05,
 			rootScale: 1.7, eps: 1e-8, stepSize: 3e-3,
 		}
-		p3, m3, v3 := slices.Clone(p), halves(m), halves(v)
-		p4, m4, v4 := slices.Clone(p), halves(m), halves(v)
-		adamUpdateHalf(p3, g, m3, v3, adam)
-		adamHalfPlain(p4, g, m4, v4, adam)
+		p3, m3, v3 := slices.Clone(p), toBF16(m), toBF16(v)
+		p4, m4, v4 := slices.Clone(p), toBF16(m), toBF16(v)
+		adamUpdateBF16(p3, g, m3, v3, adam)
+		adamBF16Plain(p4, g, m4, v4, adam)
 		equalBits(t, "adam value of bf16 moments", p3, p4)
-		equalHalves(t, "adam mean in bf16", m3, m4)
-		equalHalves(t, "adam square in bf16", v3, v4)
+		equalBF16(t, "adam mean in bf16", m3, m4)
+		equalBF16(t, "adam square in bf16", v3, v4)
 
 		adamUpdate(p, g, m, v, adam)
 		adamPlain(p2, g, m2, v2, adam)

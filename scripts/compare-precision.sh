@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains a small model for 1,000 steps in float32 and in bf16 from the same seeds
 # (SEEDS="1 2 3"), plots the curves of the first (docs/results/precision.svg) and
-# prints the held-out losses at the end and how far they differ.
+# prints the validation losses at the end and how far they differ.
 set -eu
 out=${OUT:-runs/precision}
 rm -rf "$out"

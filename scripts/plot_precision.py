@@ -29,7 +29,7 @@ def plot(seed):
                 curve.append((r["step"], smooth))
         left.plot(*zip(*curve), style, label=name, linewidth=1)
         right.plot(*zip(*held), style, marker=".", label=name, linewidth=1)
-    for axis, title in ((left, "training loss (smoothed)"), (right, "held-out loss")):
+    for axis, title in ((left, "training loss (smoothed)"), (right, "validation loss")):
         axis.set_xlabel("step")
         axis.set_title(title, fontsize=10)
         axis.grid(alpha=0.3)

@@ -27,7 +27,7 @@ func evaluate(ctx context.Context, p *program, text *data.Heldout, step int64) (
 	}
 	loss := sum / float64(text.Tokens)
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return HeldoutRecord{}, fmt.Errorf("step %d: held-out loss is %v", step, loss)
+		return HeldoutRecord{}, fmt.Errorf("step %d: validation loss is %v", step, loss)
 	}
 	return HeldoutRecord{
 		Step: step, HeldoutLoss: loss, BitsPerByte: sum / math.Ln2 / float64(text.Bytes),

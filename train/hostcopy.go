@@ -18,7 +18,7 @@ type hostCopy struct {
 func newHostCopy(name string, shape []int, t *engine.Tensor) hostCopy {
 	c := hostCopy{safetensors.Tensor{Name: name, DType: safetensors.F32, Shape: shape}, t}
 	if t.DType == engine.BF16 {
-		c.DType, c.Half = safetensors.BF16, make([]uint16, t.Len())
+		c.DType, c.BF16 = safetensors.BF16, make([]uint16, t.Len())
 		return c
 	}
 	c.Data = make([]float32, t.Len())
@@ -30,8 +30,8 @@ func (c hostCopy) read() error {
 	switch {
 	case c.of == nil:
 		return nil
-	case c.Half != nil:
-		return engine.Read(c.of, c.Half)
+	case c.BF16 != nil:
+		return engine.Read(c.of, c.BF16)
 	}
 	return engine.Read(c.of, c.Data)
 }
@@ -41,8 +41,8 @@ func (c hostCopy) write() error {
 	switch {
 	case c.of == nil:
 		return nil
-	case c.Half != nil:
-		return engine.Write(c.of, c.Half)
+	case c.BF16 != nil:
+		return engine.Write(c.of, c.BF16)
 	}
 	return engine.Write(c.of, c.Data)
 }

@@ -17,7 +17,7 @@ type progressState struct {
 	loss     float64
 	smooth   float64 // running mean of the loss; 0 before the first step
 	heldout  *HeldoutRecord
-	best     float64 // lowest held-out loss of a saved checkpoint
+	best     float64 // lowest validation loss of a saved checkpoint
 	bestStep int64   // 0 where there is none
 
 	saved     int64 // step of the last checkpoint, -1 where there is none
@@ -170,7 +170,7 @@ func (r *run) score(ctx context.Context) error {
 	if err := r.metrics.write(h); err != nil {
 		return err
 	}
-	r.o.Progress.Note("step %d: train loss %.4f, held-out loss %.4f, %.3f bits per byte, perplexity %.2f",
+	r.o.Progress.Note("step %d: train loss %.4f, validation loss %.4f, %.3f bits per byte, perplexity %.2f",
 		s.step, s.smooth, h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
 	return r.mark(h)
 }

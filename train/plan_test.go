@@ -135,7 +135,7 @@ func TestOptimizerMemory(t *testing.T) {
 		}
 		var kept int64
 		for _, s := range opt.State() {
-			kept += 4*int64(len(s.Data)) + 2*int64(len(s.Half))
+			kept += 4*int64(len(s.Data)) + 2*int64(len(s.BF16))
 		}
 		if kept != 10*test.want {
 			t.Errorf("%s, moments %s, momentum %v: 10 weights keep %d bytes, want %d", test.name, test.moments, test.momentum, kept, 10*test.want)

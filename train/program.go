@@ -24,7 +24,7 @@ type program struct {
 // compileTraining compiles a step's program. l, which may be nil, must be laid
 // out for as many rows and outlive it.
 func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
-	o.BorrowGradients = rows == c.Train.Batch // else micro-batches add to them
+	o.ReuseGradients = rows == c.Train.Batch // else micro-batches add to them
 	options := graphOptions(c)
 	if l != nil {
 		options = append(options, l.option())
@@ -37,7 +37,7 @@ func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Devic
 }
 
 func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
-	o.BorrowGradients = true // scores are taken between steps
+	o.ReuseGradients = true // scores are taken between steps
 	g, err := c.Model.BuildScoring(rows, c.Data.Seq, graphOptions(c)...)
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (d planDevice) Alloc(bytes int64) (engine.Memory, error) { return d.reserve
 // layout is the memory that the engine takes for a run, in bytes.
 type layout struct {
 	weights           int64 // with their gradients and, where the device wants one, a bf16 copy
-	training, scoring int64 // activations and scratch of the two programs, beside what they borrow
+	training, scoring int64 // activations and scratch of the two programs, beside the memory that they reuse
 	teacher           int64 // its weights, activations and scratch
 }
 

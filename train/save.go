@@ -93,10 +93,10 @@ func (r *run) momentTensors() []hostCopy {
 	}
 	for _, t := range r.opt.State() {
 		dtype := safetensors.F32
-		if t.Half != nil {
+		if t.BF16 != nil {
 			dtype = safetensors.BF16
 		}
-		list = append(list, hostCopy{Tensor: safetensors.Tensor{Name: t.Name, DType: dtype, Shape: shapes[t.Param], Data: t.Data, Half: t.Half}})
+		list = append(list, hostCopy{Tensor: safetensors.Tensor{Name: t.Name, DType: dtype, Shape: shapes[t.Param], Data: t.Data, BF16: t.BF16}})
 	}
 	return list
 }

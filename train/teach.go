@@ -115,7 +115,7 @@ func (o *TeachOptions) open() (_ *checkpoint.Model, _ *tokenizer.Tokenizer, meta
 }
 
 // run computes the windows that are left.
-func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *data.Memory, w *topk.Writer) (err error) {
+func (o *TeachOptions) run(ctx context.Context, model *checkpoint.Model, text *data.TokenCorpus, w *topk.Writer) (err error) {
 	dev, err := device.Open(o.Device, o.Workers, func(text string) { o.note("%s", text) })
 	if err != nil {
 		return err
@@ -167,7 +167,7 @@ func (o *TeachOptions) buffers() teachBuffers {
 
 // windows computes and writes the next windows, as many as pass at once. Those
 // behind the text's end are of token 0 and are not written.
-func (o *TeachOptions) windows(t *teacher, text *data.Memory, w *topk.Writer, b teachBuffers) error {
+func (o *TeachOptions) windows(t *teacher, text *data.TokenCorpus, w *topk.Writer, b teachBuffers) error {
 	at := w.Blocks() * int64(o.Seq)
 	n := min(int64(len(b.tokens)), text.Len()-at)
 	clear(b.tokens[n:])

@@ -163,8 +163,8 @@ func TestHalf(t *testing.T) {
 	}
 	tensors := []Tensor{
 		{Name: "before", DType: F32, Shape: []int{3}, Data: ramp(3)},
-		{Name: "half", DType: BF16, Shape: []int{len(half)}, Half: half},
-		{Name: "none", DType: BF16, Shape: []int{0, 2}, Half: []uint16{}},
+		{Name: "half", DType: BF16, Shape: []int{len(half)}, BF16: half},
+		{Name: "none", DType: BF16, Shape: []int{0, 2}, BF16: []uint16{}},
 		{Name: "after", DType: BF16, Shape: []int{5}, Data: ramp(5)},
 	}
 	var b bytes.Buffer
@@ -228,9 +228,9 @@ func TestWriteRejects(t *testing.T) {
 		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2, 2}, Data: ramp(3)}}, "tensor a: shape [2 2] does not have 3 elements"},
 		{[]Tensor{{Name: "a", DType: F32, Shape: []int{-1, -3}, Data: ramp(3)}}, "tensor a: shape [-1 -3] does not have 3 elements"},
 		{[]Tensor{{Name: "a", DType: F32, Shape: []int{1 << 32, 1 << 32}}}, "tensor a: shape [4294967296 4294967296] does not have 0 elements"},
-		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2}, Half: make([]uint16, 2)}}, "tensor a: its elements are given in bf16; dtype F32 needs float32"},
-		{[]Tensor{{Name: "a", DType: BF16, Shape: []int{4}, Half: make([]uint16, 2), Data: ramp(2)}}, "tensor a: elements are given in both float32 and bf16"},
-		{[]Tensor{{Name: "a", DType: BF16, Shape: []int{3}, Half: make([]uint16, 2)}}, "tensor a: shape [3] does not have 2 elements"},
+		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2}, BF16: make([]uint16, 2)}}, "tensor a: its elements are given in bf16; dtype F32 needs float32"},
+		{[]Tensor{{Name: "a", DType: BF16, Shape: []int{4}, BF16: make([]uint16, 2), Data: ramp(2)}}, "tensor a: elements are given in both float32 and bf16"},
+		{[]Tensor{{Name: "a", DType: BF16, Shape: []int{3}, BF16: make([]uint16, 2)}}, "tensor a: shape [3] does not have 2 elements"},
 	} {
 		var b bytes.Buffer
 		if err := Write(&b, tt.tensors, nil); err == nil || err.Error() != tt.want {

@@ -14,11 +14,11 @@ type Tensor struct {
 	DType DType     // F32, BF16 or F16
 	Shape []int     // its product is the number of elements
 	Data  []float32 // row-major
-	Half  []uint16  // the elements of a BF16 tensor as they are, in place of Data
+	BF16  []uint16  // the elements of a BF16 tensor as they are, in place of Data
 }
 
 // Elements is the number of elements given.
-func (t Tensor) Elements() int { return len(t.Data) + len(t.Half) }
+func (t Tensor) Elements() int { return len(t.Data) + len(t.BF16) }
 
 // Write writes a file with the tensors in the order given. The header's
 // metadata holds "format": "pt", which readers ask for, and what metadata adds.
@@ -61,11 +61,11 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 
 // encode writes n elements, from one on, to dst.
 func (t Tensor) encode(dst []byte, from, n int) {
-	if t.Half == nil {
+	if t.BF16 == nil {
 		t.DType.Encode(dst, t.Data[from:from+n])
 		return
 	}
-	for i, h := range t.Half[from : from+n] {
+	for i, h := range t.BF16[from : from+n] {
 		binary.LittleEndian.PutUint16(dst[2*i:], h)
 	}
 }
@@ -134,9 +134,9 @@ func (t Tensor) check() error {
 		return fmt.Errorf("a tensor cannot be named %s", metadataKey)
 	case !t.DType.Float():
 		return fmt.Errorf("tensor %s: dtype %q is not F32, BF16 or F16", t.Name, t.DType)
-	case t.Half != nil && t.DType != BF16:
+	case t.BF16 != nil && t.DType != BF16:
 		return fmt.Errorf("tensor %s: its elements are given in bf16; dtype %s needs float32", t.Name, t.DType)
-	case t.Half != nil && t.Data != nil:
+	case t.BF16 != nil && t.Data != nil:
 		return fmt.Errorf("tensor %s: elements are given in both float32 and bf16", t.Name)
 	}
 	given, elements := t.Elements(), 1

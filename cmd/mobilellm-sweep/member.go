@@ -23,7 +23,7 @@ type memberFlags struct {
 const memberDescription = `Train one member of a sweep in this process, as the scripts of "slurm" and
 "kubernetes" do. A finished member is done at once; one that another process has ends
 with exit code 75; after SIGTERM it saves and ends with 143, and goes on from there when
-it is started again. Where the process that has it shows no sign of life for a minute,
+it is started again. Where the process that has it has sent no heartbeat for a minute,
 its place is taken.`
 
 func newMember() *cobra.Command {

@@ -11,7 +11,7 @@ import (
 
 const reportDescription = `Compare the finished members of a sweep.
 
-The report comes from the runs' manifests: parameters, held-out loss and perplexity as
+The report comes from the runs' manifests: parameters, validation loss and perplexity as
 mean ± standard error over seeds, speed and time; differences paired by seed, with a
 test that says which are beyond noise; the paper's numbers beside them. It is printed
 as Markdown and written as report.md, report.html (one page, pictures included),

@@ -95,7 +95,7 @@ func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options)
 	}
 	fmt.Fprintf(out, "trained %d steps: train loss %.4f", result.Step, result.Loss)
 	if h := result.Heldout; h != nil {
-		fmt.Fprintf(out, ", held-out loss %.4f, %.3f bits per byte, perplexity %.2f", h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
+		fmt.Fprintf(out, ", validation loss %.4f, %.3f bits per byte, perplexity %.2f", h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
 	}
 	fmt.Fprintf(out, "\npeak memory %.2f GB, planned %.2f\n", gb(result.PeakMemory), gb(result.Memory.Total()))
 	fmt.Fprintf(out, "checkpoint %s\n\n", result.Checkpoint)

@@ -64,8 +64,8 @@ func (k *chunkLogits) run(first, n int, scratch, logits unsafe.Pointer) {
 	vocab, dim := k.head.Rows(), k.head.Cols()
 	rows := offset(k.hidden.Pointer(), first*dim, k.hidden.DType)
 	if k.rounds() {
-		states, halves := matrixAt[float32](rows, 0, n*dim), matrixAt[uint16](unsafe.Add(scratch, k.rounded), 0, n*dim)
-		k.d.rows(n, func(_, from, to int) { convert(halves[from*dim:to*dim], states[from*dim:to*dim]) })
+		states, rounded := matrixAt[float32](rows, 0, n*dim), matrixAt[uint16](unsafe.Add(scratch, k.rounded), 0, n*dim)
+		k.d.rows(n, func(_, from, to int) { convert(rounded[from*dim:to*dim], states[from*dim:to*dim]) })
 		rows = unsafe.Add(scratch, k.rounded)
 	}
 	if k.full != nil {

@@ -22,7 +22,8 @@ func newEmbedding(d *Device, in *engine.Instr, _ op.EmbeddingOp) (engine.Kernel,
 	return &embedding{d: d, in: in}, nil
 }
 
-// Run copies rows in float32; ids were checked when they were written (engine.WriteIDs).
+// Run copies rows in float32. It does not check ids: whoever writes them does, by
+// [engine.WriteIDs].
 func (k *embedding) Run(unsafe.Pointer, bool) {
 	w, ids, x := k.in.In[0], k.in.In[1].Ids(), k.in.Out[0].Float32s()
 	c, table := w.Cols(), w.Float32s()

@@ -25,6 +25,7 @@
 // engine's order, and nothing waits but Result, Download and Elapsed. From the
 // third run of a program on it is one launch of a captured graph.
 //
-// Matrix products accumulate in float32. float32 products are float32 indeed:
-// the tensor cores' TF32, which rounds factors to 10 bits, is not used.
+// Matrix products accumulate in float32. float32 products are float32
+// indeed, unless MOBILELLM_CUDA_TF32 is 1: then factors are rounded to the 10 bits of the
+// tensor cores' TF32, and the device's name says so.
 package cuda

@@ -164,7 +164,7 @@ func TestTrainingOnEmulator(t *testing.T) {
 			_, got, norm, heldout := losses(t, c, train.Options{Device: dev})
 			agree(t, "loss", got, want, test.tolerance)
 			agree(t, "gradient norm", norm, wantNorm, 30*test.tolerance)
-			agree(t, "held-out loss", heldout, wantHeldout, test.tolerance)
+			agree(t, "validation loss", heldout, wantHeldout, test.tolerance)
 		})
 	}
 }

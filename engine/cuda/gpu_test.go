@@ -67,7 +67,7 @@ func TestTrainingOnGPU(t *testing.T) {
 					compares(t, precision)
 					_, want, _, wantHeldout := losses(t, c, train.Options{})
 					agree(t, "loss", got, want, 1e-3)
-					agree(t, "held-out loss", heldout, wantHeldout, 1e-3)
+					agree(t, "validation loss", heldout, wantHeldout, 1e-3)
 				})
 			}
 		}

@@ -152,7 +152,7 @@ func TestFullSizes(t *testing.T) {
 				t.Fatal(err)
 			}
 			vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w}, dev,
-				engine.Options{Precision: test.precision, Recompute: test.recompute, BorrowGradients: true})
+				engine.Options{Precision: test.precision, Recompute: test.recompute, ReuseGradients: true})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -80,7 +80,7 @@ func small(path string) train.RunConfig {
 }
 
 // losses runs c and returns the loss of every step, then the norms, then the
-// held-out losses.
+// validation losses.
 func losses(t *testing.T, c train.RunConfig, o train.Options) (out string, step, norm, heldout []float64) {
 	t.Helper()
 	if o.Out == "" {
@@ -182,7 +182,7 @@ func TestTrainingAgreesWithProcessor(t *testing.T) {
 			}
 			agree(t, "loss", got, want, loss)
 			agree(t, "gradient norm", norm, wantNorm, 30*loss)
-			agree(t, "held-out loss", heldout, wantHeldout, loss)
+			agree(t, "validation loss", heldout, wantHeldout, loss)
 			if test.device.NoGraphs != (driver.Replays == 0) {
 				t.Errorf("%d graphs were launched", driver.Replays)
 			}

@@ -26,7 +26,7 @@ import (
 type copyOp struct{ at, kind string }
 
 func (o copyOp) Kind() string                           { return o.kind }
-func (o copyOp) Place() string                          { return o.at }
+func (o copyOp) Scope() string                          { return o.at }
 func (o copyOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 func (o copyOp) Arity() int                             { return 1 }
 func (o copyOp) ReturnsPtr() bool                       { return false }

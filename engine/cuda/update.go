@@ -30,7 +30,7 @@ type Update struct {
 	momentsAt   []kernels.Pointer
 	moments     [][]*engine.Tensor
 
-	value, grad, half kernels.Pointer
+	value, grad, copy kernels.Pointer
 	table, scalars    kernels.Pointer
 	results           kernels.Pointer // norm, its factor, and the losses
 	scratch           kernels.Pointer
@@ -70,15 +70,15 @@ func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, sca
 
 // locate finds the first address of values, gradients and copies.
 func (u *Update) locate(w *engine.Weights) (sizes []int, err error) {
-	var values, grads, halves []*engine.Tensor
+	var values, grads, copies []*engine.Tensor
 	for _, name := range u.names {
 		v, g := w.Value(name), w.Gradient(name)
 		if g == nil {
 			return nil, fmt.Errorf("cuda: parameter %s has no gradient", name)
 		}
 		values, grads = append(values, v), append(grads, g)
-		if h := v.Half(); h != nil {
-			halves = append(halves, h)
+		if h := v.BF16Copy(); h != nil {
+			copies = append(copies, h)
 		}
 		sizes = append(sizes, v.Len())
 		u.total += v.Len()
@@ -86,7 +86,7 @@ func (u *Update) locate(w *engine.Weights) (sizes []int, err error) {
 	for _, list := range []struct {
 		of []*engine.Tensor
 		to *kernels.Pointer
-	}{{values, &u.value}, {grads, &u.grad}, {halves, &u.half}} {
+	}{{values, &u.value}, {grads, &u.grad}, {copies, &u.copy}} {
 		if len(list.of) == 0 {
 			continue
 		}
@@ -198,7 +198,7 @@ func (u *Update) adamScalars(lr float64) kernels.AdamScalars {
 
 func (u *Update) launchAdam(s kernels.AdamScalars) {
 	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
-	u.d.launch(kernels.Adam(u.value, u.grad, u.momentsAt[0], u.momentsAt[1], u.half, u.table, u.scalars, u.results, u.chunks, u.momentType))
+	u.d.launch(kernels.Adam(u.value, u.grad, u.momentsAt[0], u.momentsAt[1], u.copy, u.table, u.scalars, u.results, u.chunks, u.momentType))
 }
 
 func (u *Update) sgd(lr float64) {
@@ -208,7 +208,7 @@ func (u *Update) sgd(lr float64) {
 		buffer = u.momentsAt[0]
 	}
 	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
-	u.d.launch(kernels.SGD(u.value, u.grad, buffer, u.half, u.table, u.scalars, u.results, u.chunks))
+	u.d.launch(kernels.SGD(u.value, u.grad, buffer, u.copy, u.table, u.scalars, u.results, u.chunks))
 }
 
 // norm enqueues the step's scalars, and the norm with its factor.

@@ -153,9 +153,9 @@ func (r *run) input(i int, s tensor.Shape, x []float32, weight *engine.Tensor) *
 	bf16 := r.precision == engine.PrecisionBF16
 	switch {
 	case weight != nil:
-		if half := weight.Half(); half != nil {
-			rounded := halves(x)
-			r.check(engine.Write(half, rounded))
+		if c := weight.BF16Copy(); c != nil {
+			rounded := toBF16(x)
+			r.check(engine.Write(c, rounded))
 			if r.multiplied(i) {
 				widen(x, rounded)
 			}
@@ -163,7 +163,7 @@ func (r *run) input(i int, s tensor.Shape, x []float32, weight *engine.Tensor) *
 		r.check(engine.Write(weight, x))
 		return weight
 	case bf16 && !r.F32[i]:
-		rounded := halves(x)
+		rounded := toBF16(x)
 		widen(x, rounded)
 		return put(r, engine.BF16, s, rounded)
 	}
@@ -194,9 +194,9 @@ func (r *run) placeWeights() map[int]*engine.Tensor {
 	}
 	list := map[int]*engine.Tensor{}
 	value := r.alloc(4 * int64(total))
-	var half unsafe.Pointer
+	var copies unsafe.Pointer
 	if r.precision == engine.PrecisionBF16 {
-		half = r.alloc(2 * int64(total))
+		copies = r.alloc(2 * int64(total))
 	}
 	for i, s := range r.In {
 		if !r.Weights[i] {
@@ -204,9 +204,9 @@ func (r *run) placeWeights() map[int]*engine.Tensor {
 		}
 		list[i] = r.place(value, engine.F32, s)
 		value = unsafe.Add(value, 4*elements(s))
-		if half != nil && len(s) > 1 {
-			list[i].WithHalf(r.place(half, engine.BF16, s))
-			half = unsafe.Add(half, 2*elements(s))
+		if copies != nil && len(s) > 1 {
+			list[i].WithBF16Copy(r.place(copies, engine.BF16, s))
+			copies = unsafe.Add(copies, 2*elements(s))
 		}
 	}
 	return list
@@ -230,7 +230,7 @@ func (r *run) attentionStatistics() {
 			x[j] = float32(v)
 		}
 		if r.instr.In[i].DType == engine.BF16 {
-			r.check(engine.Write(r.instr.In[i], halves(x)))
+			r.check(engine.Write(r.instr.In[i], toBF16(x)))
 			continue
 		}
 		r.check(engine.Write(r.instr.In[i], x))
@@ -323,8 +323,8 @@ func (r *run) read(ten *engine.Tensor) []float32 {
 	return x
 }
 
-// halves rounds to bf16, to nearest, ties to even.
-func halves(x []float32) []uint16 {
+// toBF16 rounds numbers.
+func toBF16(x []float32) []uint16 {
 	h := make([]uint16, len(x))
 	for i, v := range x {
 		h[i] = bfloat16.Round(v)

@@ -10,11 +10,11 @@ import (
 )
 
 // AddOp is the residual connection.
-type AddOp struct{ place }
+type AddOp struct{ scope }
 
 // Add returns a+b, both [N,C].
 func Add(at string, a, b *gorgonia.Node) (*gorgonia.Node, error) {
-	return apply(AddOp{place(at)}, a, b)
+	return apply(AddOp{scope(at)}, a, b)
 }
 
 // IsAdd reports whether a node adds two values of equal shape: this package's
@@ -32,7 +32,7 @@ func (o AddOp) Arity() int                             { return 2 }
 func (o AddOp) Type() hm.Type                          { return fnType(matrix, matrix, matrix) }
 func (o AddOp) WriteHash(h hash.Hash)                  { writeHash(h, o) }
 func (o AddOp) Hashcode() uint32                       { return hashcode(o) }
-func (o AddOp) String() string                         { return string(o.place) + ".add" }
+func (o AddOp) String() string                         { return string(o.scope) + ".add" }
 func (o AddOp) DiffWRT(int) []bool                     { return []bool{true, true} }
 func (o AddOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 
@@ -60,6 +60,6 @@ func (o AddOp) SymDiff(_ gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes
 	return gorgonia.Nodes{grad, grad}, nil
 }
 
-// Sum returns the operation that adds two values at a place, for executors
+// Sum returns the operation that adds two values at a scope, for executors
 // that replace gorgonia's own addition.
-func Sum(at string) AddOp { return AddOp{place(at)} }
+func Sum(at string) AddOp { return AddOp{scope(at)} }

@@ -6,7 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-func init() { example(AddOp{examplePlace}) }
+func init() { example(AddOp{exampleScope}) }
 
 func TestAddGradient(t *testing.T) {
 	r := random(12)

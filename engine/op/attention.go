@@ -28,7 +28,7 @@ func (h Heads) Width() int { return (h.Heads + 2*h.KVHeads) * h.HeadDim }
 // [N,H]; no T×T matrix outlives a block of rows (FlashAttention, Dao et al.,
 // 2022). Masked, it has the documents' starts as a second input.
 type AttentionOp struct {
-	place
+	scope
 	Heads
 	Masked bool
 }
@@ -36,7 +36,7 @@ type AttentionOp struct {
 // Attention returns out[N,H·D] of qkv[N,(H+2K)·D], whose columns are the query
 // heads, the key heads and the value heads; N = B·T.
 func Attention(at string, qkv *gorgonia.Node, h Heads) (*gorgonia.Node, error) {
-	packed, err := apply(AttentionOp{place: place(at), Heads: h}, qkv)
+	packed, err := apply(AttentionOp{scope: scope(at), Heads: h}, qkv)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func Attention(at string, qkv *gorgonia.Node, h Heads) (*gorgonia.Node, error) {
 // contamination, Krell et al., 2021). Positions for RoPE are those in the
 // sequence: scores depend on distances only.
 func MaskedAttention(at string, qkv, starts *gorgonia.Node, h Heads) (*gorgonia.Node, error) {
-	packed, err := apply(AttentionOp{place: place(at), Heads: h, Masked: true}, qkv, starts)
+	packed, err := apply(AttentionOp{scope: scope(at), Heads: h, Masked: true}, qkv, starts)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (o AttentionOp) Arity() int            { return len(o.inputs()) }
 func (o AttentionOp) Type() hm.Type         { return fnType(vector, o.inputs()...) }
 func (o AttentionOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Heads, o.Masked) }
 func (o AttentionOp) Hashcode() uint32      { return hashcode(o) }
-func (o AttentionOp) String() string        { return string(o.place) + ".attention" }
+func (o AttentionOp) String() string        { return string(o.scope) + ".attention" }
 func (o AttentionOp) DiffWRT(n int) []bool  { return []bool{true, false}[:n] }
 func (o AttentionOp) Parts(in []tensor.Shape) []tensor.Shape {
 	n := in[0][0]
@@ -113,7 +113,7 @@ func (o AttentionOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	if o.Masked {
 		for n, start := range v[1].Data().([]int32) {
 			if start < 0 || int(start) > n%o.Seq {
-				return nil, fmt.Errorf("op: attention %s: the document of token %d begins at position %d, the token is at %d", o.place, n, start, n%o.Seq)
+				return nil, fmt.Errorf("op: attention %s: the document of token %d begins at position %d, the token is at %d", o.scope, n, start, n%o.Seq)
 			}
 		}
 	}
@@ -144,7 +144,7 @@ func (o AttentionOp) SymDiff(in gorgonia.Nodes, out, grad *gorgonia.Node) (gorgo
 // P = exp(S−lse): dV = Pᵀ·dO, dS = P∘(dO·Vᵀ − rowsum(dO∘O)), dQ = dS·K,
 // dK = dSᵀ·Q (FlashAttention, algorithm 4).
 type AttentionGradOp struct {
-	place
+	scope
 	Heads
 	Masked bool
 }
@@ -154,7 +154,7 @@ func (o AttentionGradOp) Arity() int            { return len(o.inputs()) }
 func (o AttentionGradOp) Type() hm.Type         { return fnType(matrix, o.inputs()...) }
 func (o AttentionGradOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Heads, o.Masked) }
 func (o AttentionGradOp) Hashcode() uint32      { return hashcode(o) }
-func (o AttentionGradOp) String() string        { return string(o.place) + ".attention.grad" }
+func (o AttentionGradOp) String() string        { return string(o.scope) + ".attention.grad" }
 func (o AttentionGradOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{in[0].Clone()}
 }

@@ -11,7 +11,7 @@ import (
 
 func init() {
 	h := Heads{Batch: 2, Seq: 3, Heads: 4, KVHeads: 2, HeadDim: 6, RoPE: RoPE{10000, RoPEScaling{Llama3RoPE, 8, 64, 1, 4}}}
-	example(AttentionOp{examplePlace, h, false}, AttentionGradOp{examplePlace, h, false})
+	example(AttentionOp{exampleScope, h, false}, AttentionGradOp{exampleScope, h, false})
 }
 
 func attend(h Heads) func(gorgonia.Nodes) (*gorgonia.Node, error) {

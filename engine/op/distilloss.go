@@ -30,7 +30,7 @@ type Distillation struct {
 // model's are. Its parts are the loss (scalar), dx[N,C], dw[V,C] and the
 // label loss alone (scalar), the loss at α = 1.
 type DistilLossOp struct {
-	place
+	scope
 	Distillation
 }
 
@@ -40,7 +40,7 @@ type DistilLossOp struct {
 // pᵢ = exp(lᵢ/τ) / Σⱼ exp(lⱼ/τ). That needs nothing but the k numbers at any
 // temperature, and with k = V it is the whole distribution.
 type DistilTopLossOp struct {
-	place
+	scope
 	Distillation
 }
 
@@ -49,14 +49,14 @@ type DistilTopLossOp struct {
 // teacher's hidden[N,E] and head[V,E], whose product are its logits. label is
 // the loss that α = 1 would give.
 func DistilLoss(at string, x, w, targets, scale, hidden, head *gorgonia.Node, d Distillation) (loss, label *gorgonia.Node, err error) {
-	return distilled(apply(DistilLossOp{place(at), d}, x, w, targets, scale, hidden, head))
+	return distilled(apply(DistilLossOp{scope(at), d}, x, w, targets, scale, hidden, head))
 }
 
 // DistilTopLoss is [DistilLoss] with the teacher's largest log-probabilities
 // logp[N,k] in place of its logits, and their tokens ids[N·k], which must be
 // distinct within a row.
 func DistilTopLoss(at string, x, w, targets, scale, ids, logp *gorgonia.Node, d Distillation) (loss, label *gorgonia.Node, err error) {
-	return distilled(apply(DistilTopLossOp{place(at), d}, x, w, targets, scale, ids, logp))
+	return distilled(apply(DistilTopLossOp{scope(at), d}, x, w, targets, scale, ids, logp))
 }
 
 func distilled(packed *gorgonia.Node, err error) (loss, label *gorgonia.Node, _ error) {
@@ -77,7 +77,7 @@ func (o DistilLossOp) Type() hm.Type {
 }
 func (o DistilLossOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Alpha, o.Temperature) }
 func (o DistilLossOp) Hashcode() uint32      { return hashcode(o) }
-func (o DistilLossOp) String() string        { return string(o.place) + ".distilloss" }
+func (o DistilLossOp) String() string        { return string(o.scope) + ".distilloss" }
 func (o DistilLossOp) DiffWRT(int) []bool    { return []bool{true, true, false, false, false, false} }
 
 func (o DistilTopLossOp) Kind() string { return "distiltoploss" }
@@ -87,7 +87,7 @@ func (o DistilTopLossOp) Type() hm.Type {
 }
 func (o DistilTopLossOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Alpha, o.Temperature) }
 func (o DistilTopLossOp) Hashcode() uint32      { return hashcode(o) }
-func (o DistilTopLossOp) String() string        { return string(o.place) + ".distiltoploss" }
+func (o DistilTopLossOp) String() string        { return string(o.scope) + ".distiltoploss" }
 func (o DistilTopLossOp) DiffWRT(int) []bool    { return []bool{true, true, false, false, false, false} }
 
 // Parts implements Op.
@@ -172,7 +172,7 @@ func (o DistilTopLossOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	vocab := v[1].Shape()[0]
 	for i, id := range v[4].Data().([]int32) {
 		if id < 0 || int(id) >= vocab {
-			return nil, fmt.Errorf("op: %s %s: teacher's id %d is %d, vocabulary has %d", o.Kind(), o.place, i, id, vocab)
+			return nil, fmt.Errorf("op: %s %s: teacher's id %d is %d, vocabulary has %d", o.Kind(), o.scope, i, id, vocab)
 		}
 	}
 	return evaluate(o, v, func(a operands[float32]) { distilLoss(a, o.Distillation, teacherTop) },
@@ -185,7 +185,7 @@ func checkTargets(o Op, v []gorgonia.Value) error {
 	vocab := v[1].Shape()[0]
 	for i, id := range v[2].Data().([]int32) {
 		if int(id) >= vocab {
-			return fmt.Errorf("op: %s %s: target %d is %d, vocabulary has %d", o.Kind(), o.Place(), i, id, vocab)
+			return fmt.Errorf("op: %s %s: target %d is %d, vocabulary has %d", o.Kind(), o.Scope(), i, id, vocab)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 )
 
 func init() {
-	example(DistilLossOp{examplePlace, Distillation{0.5, 2}}, DistilTopLossOp{examplePlace, Distillation{0.5, 2}})
+	example(DistilLossOp{exampleScope, Distillation{0.5, 2}}, DistilTopLossOp{exampleScope, Distillation{0.5, 2}})
 }
 
 func buildDistil(d Distillation) func(gorgonia.Nodes) (*gorgonia.Node, error) {

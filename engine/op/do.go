@@ -38,7 +38,7 @@ func evaluate(o Op, values []gorgonia.Value, k32 func(operands[float32]), k64 fu
 			return fill(o, values, shapes, out, k64)
 		}
 	}
-	return nil, fmt.Errorf("op: %s %s: no input of type float32 or float64", o.Kind(), o.Place())
+	return nil, fmt.Errorf("op: %s %s: no input of type float32 or float64", o.Kind(), o.Scope())
 }
 
 func fill[T Float](o Op, values []gorgonia.Value, shapes []tensor.Shape, shape tensor.Shape, kernel func(operands[T])) (gorgonia.Value, error) {
@@ -55,7 +55,7 @@ func fill[T Float](o Op, values []gorgonia.Value, shapes []tensor.Shape, shape t
 				a.ids = d
 			}
 		default:
-			return nil, fmt.Errorf("op: %s %s: input %d is %T, want %T", o.Kind(), o.Place(), i, d, a.out)
+			return nil, fmt.Errorf("op: %s %s: input %d is %T, want %T", o.Kind(), o.Scope(), i, d, a.out)
 		}
 	}
 	kernel(a)

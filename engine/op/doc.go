@@ -31,7 +31,7 @@
 //
 // # Names
 //
-// Every operation carries its place in the model ("17.attn"). It is part of the
+// Every operation carries its scope in the model ("17.attn"). It is part of the
 // node's hash: gorgonia merges nodes of equal hash, and two layers must never
 // be merged by an unlucky 32-bit collision. Profiles show it too.
 package op

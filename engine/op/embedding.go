@@ -10,11 +10,11 @@ import (
 )
 
 // EmbeddingOp looks up the row of each token.
-type EmbeddingOp struct{ place }
+type EmbeddingOp struct{ scope }
 
 // Embedding returns x[N,C], row n being row ids[n] of w[V,C].
 func Embedding(at string, w, ids *gorgonia.Node) (*gorgonia.Node, error) {
-	return apply(EmbeddingOp{place(at)}, w, ids)
+	return apply(EmbeddingOp{scope(at)}, w, ids)
 }
 
 func (e EmbeddingOp) Kind() string          { return "embedding" }
@@ -22,7 +22,7 @@ func (e EmbeddingOp) Arity() int            { return 2 }
 func (e EmbeddingOp) Type() hm.Type         { return fnType(matrix, matrix, ids) }
 func (e EmbeddingOp) WriteHash(h hash.Hash) { writeHash(h, e) }
 func (e EmbeddingOp) Hashcode() uint32      { return hashcode(e) }
-func (e EmbeddingOp) String() string        { return string(e.place) + ".embedding" }
+func (e EmbeddingOp) String() string        { return string(e.scope) + ".embedding" }
 func (e EmbeddingOp) DiffWRT(int) []bool    { return []bool{true, false} }
 func (e EmbeddingOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{{in[1][0], in[0][1]}}
@@ -37,7 +37,7 @@ func (e EmbeddingOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	vocab := v[0].Shape()[0]
 	for i, id := range v[1].Data().([]int32) {
 		if id < 0 || int(id) >= vocab {
-			return nil, fmt.Errorf("op: embedding %s: token %d is %d, vocabulary has %d", e.place, i, id, vocab)
+			return nil, fmt.Errorf("op: embedding %s: token %d is %d, vocabulary has %d", e.scope, i, id, vocab)
 		}
 	}
 	return evaluate(e, v, lookup[float32], lookup[float64])
@@ -51,13 +51,13 @@ func lookup[T Float](a operands[T]) {
 }
 
 func (e EmbeddingOp) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-	dw, err := apply(EmbeddingGradOp{e.place, in[0].Shape()[0]}, in[1], grad)
+	dw, err := apply(EmbeddingGradOp{e.scope, in[0].Shape()[0]}, in[1], grad)
 	return gorgonia.Nodes{dw, nil}, err
 }
 
 // EmbeddingGradOp adds the gradient of each token's row to that row: dw[V,C].
 type EmbeddingGradOp struct {
-	place
+	scope
 	Vocab int
 }
 
@@ -66,7 +66,7 @@ func (e EmbeddingGradOp) Arity() int            { return 2 }
 func (e EmbeddingGradOp) Type() hm.Type         { return fnType(matrix, ids, matrix) }
 func (e EmbeddingGradOp) WriteHash(h hash.Hash) { writeHash(h, e, e.Vocab) }
 func (e EmbeddingGradOp) Hashcode() uint32      { return hashcode(e) }
-func (e EmbeddingGradOp) String() string        { return string(e.place) + ".embedding.grad" }
+func (e EmbeddingGradOp) String() string        { return string(e.scope) + ".embedding.grad" }
 func (e EmbeddingGradOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{{e.Vocab, in[1][1]}}
 }

@@ -6,7 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-func init() { example(EmbeddingOp{examplePlace}, EmbeddingGradOp{examplePlace, 7}) }
+func init() { example(EmbeddingOp{exampleScope}, EmbeddingGradOp{exampleScope, 7}) }
 
 func TestEmbeddingGradient(t *testing.T) {
 	for name, ids := range map[string][]int32{

@@ -9,7 +9,7 @@ import (
 )
 
 // Wrong shapes are found when the graph is built; the error names the
-// operation, its place and the shapes.
+// operation, its scope and the shapes.
 func TestBadShapes(t *testing.T) {
 	heads := func(change func(h *Heads)) Heads {
 		h := Heads{Batch: 2, Seq: 3, Heads: 4, KVHeads: 2, HeadDim: 4, RoPE: RoPE{Base: 10000}}

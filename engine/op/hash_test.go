@@ -11,29 +11,29 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// examples are one operation of each type, all at one place. The test file of an
+// examples are one operation of each type, all in one scope. The test file of an
 // operation adds its own.
 var examples []Op
 
 // example adds operations to the examples.
 func example(ops ...Op) { examples = append(examples, ops...) }
 
-const examplePlace = place("0.test")
+const exampleScope = scope("0.test")
 
-// Every field of every operation, its place among them, is part of its hash:
+// Every field of every operation, its scope among them, is part of its hash:
 // gorgonia merges nodes by it.
 func TestHashOfEveryField(t *testing.T) {
 	seen := map[uint32]string{}
 	for _, o := range examples {
 		name := fmt.Sprintf("%T", o)
 		if other, ok := seen[o.Hashcode()]; ok {
-			t.Errorf("%s at one place hashes like %s", name, other)
+			t.Errorf("%s at one scope hashes like %s", name, other)
 		}
 		seen[o.Hashcode()] = name
 
 		fields := leaves(reflect.TypeOf(o), nil)
 		if len(fields) == 0 {
-			t.Errorf("%s has no fields, not even a place", name)
+			t.Errorf("%s has no fields, not even a scope", name)
 		}
 		for _, path := range fields {
 			changed := reflect.New(reflect.TypeOf(o)).Elem()
@@ -113,7 +113,7 @@ func TestNoTwoNodesCanMerge(t *testing.T) {
 	// Both layers, forward and backward: were one merged, there would be fewer.
 	places := map[string]int{}
 	for _, n := range seen {
-		places[n.Op().(Op).Place()]++
+		places[n.Op().(Op).Scope()]++
 	}
 	for _, at := range []string{"attn_norm", "qkv", "attn", "o", "attn_add", "ffn_norm", "gate_up", "ffn", "down", "ffn_add"} {
 		if first, second := places["0."+at], places["1."+at]; first == 0 || first != second {
@@ -122,7 +122,7 @@ func TestNoTwoNodesCanMerge(t *testing.T) {
 	}
 }
 
-// The same operation on the same input is one node at one place and two at two.
+// The same operation on the same input is one node in one scope and two at two.
 func TestMergeByPlace(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := gorgonia.NewMatrix(g, gorgonia.Float32, gorgonia.WithShape(2, 4), gorgonia.WithName("x"))
@@ -135,7 +135,7 @@ func TestMergeByPlace(t *testing.T) {
 	}
 	first, again := at("0.ffn"), at("0.ffn")
 	if first != again {
-		t.Error("one place gave two nodes")
+		t.Error("one scope gave two nodes")
 	}
 	if at("0.ffn") == at("1.ffn") {
 		t.Error("two places gave one node")

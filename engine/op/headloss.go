@@ -15,7 +15,7 @@ import (
 // operation, so that the N×V logits need never exist at once. Its parts are
 // the loss (scalar), dx[N,C], dw[V,C] and the log-probability of each token's
 // target [N], which is 0 for a token that is not supervised.
-type HeadLossOp struct{ place }
+type HeadLossOp struct{ scope }
 
 // Unsupervised marks a token whose target does not count. Any negative target
 // does.
@@ -25,7 +25,7 @@ const Unsupervised = -1
 // over the supervised tokens, for x[N,C], w[V,C] and targets[N]; scale is
 // 1 over their number in the whole batch.
 func HeadLoss(at string, x, w, targets, scale *gorgonia.Node) (*gorgonia.Node, error) {
-	packed, err := apply(HeadLossOp{place(at)}, x, w, targets, scale)
+	packed, err := apply(HeadLossOp{scope(at)}, x, w, targets, scale)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (o HeadLossOp) Arity() int            { return 4 }
 func (o HeadLossOp) Type() hm.Type         { return fnType(vector, matrix, matrix, ids, scalar) }
 func (o HeadLossOp) WriteHash(h hash.Hash) { writeHash(h, o) }
 func (o HeadLossOp) Hashcode() uint32      { return hashcode(o) }
-func (o HeadLossOp) String() string        { return string(o.place) + ".headloss" }
+func (o HeadLossOp) String() string        { return string(o.scope) + ".headloss" }
 func (o HeadLossOp) DiffWRT(int) []bool    { return []bool{true, true, false, false} }
 func (o HeadLossOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{tensor.ScalarShape(), in[0].Clone(), in[1].Clone(), {in[0][0]}}

@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-func init() { example(HeadLossOp{examplePlace}) }
+func init() { example(HeadLossOp{exampleScope}) }
 
 func buildHeadLoss(in gorgonia.Nodes) (*gorgonia.Node, error) {
 	return HeadLoss("head", in[0], in[1], in[2], in[3])

@@ -11,7 +11,7 @@ import (
 
 // LinearOp multiplies by one or several weights of the same input width at once.
 type LinearOp struct {
-	place
+	scope
 	weights int
 }
 
@@ -19,7 +19,7 @@ type LinearOp struct {
 // order, O = ΣOᵢ: several weights of one input (q, k and v; gate and up) are
 // one product.
 func Linear(at string, x *gorgonia.Node, w ...*gorgonia.Node) (*gorgonia.Node, error) {
-	return apply(LinearOp{place(at), len(w)}, append(gorgonia.Nodes{x}, w...)...)
+	return apply(LinearOp{scope(at), len(w)}, append(gorgonia.Nodes{x}, w...)...)
 }
 
 func (l LinearOp) Kind() string          { return "linear" }
@@ -27,7 +27,7 @@ func (l LinearOp) Arity() int            { return 1 + l.weights }
 func (l LinearOp) Type() hm.Type         { return fnType(matrix, matrices(1+l.weights)...) }
 func (l LinearOp) WriteHash(h hash.Hash) { writeHash(h, l, l.weights) }
 func (l LinearOp) Hashcode() uint32      { return hashcode(l) }
-func (l LinearOp) String() string        { return string(l.place) + ".linear" }
+func (l LinearOp) String() string        { return string(l.scope) + ".linear" }
 func (l LinearOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{{in[0][0], rows(in[1:])}}
 }
@@ -91,7 +91,7 @@ func (l LinearOp) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.N
 	if err != nil {
 		return nil, err
 	}
-	g := LinearGradWeightOp{place: l.place}
+	g := LinearGradWeightOp{scope: l.scope}
 	for _, w := range in[1:] {
 		g.Rows = append(g.Rows, w.Shape()[0])
 	}
@@ -112,7 +112,7 @@ func (l LinearOp) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.N
 
 // LinearGradInputOp is dx[N,C] = dy[N,O]·w[O,C].
 type LinearGradInputOp struct {
-	place
+	scope
 	weights int
 }
 
@@ -121,7 +121,7 @@ func (l LinearGradInputOp) Arity() int            { return 1 + l.weights }
 func (l LinearGradInputOp) Type() hm.Type         { return fnType(matrix, matrices(1+l.weights)...) }
 func (l LinearGradInputOp) WriteHash(h hash.Hash) { writeHash(h, l, l.weights) }
 func (l LinearGradInputOp) Hashcode() uint32      { return hashcode(l) }
-func (l LinearGradInputOp) String() string        { return string(l.place) + ".linear.dx" }
+func (l LinearGradInputOp) String() string        { return string(l.scope) + ".linear.dx" }
 func (l LinearGradInputOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{{in[0][0], in[1][1]}}
 }
@@ -166,7 +166,7 @@ func productGradInput[T Float](a operands[T]) {
 // LinearGradWeightOp is dw[O,C] = dy[N,O]ᵀ·x[N,C], packed by weight when there
 // are several.
 type LinearGradWeightOp struct {
-	place
+	scope
 	Rows []int // Oᵢ of each weight
 }
 
@@ -174,7 +174,7 @@ func (l LinearGradWeightOp) Kind() string          { return "linear.dw" }
 func (l LinearGradWeightOp) Arity() int            { return 2 }
 func (l LinearGradWeightOp) WriteHash(h hash.Hash) { writeHash(h, l, l.Rows) }
 func (l LinearGradWeightOp) Hashcode() uint32      { return hashcode(l) }
-func (l LinearGradWeightOp) String() string        { return string(l.place) + ".linear.dw" }
+func (l LinearGradWeightOp) String() string        { return string(l.scope) + ".linear.dw" }
 
 func (l LinearGradWeightOp) Type() hm.Type {
 	if len(l.Rows) == 1 {

@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	example(LinearOp{examplePlace, 3}, LinearGradInputOp{examplePlace, 3}, LinearGradWeightOp{examplePlace, []int{4, 2, 2}})
+	example(LinearOp{exampleScope, 3}, LinearGradInputOp{exampleScope, 3}, LinearGradWeightOp{exampleScope, []int{4, 2, 2}})
 }
 
 func TestLinearGradient(t *testing.T) {

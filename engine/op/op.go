@@ -15,35 +15,35 @@ type Op interface {
 	gorgonia.Op
 	// Kind names the operation's sort, for example "linear".
 	Kind() string
-	// Place is the operation's position in the model, for example "17.attn".
-	Place() string
+	// Scope is where in the model the operation stands, for example "17.attn".
+	Scope() string
 	// Parts are the shapes of its results for the shapes of its inputs; one
 	// shape for an operation that is not packed.
 	Parts(in []tensor.Shape) []tensor.Shape
 }
 
-// place is a position in the model, such as "17.attn" or "head".
-type place string
+// scope is where in the model an operation stands, such as "17.attn" or "head".
+type scope string
 
-// Place implements Op.
-func (p place) Place() string { return string(p) }
+// Scope implements Op.
+func (p scope) Scope() string { return string(p) }
 
 // The methods below are the same for every operation of this package: none
 // overwrites its input, and each is called through gorgonia's own interfaces.
 
 // ReturnsPtr implements gorgonia.Op.
-func (place) ReturnsPtr() bool { return false }
+func (scope) ReturnsPtr() bool { return false }
 
 // CallsExtern implements gorgonia.Op.
-func (place) CallsExtern() bool { return false }
+func (scope) CallsExtern() bool { return false }
 
 // OverwritesInput implements gorgonia.Op.
-func (place) OverwritesInput() int { return -1 }
+func (scope) OverwritesInput() int { return -1 }
 
-// writeHash writes an operation's kind, place and every field that changes its
+// writeHash writes an operation's kind, scope and every field that changes its
 // result.
 func writeHash(h hash.Hash, o Op, fields ...any) {
-	fmt.Fprintf(h, "%s|%s|%v", o.Kind(), o.Place(), fields)
+	fmt.Fprintf(h, "%s|%s|%v", o.Kind(), o.Scope(), fields)
 }
 
 func hashcode(o gorgonia.Op) uint32 {
@@ -87,14 +87,14 @@ func (r rank) typ() hm.Type {
 func inferShape(o Op, in []gorgonia.DimSizer) (tensor.Shape, error) {
 	shapes, err := gorgonia.DimSizersToShapes(in)
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Place(), err)
+		return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Scope(), err)
 	}
 	if err := checkRanks(o.Type(), shapes); err != nil {
-		return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Place(), err)
+		return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Scope(), err)
 	}
 	if c, ok := o.(interface{ check([]tensor.Shape) error }); ok {
 		if err := c.check(shapes); err != nil {
-			return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Place(), err)
+			return nil, fmt.Errorf("%s %s: %w", o.Kind(), o.Scope(), err)
 		}
 	}
 	return PackedShape(o.Parts(shapes)), nil
@@ -135,12 +135,12 @@ func PackedShape(parts []tensor.Shape) tensor.Shape {
 func apply(o Op, children ...*gorgonia.Node) (*gorgonia.Node, error) {
 	for i, c := range children {
 		if c == nil {
-			return nil, fmt.Errorf("op: %s %s: input %d is not there", o.Kind(), o.Place(), i)
+			return nil, fmt.Errorf("op: %s %s: input %d is not there", o.Kind(), o.Scope(), i)
 		}
 	}
 	n, err := gorgonia.ApplyOp(o, children...)
 	if err != nil {
-		return nil, fmt.Errorf("op: %s %s: %w", o.Kind(), o.Place(), err)
+		return nil, fmt.Errorf("op: %s %s: %w", o.Kind(), o.Scope(), err)
 	}
 	return n, nil
 }

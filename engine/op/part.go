@@ -11,8 +11,8 @@ import (
 
 // part reads one result of a packed value.
 type part struct {
-	place
-	of     string // kind of the packed operation: several may be at one place
+	scope
+	of     string // kind of the packed operation: several may be in one scope
 	Index  int
 	offset int
 	shape  tensor.Shape
@@ -26,13 +26,13 @@ func Part(packed *gorgonia.Node, i int) (*gorgonia.Node, error) {
 	}
 	parts := o.Parts(Shapes(Children(packed)))
 	if i < 0 || i >= len(parts) {
-		return nil, fmt.Errorf("op: part %d of %s %s, which has %d", i, o.Kind(), o.Place(), len(parts))
+		return nil, fmt.Errorf("op: part %d of %s %s, which has %d", i, o.Kind(), o.Scope(), len(parts))
 	}
 	offset := 0
 	for _, p := range parts[:i] {
 		offset += p.TotalSize()
 	}
-	return apply(part{place: place(o.Place()), of: o.Kind(), Index: i, offset: offset, shape: parts[i]}, packed)
+	return apply(part{scope: scope(o.Scope()), of: o.Kind(), Index: i, offset: offset, shape: parts[i]}, packed)
 }
 
 // PartIndex reports which part of its child a node reads.
@@ -56,7 +56,7 @@ func (p part) Type() hm.Type                       { return fnType(rank(len(p.sh
 func (p part) Parts([]tensor.Shape) []tensor.Shape { return []tensor.Shape{p.shape} }
 func (p part) WriteHash(h hash.Hash)               { writeHash(h, p, p.of, p.Index, p.offset, p.shape) }
 func (p part) Hashcode() uint32                    { return hashcode(p) }
-func (p part) String() string                      { return fmt.Sprintf("%s.part%d", p.place, p.Index) }
+func (p part) String() string                      { return fmt.Sprintf("%s.part%d", p.scope, p.Index) }
 func (p part) DiffWRT(int) []bool                  { return []bool{true} }
 func (p part) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return p.shape.Clone(), nil
@@ -72,7 +72,7 @@ func copyPart[T Float](p part, a operands[T]) { copy(a.out, a.in[0][p.offset:]) 
 // SymDiff passes the gradient on; see the package comment on packed results.
 func (p part) SymDiff(_ gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	if p.Index != 0 {
-		return nil, fmt.Errorf("op: part %d of %s takes no gradient", p.Index, p.place)
+		return nil, fmt.Errorf("op: part %d of %s takes no gradient", p.Index, p.scope)
 	}
 	return gorgonia.Nodes{grad}, nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	example(part{place: examplePlace, of: "attention", Index: 1, offset: 24, shape: tensor.Shape{6, 4}})
+	example(part{scope: exampleScope, of: "attention", Index: 1, offset: 24, shape: tensor.Shape{6, 4}})
 }
 
 // packedNorm is an RMSNorm with its three parts.

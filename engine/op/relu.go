@@ -9,11 +9,11 @@ import (
 )
 
 // ReLUOp is max(x, 0), the activation of the paper's baseline (Table 10).
-type ReLUOp struct{ place }
+type ReLUOp struct{ scope }
 
 // ReLU returns y[N,F] of x[N,F].
 func ReLU(at string, x *gorgonia.Node) (*gorgonia.Node, error) {
-	return apply(ReLUOp{place(at)}, x)
+	return apply(ReLUOp{scope(at)}, x)
 }
 
 func (r ReLUOp) Kind() string                           { return "relu" }
@@ -21,7 +21,7 @@ func (r ReLUOp) Arity() int                             { return 1 }
 func (r ReLUOp) Type() hm.Type                          { return fnType(matrix, matrix) }
 func (r ReLUOp) WriteHash(h hash.Hash)                  { writeHash(h, r) }
 func (r ReLUOp) Hashcode() uint32                       { return hashcode(r) }
-func (r ReLUOp) String() string                         { return string(r.place) + ".relu" }
+func (r ReLUOp) String() string                         { return string(r.scope) + ".relu" }
 func (r ReLUOp) DiffWRT(int) []bool                     { return []bool{true} }
 func (r ReLUOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 
@@ -50,14 +50,14 @@ func (r ReLUOp) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nod
 }
 
 // ReLUGradOp passes dy[N,F] where x[N,F] is positive.
-type ReLUGradOp struct{ place }
+type ReLUGradOp struct{ scope }
 
 func (r ReLUGradOp) Kind() string                           { return "relu.grad" }
 func (r ReLUGradOp) Arity() int                             { return 2 }
 func (r ReLUGradOp) Type() hm.Type                          { return fnType(matrix, matrix, matrix) }
 func (r ReLUGradOp) WriteHash(h hash.Hash)                  { writeHash(h, r) }
 func (r ReLUGradOp) Hashcode() uint32                       { return hashcode(r) }
-func (r ReLUGradOp) String() string                         { return string(r.place) + ".relu.grad" }
+func (r ReLUGradOp) String() string                         { return string(r.scope) + ".relu.grad" }
 func (r ReLUGradOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 
 func (r ReLUGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {

@@ -7,7 +7,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-func init() { example(ReLUOp{examplePlace}, ReLUGradOp{examplePlace}) }
+func init() { example(ReLUOp{exampleScope}, ReLUGradOp{exampleScope}) }
 
 func TestReLUGradient(t *testing.T) {
 	for _, shape := range [][]int{{5, 7}, {1, 3}, {4, 1}} {

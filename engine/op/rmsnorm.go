@@ -15,13 +15,13 @@ import (
 // Its parts are y[N,C], x̂[N,C] and r[N]; x̂ and r are kept for the backward
 // pass, so that x itself may be overwritten by the residual stream.
 type RMSNormOp struct {
-	place
+	scope
 	Eps float64
 }
 
 // RMSNorm returns y[N,C] of x[N,C] and the weight w[C].
 func RMSNorm(at string, x, w *gorgonia.Node, eps float64) (*gorgonia.Node, error) {
-	packed, err := apply(RMSNormOp{place(at), eps}, x, w)
+	packed, err := apply(RMSNormOp{scope(at), eps}, x, w)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (r RMSNormOp) Arity() int            { return 2 }
 func (r RMSNormOp) Type() hm.Type         { return fnType(vector, matrix, vector) }
 func (r RMSNormOp) WriteHash(h hash.Hash) { writeHash(h, r, r.Eps) }
 func (r RMSNormOp) Hashcode() uint32      { return hashcode(r) }
-func (r RMSNormOp) String() string        { return string(r.place) + ".rmsnorm" }
+func (r RMSNormOp) String() string        { return string(r.scope) + ".rmsnorm" }
 func (r RMSNormOp) DiffWRT(int) []bool    { return []bool{true, true} }
 func (r RMSNormOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{in[0].Clone(), in[0].Clone(), {in[0][0]}}
@@ -87,7 +87,7 @@ func (r RMSNormOp) SymDiff(in gorgonia.Nodes, out, grad *gorgonia.Node) (gorgoni
 	if err != nil {
 		return nil, err
 	}
-	packed, err := apply(RMSNormGradOp{r.place}, grad, xhat, rstd, in[1])
+	packed, err := apply(RMSNormGradOp{r.scope}, grad, xhat, rstd, in[1])
 	if err != nil {
 		return nil, err
 	}
@@ -101,14 +101,14 @@ func (r RMSNormOp) SymDiff(in gorgonia.Nodes, out, grad *gorgonia.Node) (gorgoni
 
 // RMSNormGradOp takes dy, x̂, r and w to dx[N,C] = r·(g − x̂·mean(g·x̂)), g = dy·w,
 // and dw[C] = Σₙ dy·x̂.
-type RMSNormGradOp struct{ place }
+type RMSNormGradOp struct{ scope }
 
 func (r RMSNormGradOp) Kind() string          { return "rmsnorm.grad" }
 func (r RMSNormGradOp) Arity() int            { return 4 }
 func (r RMSNormGradOp) Type() hm.Type         { return fnType(vector, matrix, matrix, vector, vector) }
 func (r RMSNormGradOp) WriteHash(h hash.Hash) { writeHash(h, r) }
 func (r RMSNormGradOp) Hashcode() uint32      { return hashcode(r) }
-func (r RMSNormGradOp) String() string        { return string(r.place) + ".rmsnorm.grad" }
+func (r RMSNormGradOp) String() string        { return string(r.scope) + ".rmsnorm.grad" }
 func (r RMSNormGradOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{in[0].Clone(), in[3].Clone()}
 }

@@ -6,7 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-func init() { example(RMSNormOp{examplePlace, 1e-5}, RMSNormGradOp{examplePlace}) }
+func init() { example(RMSNormOp{exampleScope, 1e-5}, RMSNormGradOp{exampleScope}) }
 
 func TestRMSNormGradient(t *testing.T) {
 	for _, c := range []struct {

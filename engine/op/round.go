@@ -12,19 +12,19 @@ import (
 // between a weight that is computed and its products, on devices that want a
 // rounded copy.
 type RoundOp struct {
-	place
+	scope
 	recompute Recompute
 }
 
 // Round returns the operation for a weight that is made again when w is.
-func Round(at string, w Recompute) RoundOp { return RoundOp{place(at), w} }
+func Round(at string, w Recompute) RoundOp { return RoundOp{scope(at), w} }
 
 func (r RoundOp) Kind() string                           { return "round" }
 func (r RoundOp) Arity() int                             { return 1 }
 func (r RoundOp) Type() hm.Type                          { return fnType(matrix, matrix) }
 func (r RoundOp) WriteHash(h hash.Hash)                  { writeHash(h, r, r.recompute) }
 func (r RoundOp) Hashcode() uint32                       { return hashcode(r) }
-func (r RoundOp) String() string                         { return string(r.place) + ".round" }
+func (r RoundOp) String() string                         { return string(r.scope) + ".round" }
 func (r RoundOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 
 func (r RoundOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return inferShape(r, in) }

@@ -8,7 +8,7 @@ import (
 	"mobilellm/internal/golden"
 )
 
-func init() { example(RoundOp{examplePlace, Always}) }
+func init() { example(RoundOp{exampleScope, Always}) }
 
 // The plain version keeps what it is given: a copy.
 func TestRound(t *testing.T) {

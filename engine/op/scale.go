@@ -10,11 +10,11 @@ import (
 
 // ScaleOp multiplies the columns of x[N,C] by w[C]. Executors use it to make
 // RMSNorm's output again from x̂, instead of keeping it for the backward pass.
-type ScaleOp struct{ place }
+type ScaleOp struct{ scope }
 
 // Remake implements Remaker: y = x̂·w.
 func (r RMSNormOp) Remake(i int) (Remaking, bool) {
-	return Remaking{Op: ScaleOp{r.place}, Part: 1, Inputs: []int{1}}, i == 0
+	return Remaking{Op: ScaleOp{r.scope}, Part: 1, Inputs: []int{1}}, i == 0
 }
 
 func (s ScaleOp) Kind() string                           { return "scale" }
@@ -22,7 +22,7 @@ func (s ScaleOp) Arity() int                             { return 2 }
 func (s ScaleOp) Type() hm.Type                          { return fnType(matrix, matrix, vector) }
 func (s ScaleOp) WriteHash(h hash.Hash)                  { writeHash(h, s) }
 func (s ScaleOp) Hashcode() uint32                       { return hashcode(s) }
-func (s ScaleOp) String() string                         { return string(s.place) + ".scale" }
+func (s ScaleOp) String() string                         { return string(s.scope) + ".scale" }
 func (s ScaleOp) Parts(in []tensor.Shape) []tensor.Shape { return []tensor.Shape{in[0].Clone()} }
 
 func (s ScaleOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) { return inferShape(s, in) }

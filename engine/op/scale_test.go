@@ -10,7 +10,7 @@ import (
 	"mobilellm/internal/golden"
 )
 
-func init() { example(ScaleOp{examplePlace}) }
+func init() { example(ScaleOp{exampleScope}) }
 
 // What Remake makes of x̂ is the norm's output, to the bit.
 func TestScaleMakesNormAgain(t *testing.T) {
@@ -38,8 +38,8 @@ func TestScaleMakesNormAgain(t *testing.T) {
 		if err := golden.Check("norm made again", elements(again), parts[:35], 0); err != nil {
 			t.Errorf("%v: %v", dtype, err)
 		}
-		if at := made.Op.Place(); at != "0.norm" {
-			t.Errorf("place is %s", at)
+		if at := made.Op.Scope(); at != "0.norm" {
+			t.Errorf("scope is %s", at)
 		}
 		for i := 1; i < 3; i++ {
 			if made, ok := norm.Remake(i); ok {

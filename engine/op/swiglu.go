@@ -11,11 +11,11 @@ import (
 )
 
 // SwiGLUOp gates one half of its input with the other (Shazeer, 2020).
-type SwiGLUOp struct{ place }
+type SwiGLUOp struct{ scope }
 
 // SwiGLU returns h[N,F] = silu(g)·u of x[N,2F], whose columns are g and u.
 func SwiGLU(at string, x *gorgonia.Node) (*gorgonia.Node, error) {
-	return apply(SwiGLUOp{place(at)}, x)
+	return apply(SwiGLUOp{scope(at)}, x)
 }
 
 func (s SwiGLUOp) Kind() string          { return "swiglu" }
@@ -23,7 +23,7 @@ func (s SwiGLUOp) Arity() int            { return 1 }
 func (s SwiGLUOp) Type() hm.Type         { return fnType(matrix, matrix) }
 func (s SwiGLUOp) WriteHash(h hash.Hash) { writeHash(h, s) }
 func (s SwiGLUOp) Hashcode() uint32      { return hashcode(s) }
-func (s SwiGLUOp) String() string        { return string(s.place) + ".swiglu" }
+func (s SwiGLUOp) String() string        { return string(s.scope) + ".swiglu" }
 func (s SwiGLUOp) DiffWRT(int) []bool    { return []bool{true} }
 func (s SwiGLUOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{{in[0][0], in[0][1] / 2}}
@@ -70,14 +70,14 @@ func (s SwiGLUOp) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.N
 
 // SwiGLUGradOp takes x and dh to dx[N,2F]: with σ = sigmoid(g),
 // dg = dh·u·σ·(1+g·(1−σ)) and du = dh·g·σ.
-type SwiGLUGradOp struct{ place }
+type SwiGLUGradOp struct{ scope }
 
 func (s SwiGLUGradOp) Kind() string          { return "swiglu.grad" }
 func (s SwiGLUGradOp) Arity() int            { return 2 }
 func (s SwiGLUGradOp) Type() hm.Type         { return fnType(matrix, matrix, matrix) }
 func (s SwiGLUGradOp) WriteHash(h hash.Hash) { writeHash(h, s) }
 func (s SwiGLUGradOp) Hashcode() uint32      { return hashcode(s) }
-func (s SwiGLUGradOp) String() string        { return string(s.place) + ".swiglu.grad" }
+func (s SwiGLUGradOp) String() string        { return string(s.scope) + ".swiglu.grad" }
 func (s SwiGLUGradOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{in[0].Clone()}
 }

@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-func init() { example(SwiGLUOp{examplePlace}, SwiGLUGradOp{examplePlace}) }
+func init() { example(SwiGLUOp{exampleScope}, SwiGLUGradOp{exampleScope}) }
 
 func TestSwiGLUGradient(t *testing.T) {
 	for _, c := range []struct {

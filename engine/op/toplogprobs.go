@@ -18,14 +18,14 @@ import (
 // and of equal ones that of the lower id, and their ids[N,K] as numbers. It has no
 // gradient.
 type TopLogProbsOp struct {
-	place
+	scope
 	K int
 }
 
 // TopLogProbs returns the k largest log-probabilities of each row of x·wᵀ and
 // their ids, both [N,k], for x[N,C] and w[V,C].
 func TopLogProbs(at string, x, w *gorgonia.Node, k int) (logp, ids *gorgonia.Node, err error) {
-	packed, err := apply(TopLogProbsOp{place(at), k}, x, w)
+	packed, err := apply(TopLogProbsOp{scope(at), k}, x, w)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,7 +41,7 @@ func (o TopLogProbsOp) Arity() int            { return 2 }
 func (o TopLogProbsOp) Type() hm.Type         { return fnType(vector, matrix, matrix) }
 func (o TopLogProbsOp) WriteHash(h hash.Hash) { writeHash(h, o, o.K) }
 func (o TopLogProbsOp) Hashcode() uint32      { return hashcode(o) }
-func (o TopLogProbsOp) String() string        { return string(o.place) + ".toplogprobs" }
+func (o TopLogProbsOp) String() string        { return string(o.scope) + ".toplogprobs" }
 func (o TopLogProbsOp) DiffWRT(int) []bool    { return []bool{false, false} }
 func (o TopLogProbsOp) Parts(in []tensor.Shape) []tensor.Shape {
 	return []tensor.Shape{{in[0][0], o.K}, {in[0][0], o.K}}

@@ -10,7 +10,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-func init() { example(TopLogProbsOp{examplePlace, 5}) }
+func init() { example(TopLogProbsOp{exampleScope, 5}) }
 
 func TestTopLogProbs(t *testing.T) {
 	// Logits of token 0: 1 2 2 0 −3; of token 1: twice as large.

@@ -33,7 +33,7 @@ type Config struct {
 	Repeat         int     `json:"repeat"`  // 1 where Sharing is none
 }
 
-// Optim is the optimiser of the training losses: PyTorch's AdamW at a constant
+// Optim is the optimizer of the training losses: PyTorch's AdamW at a constant
 // rate; weights of one dimension (the norms') do not decay.
 type Optim struct {
 	Name        string     `json:"name"`

@@ -130,7 +130,7 @@ func newDistiller(dev *cpu.Device, c Config, teacher arch.Config, k int, rule op
 	if teacher.VocabSize != c.Model.VocabSize || k < 1 || k > c.Model.VocabSize {
 		return nil, fmt.Errorf("a teacher with a vocabulary of %d and k %d for a student with one of %d", teacher.VocabSize, k, c.Model.VocabSize)
 	}
-	d := &distiller{optionsOfEngine: engine.Options{Precision: c.Precision, Recompute: c.Recompute, Profile: true, BorrowGradients: true}}
+	d := &distiller{optionsOfEngine: engine.Options{Precision: c.Precision, Recompute: c.Recompute, Profile: true, ReuseGradients: true}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())

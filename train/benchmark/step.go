@@ -207,7 +207,7 @@ func (s *stepper) compile(profile bool) error {
 	}
 	s.vm, err = engine.Compile(engine.Program{
 		Outputs: []*gorgonia.Node{s.graph.Loss}, Gradients: s.graph.Gradients, Weights: s.weights,
-	}, s.dev, engine.Options{Precision: s.config.Precision, Recompute: s.config.Recompute, Profile: profile, BorrowGradients: true})
+	}, s.dev, engine.Options{Precision: s.config.Precision, Recompute: s.config.Recompute, Profile: profile, ReuseGradients: true})
 	s.start = time.Since(start)
 	return err
 }
@@ -308,7 +308,7 @@ func (s *stepper) bytes() int64 {
 		return n
 	}
 	for _, t := range s.optim.State() {
-		n += 4*int64(len(t.Data)) + 2*int64(len(t.Half))
+		n += 4*int64(len(t.Data)) + 2*int64(len(t.BF16))
 	}
 	return n
 }

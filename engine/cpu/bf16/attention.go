@@ -50,29 +50,29 @@ func (b Block) Softmax(s, top, sum unsafe.Pointer) {
 // packed right sides of QueriesAreSummed, and ds also row by row, in the first
 // half of each row of dp. lse are ldl floats apart.
 func (b Block) SoftmaxGrad(p, ds, s, dp, lse unsafe.Pointer, ldl int, delta unsafe.Pointer) {
-	C.bf16_softmax_grad(half(p), half(ds), float(s), float(dp), C.int64_t(b.Stride), C.int(b.Queries), C.int(b.Keys), C.int(b.First),
+	C.bf16_softmax_grad(u16(p), u16(ds), float(s), float(dp), C.int64_t(b.Stride), C.int(b.Queries), C.int(b.Keys), C.int(b.First),
 		(*C.int32_t)(b.From), C.int(b.Skip), C.float(b.Scale), float(lse), C.int64_t(ldl), float(delta))
 }
 
 // DivideRows is dst[r] = o[r]/sum[r] for rows of dim elements, those of dst ldd
 // apart.
 func DivideRows(dst unsafe.Pointer, ldd int, o, sum unsafe.Pointer, rows, dim int) {
-	C.bf16_divide_rows(half(dst), C.int64_t(ldd), float(o), float(sum), C.int(rows), C.int(dim))
+	C.bf16_divide_rows(u16(dst), C.int64_t(ldd), float(o), float(sum), C.int(rows), C.int(dim))
 }
 
 // RowDots is dst[r] = Σ x[r]·y[r] for rows of dim elements, ld apart.
 func RowDots(dst, x, y unsafe.Pointer, ld, rows, dim int) {
-	C.bf16_row_dots(float(dst), half(x), half(y), C.int64_t(ld), C.int(rows), C.int(dim))
+	C.bf16_row_dots(float(dst), u16(x), u16(y), C.int64_t(ld), C.int(rows), C.int(dim))
 }
 
 // Gather is dst[n,dim], rows ldd apart, of the total over heads of
 // sums[heads][dim][ld], in float32, head floats from head to head.
 func Gather(dst unsafe.Pointer, ldd int, sums unsafe.Pointer, ld, head, heads, n, dim int) {
-	C.bf16_gather(half(dst), C.int64_t(ldd), float(sums), C.int64_t(ld), C.int64_t(head), C.int(heads), C.int(n), C.int(dim))
+	C.bf16_gather(u16(dst), C.int64_t(ldd), float(sums), C.int64_t(ld), C.int64_t(head), C.int(heads), C.int(n), C.int(dim))
 }
 
 // GatherRotate is Gather of 2·halfDim elements, turned by cos and sin
 // [n, halfDim].
 func GatherRotate(dst unsafe.Pointer, ldd int, sums unsafe.Pointer, ld, head, heads, n, halfDim int, cos, sin unsafe.Pointer) {
-	C.bf16_gather_rotate(half(dst), C.int64_t(ldd), float(sums), C.int64_t(ld), C.int64_t(head), C.int(heads), C.int(n), C.int(halfDim), float(cos), float(sin))
+	C.bf16_gather_rotate(u16(dst), C.int64_t(ldd), float(sums), C.int64_t(ld), C.int64_t(head), C.int(heads), C.int(n), C.int(halfDim), float(cos), float(sin))
 }

@@ -1,7 +1,7 @@
 // Package bf16 multiplies bf16 matrices with AVX-512's dot product of bf16
-// pairs (VDPBF16PS), for the products that oneDNN runs at a fraction of the
-// peak: those of attention, which are small and strided, and the gradient of a
-// weight, whose left side is transposed. Beside the products it has what attention
+// pairs (VDPBF16PS), for the products that are hard on a library: those
+// of attention, which are small and strided, and the gradient of a weight, whose left
+// side is transposed. Beside the products it has what attention
 // does between them (attention.c), and SwiGLU and the softmax of logits (rows.c).
 //
 // VDPBF16PS adds, in each of 16 lanes, the products of a pair of elements that
@@ -14,8 +14,7 @@
 //
 // The processor's own prefetching follows long runs of memory. What is read in
 // short pieces far apart (a head's rows, half a row of gates, the tile of a result
-// that is added to) is asked for ahead, by fetch; without that SwiGLU took four
-// times as long and a product that adds to its result a fifth more.
+// that is added to) is asked for ahead, by fetch.
 package bf16
 
 // Cols is the width of a panel.

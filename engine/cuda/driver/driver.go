@@ -96,6 +96,9 @@ func (d *Driver) open() error {
 	}
 	version := int(C.driver_version())
 	d.name = fmt.Sprintf("%s, CUDA %d.%d, cublasLt %s", name, version/1000, version%1000/10, cublasLtVersion())
+	if d.tf32 {
+		d.name += ", TF32"
+	}
 	return d.load()
 }
 

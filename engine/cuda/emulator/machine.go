@@ -271,9 +271,9 @@ func (m *Machine) Product(rows, columns, depth int, a, b, c Matrix, alpha, beta 
 		}
 		return 0
 	}
-	half := func(t engine.DType) uint64 { return one(t == engine.BF16) }
+	isBF16 := func(t engine.DType) uint64 { return one(t == engine.BF16) }
 	scales := uint64(math.Float32bits(alpha)) | uint64(math.Float32bits(beta))<<32
 	return m.request(nil, 'p', uint64(rows), uint64(columns), uint64(depth), one(a.Transposed), one(b.Transposed),
 		uint64(a.At), uint64(b.At), uint64(c.At), uint64(a.Stride), uint64(b.Stride), uint64(c.Stride),
-		half(a.DType), half(b.DType), half(c.DType), scales)
+		isBF16(a.DType), isBF16(b.DType), isBF16(c.DType), scales)
 }

@@ -36,14 +36,14 @@ type AdamScalars struct {
 }
 
 // Adam updates value, float32, by grad, float32, with moments m and v of type
-// moments, and writes value rounded to half, bf16, unless that is 0. scalars is
+// moments, and writes value in bf16 to rounded, unless that is 0. scalars is
 // an AdamScalars in device memory, norm what GradientNorm made: the gradient is
 // multiplied by norm[1], and where norm[0] is not finite nothing is changed.
 //
-//	adam_T(value, grad, m, v, half, chunks, scalars, norm)
-func Adam(value, grad, m, v, half, chunks, scalars, norm Pointer, count int, moments engine.DType) []Launch {
+//	adam_T(value, grad, m, v, rounded, chunks, scalars, norm)
+func Adam(value, grad, m, v, rounded, chunks, scalars, norm Pointer, count int, moments engine.DType) []Launch {
 	return []Launch{launch(typed("adam", moments), count, Threads,
-		addr(value), addr(grad), addr(m), addr(v), addr(half), addr(chunks), addr(scalars), addr(norm))}
+		addr(value), addr(grad), addr(m), addr(v), addr(rounded), addr(chunks), addr(scalars), addr(norm))}
 }
 
 // SGDScalars are SGD's numbers of one update, as AdamScalars are Adam's.
@@ -55,10 +55,10 @@ type SGDScalars struct {
 
 // SGD updates value by grad with the momentum buffer b, float32, which may be 0.
 //
-//	sgd(value, grad, b, half, chunks, scalars, norm)
-func SGD(value, grad, b, half, chunks, scalars, norm Pointer, count int) []Launch {
+//	sgd(value, grad, b, rounded, chunks, scalars, norm)
+func SGD(value, grad, b, rounded, chunks, scalars, norm Pointer, count int) []Launch {
 	return []Launch{launch("sgd", count, Threads,
-		addr(value), addr(grad), addr(b), addr(half), addr(chunks), addr(scalars), addr(norm))}
+		addr(value), addr(grad), addr(b), addr(rounded), addr(chunks), addr(scalars), addr(norm))}
 }
 
 // squaresPerBlock is the number of elements whose squares a block sums.

@@ -63,10 +63,10 @@ func (u update) reference(t *testing.T, values []float32, grads [updates][]float
 	if s := o.State(); len(s) > 0 {
 		per = len(s) / len(params)
 		for i, tensor := range s {
-			for j := range max(len(tensor.Data), len(tensor.Half)) {
+			for j := range max(len(tensor.Data), len(tensor.BF16)) {
 				v := float64(0)
-				if tensor.Half != nil {
-					v = float64(bfloat16.Float32(tensor.Half[j]))
+				if tensor.BF16 != nil {
+					v = float64(bfloat16.Float32(tensor.BF16[j]))
 				} else {
 					v = float64(tensor.Data[j])
 				}

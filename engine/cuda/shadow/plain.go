@@ -21,7 +21,7 @@ type run struct {
 func (r run) pointer(i int) unsafe.Pointer { return *(*unsafe.Pointer)(unsafe.Pointer(&r.Args[i])) }
 func (r run) f32(i int) array              { return array{r.pointer(i), false} }
 func (r run) typed(i int) array            { return array{r.pointer(i), r.bf16} }
-func (r run) half(i int) array             { return array{r.pointer(i), true} }
+func (r run) bf16At(i int) array           { return array{r.pointer(i), true} }
 func (r run) int(i int) int                { return int(int64(r.Args[i])) }
 func (r run) float(i int) float32          { return math.Float32frombits(uint32(r.Args[i])) }
 func (r run) flag(i int) bool              { return r.Args[i] != 0 }
@@ -90,10 +90,10 @@ var plain = map[string]func(run){
 	"negate": func(r run) { each(r.int(2), func(i int) { r.f32(0).set(i, 0-r.f32(1).get(i)) }) },
 	"fill":   func(r run) { each(r.int(2), func(i int) { r.f32(0).set(i, r.float(1)) }) },
 	"round": func(r run) {
-		each(r.int(2), func(i int) { r.half(0).set(i, r.f32(1).get(i)) })
+		each(r.int(2), func(i int) { r.bf16At(0).set(i, r.f32(1).get(i)) })
 	},
 	"widen": func(r run) {
-		each(r.int(2), func(i int) { r.f32(0).set(i, r.half(1).get(i)) })
+		each(r.int(2), func(i int) { r.f32(0).set(i, r.bf16At(1).get(i)) })
 	},
 	"nonfinite": func(r run) {
 		each(r.int(3), func(i int) {
@@ -340,7 +340,7 @@ func (r run) elements(table int, norm array, f func(i int, decays bool)) {
 }
 
 func adam(r run) {
-	value, grad, m, v, half, s, norm := r.f32(0), r.f32(1), r.typed(2), r.typed(3), r.half(4), r.f32(6), r.f32(7)
+	value, grad, m, v, rounded, s, norm := r.f32(0), r.f32(1), r.typed(2), r.typed(3), r.bf16At(4), r.f32(6), r.f32(7)
 	l2All, keepAll, beta1c, beta2, beta2c, root, eps, step := s.get(0), s.get(1), s.get(2), s.get(3), s.get(4), s.get(5), s.get(6), s.get(7)
 	r.elements(5, norm, func(i int, decays bool) {
 		l2, keep := float32(0), float32(1)
@@ -356,14 +356,14 @@ func adam(r run) {
 		m.set(i, mean)
 		v.set(i, square)
 		value.set(i, p)
-		if half.there() {
-			half.set(i, p)
+		if rounded.there() {
+			rounded.set(i, p)
 		}
 	})
 }
 
 func sgd(r run) {
-	value, grad, b, half, s, norm := r.f32(0), r.f32(1), r.f32(2), r.half(3), r.f32(5), r.f32(6)
+	value, grad, b, rounded, s, norm := r.f32(0), r.f32(1), r.f32(2), r.bf16At(3), r.f32(5), r.f32(6)
 	r.elements(4, norm, func(i int, decays bool) {
 		p := value.get(i)
 		g := grad.get(i) * norm.get(1)
@@ -376,8 +376,8 @@ func sgd(r run) {
 		}
 		p -= s.get(2) * g
 		value.set(i, p)
-		if half.there() {
-			half.set(i, p)
+		if rounded.there() {
+			rounded.set(i, p)
 		}
 	})
 }
