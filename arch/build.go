@@ -67,7 +67,7 @@ func (c Config) BuildHidden(batch, seq int, options ...Option) (*Graph, error) {
 	return b.graph, nil
 }
 
-// BuildTop returns the graph of every token's k largest log-probabilities, which
+// BuildTop returns the graph of every token's top-k log-probabilities, which
 // are what [DistilTop] learns from.
 func (c Config) BuildTop(batch, seq, k int, options ...Option) (*Graph, error) {
 	b, err := c.build(batch, seq, tensor.Float32, func(b *builder, x *gorgonia.Node) {
@@ -211,7 +211,7 @@ func (b *builder) norm(at string, x *gorgonia.Node, name string) *gorgonia.Node 
 
 func (b *builder) param(name string) *gorgonia.Node { return b.graph.Params[name] }
 
-// weight is a parameter of a linear layer as its product reads it.
+// weight is a parameter of a linear layer as its matmul reads it.
 func (b *builder) weight(at, name string) *gorgonia.Node {
 	w := b.param(name)
 	if b.transform == nil || b.err != nil {

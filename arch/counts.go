@@ -14,7 +14,7 @@ func (c Config) ParameterCount() int64 {
 // spends on one token of a sequence of seq tokens, a multiplication and an
 // addition counted apart:
 //
-//	2 · (weights in matrix products) + 2 · layers run · H·D · seq
+//	2 · (weights in matmuls) + 2 · layers run · H·D · seq
 //
 // A shared layer's weights count each time it runs; the output head counts, the
 // look-up of an embedding does not. The second term is causal attention: 2·H·D
@@ -29,7 +29,7 @@ func (c Config) ForwardFLOPs(seq int) int64 {
 }
 
 // TrainingFLOPs is the number of floating-point operations per token of a
-// training step: three times [Config.ForwardFLOPs], as each product of the forward
+// training step: three times [Config.ForwardFLOPs], as each matmul of the forward
 // pass has two in the backward pass. Recomputed activations are not counted, so
 // that MFU compares runs with and without them.
 func (c Config) TrainingFLOPs(seq int) int64 { return 3 * c.ForwardFLOPs(seq) }

@@ -14,21 +14,21 @@ import (
 type FFN string
 
 const (
-	// SwiGLU is down(silu(gate(x)) · up(x)), three products (Shazeer, 2020).
+	// SwiGLU is down(silu(gate(x)) · up(x)), three matmuls (Shazeer, 2020).
 	SwiGLU FFN = "swiglu"
-	// ReLU is down(relu(up(x))), two products: the paper's baseline.
+	// ReLU is down(relu(up(x))), two matmuls: the paper's baseline.
 	ReLU FFN = "relu"
 )
 
 // ffnKind is everything that the kind of a feed-forward network decides.
 type ffnKind struct {
 	name  FFN
-	gated bool // a gate stands beside up, and one product makes both
+	gated bool // a gate stands beside up, and one matmul makes both
 	// width is that of a model of width dim whose config names none.
 	width func(dim int) int
 	// kept are the values for each unit of its width that the backward pass reads.
 	kept int
-	// activation is what a product makes to what the last one reads, [N,F].
+	// activation is what a matmul makes to what the last one reads, [N,F].
 	activation func(at string, x *gorgonia.Node) (*gorgonia.Node, error)
 	hidden     string // Hugging Face's name for the activation
 }

@@ -25,7 +25,7 @@ func TokenLogProbs(b *builder) { b.logProbs = true }
 type WeightTransform func(at, name string, w *gorgonia.Node) (*gorgonia.Node, error)
 
 // TransformWeights computes the weights of the linear layers of all blocks by f;
-// embedding and head stay as they are. The weights of one product (q, k and v; gate
+// embedding and head stay as they are. The weights of one matmul (q, k and v; gate
 // and up) are one matrix: f transforms all of them or none. A layer that runs more
 // than once is transformed at each position.
 func TransformWeights(f WeightTransform) Option {

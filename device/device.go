@@ -20,9 +20,9 @@ type Device interface {
 	// For runs f(worker, i) for every i below n on the device's workers.
 	For(n int, f func(worker, i int))
 	Workers() int
-	// BF16 reports whether bf16 products run in hardware.
+	// BF16 reports whether bf16 matmuls run in hardware.
 	BF16() bool
-	// Peak measures the fastest product of that precision, in FLOP/s.
+	// Peak measures the fastest matmul of that precision, in FLOP/s.
 	Peak(p engine.Precision, run time.Duration) (float64, error)
 	// Missing lists what would make the device faster.
 	Missing() []string

@@ -7,7 +7,7 @@ import (
 )
 
 // alias lets the last term of a sum accumulate into the other term's memory
-// and drops the addition: a product adds to the residual stream, a norm's
+// and drops the addition: a matmul adds to the residual stream, a norm's
 // gradient to the stream's gradient. It holds where the other term was made
 // before, and is not read from then on.
 func (pl *plan) alias() {

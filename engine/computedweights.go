@@ -8,9 +8,9 @@ import (
 	"mobilellm/engine/op"
 )
 
-// The weight of a product is a parameter, or computed from parameters: quantised,
+// The weight of a matmul is a parameter, or computed from parameters: quantised,
 // binary, with an adapter. What is computed is treated as parameters are: float32
-// with a rounded copy where the device wants one, and those of one product end to
+// with a rounded copy where the device wants one, and those of one matmul end to
 // end.
 
 // weightsInFloat32 keeps computed weights in float32.
@@ -26,7 +26,7 @@ func (pl *plan) weightsInFloat32() {
 	}
 }
 
-// roundWeights lets products read a rounded copy of computed weights.
+// roundWeights lets matmuls read a rounded copy of computed weights.
 func (pl *plan) roundWeights() {
 	copies := map[*value]*value{}
 	var steps []*step
@@ -52,7 +52,7 @@ func (pl *plan) roundWeights() {
 	pl.steps = steps
 }
 
-// join lays end to end what a product reads, or makes, as one matrix: computed
+// join lays end to end what a matmul reads, or makes, as one matrix: computed
 // weights, and gradients that are not those of parameters.
 func (pl *plan) join() error {
 	for _, s := range pl.steps {
@@ -102,7 +102,7 @@ func join(vs []*value) error {
 		return nil
 	case elsewhere > 0:
 		return fmt.Errorf("%s are partly parameters' and partly computed: they cannot lie end to end"+
-			"\nhint: transform all weights of a product or none", names(vs))
+			"\nhint: transform all weights of a matmul or none", names(vs))
 	}
 	all := &value{name: vs[0].name + " and others", dtype: vs[0].dtype, joined: true}
 	rows := 0

@@ -9,7 +9,7 @@ import (
 	"mobilellm/engine/op"
 )
 
-// Weights of one product lie end to end where that is possible, and are refused
+// Weights of one matmul lie end to end where that is possible, and are refused
 // where it is not.
 func TestJoin(t *testing.T) {
 	computed := func(s *small, at string, rows int) *gorgonia.Node {
@@ -84,7 +84,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// In bf16, products read a rounded copy of a weight that is computed, one for all
+// In bf16, matmuls read a rounded copy of a weight that is computed, one for all
 // of them, which is made again where the weight is.
 func TestRoundedWeights(t *testing.T) {
 	s := &small{t: t, g: gorgonia.NewGraph()}

@@ -16,7 +16,7 @@ type Device interface {
 	Compile(in *Instr) (Kernel, error)
 	// Do runs f where kernels run; RunAll does its work in it.
 	Do(f func())
-	// KeepsBF16 reports whether products in bf16 want a rounded copy of the
+	// KeepsBF16 reports whether matmuls in bf16 want a rounded copy of the
 	// weights.
 	KeepsBF16() bool
 	// Round writes src, float32, to dst, bf16.

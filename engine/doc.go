@@ -10,7 +10,7 @@
 // not be kept. alias lets sums accumulate in place: the residual stream, its
 // gradient, and the gradients of weights that run several times or over several
 // micro-batches. Weights that are computed are rounded as parameters are, and join
-// lays those of one product end to end. What these steps must know of an operation
+// lays those of one matmul end to end. What these steps must know of an operation
 // it states itself: see the traits of package op. A Device compiles each
 // instruction to a kernel, which says what scratch memory it needs, and place lays
 // every value out by its lifetime, in one arena and, if the program may reuse it,
@@ -28,5 +28,5 @@
 //
 // Precision is the engine's affair: graph nodes are float32. With BF16 the
 // weights, their gradients, the residual stream and all reductions stay
-// float32, while products read and kept activations are bfloat16.
+// float32, while matmuls read and kept activations are bfloat16.
 package engine

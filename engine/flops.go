@@ -6,7 +6,7 @@ import (
 	"mobilellm/engine/op"
 )
 
-// FLOPs are the floating-point operations of an instruction's products; see
+// FLOPs are the floating-point operations of an instruction's matmuls; see
 // [op.FLOPCounter].
 func FLOPs(in *Instr) int64 {
 	return op.FLOPs(in.Op, shapes(in.In), shapes(in.Out))

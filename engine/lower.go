@@ -200,7 +200,7 @@ func (pl *plan) lowerInput(n *gorgonia.Node) error {
 }
 
 // residualsInFloat32 keeps what is added to the residual stream in float32:
-// the product then accumulates into the stream without rounding.
+// the matmul then accumulates into the stream without rounding.
 func (pl *plan) residualsInFloat32() {
 	for _, s := range pl.steps {
 		if !isSum(s) {

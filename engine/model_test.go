@@ -180,13 +180,13 @@ func checkLogits(t *testing.T, dev *cpu.Device, c *golden.Case, config arch.Conf
 	}
 }
 
-// TestBF16 holds bf16 training near float32 (products are rounded, the rest is
+// TestBF16 holds bf16 training near float32 (matmuls are rounded, the rest is
 // not) and recomputation to the very bits of what it replaces.
 func TestBF16(t *testing.T) {
 	dev := cpu.New(cpu.Options{})
 	t.Cleanup(dev.Close)
 	if !dev.BF16() {
-		t.Skip("needs oneDNN and a processor with bf16 products")
+		t.Skip("needs oneDNN and a processor with bf16 matmuls")
 	}
 	for _, name := range golden.Cases {
 		t.Run(name, func(t *testing.T) {

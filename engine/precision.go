@@ -6,7 +6,7 @@ import (
 	"mobilellm/engine/op"
 )
 
-// Precision says in which type products are taken and activations kept.
+// Precision says in which type matmuls are taken and activations kept.
 type Precision uint8
 
 // The precisions.

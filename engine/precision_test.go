@@ -93,7 +93,7 @@ func TestGradientsBesideAutocast(t *testing.T) {
 	})
 	t.Run("bf16", func(t *testing.T) {
 		if !dev.BF16() {
-			t.Skip("needs oneDNN and a processor with bf16 products")
+			t.Skip("needs oneDNN and a processor with bf16 matmuls")
 		}
 		loss, rounded := run(t, engine.PrecisionBF16)
 		t.Logf("loss is %+.1e of float64's off, autocast's %+.1e", loss/p.Loss-1, p.AutocastLoss/p.Loss-1)

@@ -13,7 +13,7 @@ import (
 type Recompute uint8
 
 // The ways to recompute. In all of them an activation function and a norm's
-// scaled output are made again, which costs a pass over memory and no product.
+// scaled output are made again, which costs a pass over memory and no matmul.
 const (
 	RecomputeNone      Recompute = iota
 	RecomputeAttention           // also q, k, v and the attention, from the norm before them

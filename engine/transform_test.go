@@ -156,7 +156,7 @@ func TestTransformedWeights(t *testing.T) {
 
 // TestUnchangedWeights holds a model whose weights pass through an operation that
 // leaves them as they are to the bits of the model without, in both precisions and
-// for both kinds of bf16 products. Without oneDNN a gradient that adds is summed in
+// for both kinds of bf16 matmuls. Without oneDNN a gradient that adds is summed in
 // another order than one that is added later: there it is held to its value.
 func TestUnchangedWeights(t *testing.T) {
 	for _, o := range []cpu.Options{{}, {OneDNN: true}} {
@@ -215,7 +215,7 @@ func TestBinaryWeightsInBF16(t *testing.T) {
 		dev := testDevice{cpu.New(o)}
 		t.Cleanup(dev.Close)
 		if !dev.BF16() {
-			t.Skip("needs oneDNN and a processor with bf16 products")
+			t.Skip("needs oneDNN and a processor with bf16 matmuls")
 		}
 		c, config := goldenCase(t, "untied_gqa")
 		exact := newTrainer(t, dev, config, c.Params, c.Batch, c.Seq, engine.Options{}, transformed(sign))

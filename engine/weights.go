@@ -30,7 +30,7 @@ type Weights struct {
 // WeightOptions say what is kept beside the parameters.
 type WeightOptions struct {
 	Gradients bool // float32, for training
-	BF16      bool // products are in bf16: a rounded copy, where the device wants one
+	BF16      bool // matmuls are in bf16: a rounded copy, where the device wants one
 }
 
 // NewWeights allocates zeroed parameters.

@@ -37,7 +37,7 @@ type MemberOptions struct {
 func (s *Sweep) Train(ctx context.Context, id string, o MemberOptions) error {
 	m := s.Member(id)
 	if m == nil {
-		return fmt.Errorf("sweep %s has no member %s", s.Name, id)
+		return fmt.Errorf("sweep %s has no run %s", s.Name, id)
 	}
 	if finished(o.Dir, id) {
 		return nil

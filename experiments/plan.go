@@ -58,7 +58,7 @@ func (s *Sweep) Plan(ctx context.Context, jobs int) (*Plan, error) {
 		plan.Memory += bytes
 	}
 	if available := plan.Members[0].Available; available > 0 && plan.Memory > available {
-		return plan, fmt.Errorf("the %d largest members need %.1f GB together, of which %.1f are available\nhint: fewer at once with --jobs",
+		return plan, fmt.Errorf("the %d largest runs need %.1f GB together, of which %.1f are available\nhint: fewer at once with --jobs",
 			min(jobs, len(memory)), gigabytes(plan.Memory), gigabytes(available))
 	}
 	return plan, nil

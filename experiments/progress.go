@@ -69,7 +69,7 @@ func (p *Progress) change(m Status) {
 	was, known := p.states[m.ID]
 	p.states[m.ID] = m.State
 	if known && was != m.State && m.State == Finished {
-		p.note("finished %s %s: validation loss %.4f, perplexity %.2f, %.0f tokens/s", m.ID, m.Label(), m.Loss, m.Result.Heldout.Perplexity, m.TokensPerSecond)
+		p.note("finished %s %s: validation loss %.4f, ppl %.2f, %.0f tokens/s", m.ID, m.Label(), m.Loss, m.Result.Heldout.Perplexity, m.TokensPerSecond)
 	}
 }
 
@@ -99,7 +99,7 @@ func (p *Progress) summary(list []Status, done, total float64) string {
 			failed++
 		}
 	}
-	text := fmt.Sprintf("%d of %d members finished", finished, len(list))
+	text := fmt.Sprintf("%d of %d runs finished", finished, len(list))
 	if failed > 0 {
 		text += fmt.Sprintf(", %d failed", failed)
 	}

@@ -31,11 +31,11 @@ func TestProgressLines(t *testing.T) {
 	now = now.Add(lineEvery)
 	p.show(progressOf(50, Finished))
 	p.end()
-	want := `0 of 2 members finished
+	want := `0 of 2 runs finished
   a1 thin, seed 1: left 0s, step 100/100, loss 3.5000, 1000 tokens/s
   b2 wide, seed 1: left 1m30s, step 10/100, loss 4.2500, 1000 tokens/s
-finished a1 thin, seed 1: validation loss 3.5000, perplexity 33.10, 1000 tokens/s
-1 of 2 members finished, left about 50s
+finished a1 thin, seed 1: validation loss 3.5000, ppl 33.10, 1000 tokens/s
+1 of 2 runs finished, left about 50s
   b2 wide, seed 1: left 1m30s, step 50/100, loss 4.2500, 1000 tokens/s
 `
 	if out.String() != want {

@@ -95,7 +95,7 @@ func NewReport(s *Sweep, dir string) (*Report, error) {
 		}
 	}
 	if len(r.runs) == 0 {
-		return nil, fmt.Errorf("sweep %s has no finished member: nothing to report\nhint: mobilellm-sweep run %s goes on with it", s.Name, dir)
+		return nil, fmt.Errorf("sweep %s has no finished run: nothing to report\nhint: mobilellm-sweep run %s goes on with it", s.Name, dir)
 	}
 	if err := r.gatherFacts(dir); err != nil {
 		return nil, err

@@ -157,7 +157,7 @@ func TestReportIsSelfContained(t *testing.T) {
 func TestReportOfNothing(t *testing.T) {
 	s, dir := sweep(t, threeModels)
 	_, err := NewReport(s, dir)
-	checkError(t, "nothing finished", err, "sweep sweep has no finished member: nothing to report", "hint: mobilellm-sweep run "+dir)
+	checkError(t, "nothing finished", err, "sweep sweep has no finished run: nothing to report", "hint: mobilellm-sweep run "+dir)
 }
 
 // Runs on different texts are told apart.

@@ -35,7 +35,7 @@ type FailedError struct {
 
 func (e *FailedError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d members failed", len(e.Members), e.Of)
+	fmt.Fprintf(&b, "%d of %d runs failed", len(e.Members), e.Of)
 	for _, m := range e.Members {
 		reason, _, _ := strings.Cut(m.Error, "\n")
 		fmt.Fprintf(&b, "\n  %s %s: %s", m.ID, m.Label(), reason)
@@ -209,7 +209,7 @@ func (r *runner) end(c *child) {
 	}
 	r.failed[c.id] = err
 	m := r.Member(c.id)
-	r.o.Progress.note("member %s %s failed: %s", m.ID, m.Label(), firstLine(err))
+	r.o.Progress.note("run %s %s failed: %s", m.ID, m.Label(), firstLine(err))
 }
 
 func firstLine(err error) string {

@@ -125,7 +125,7 @@ func TestRunWithFailure(t *testing.T) {
 	if !errors.As(err, &failed) || len(failed.Members) != 1 || failed.Members[0].Name != "bad" {
 		t.Fatalf("error %v", err)
 	}
-	checkError(t, "report", err, "1 of 3 members failed", "bad, seed 1: step 2: the gradient norm is NaN", "hint: ")
+	checkError(t, "report", err, "1 of 3 runs failed", "bad, seed 1: step 2: the gradient norm is NaN", "hint: ")
 	list, err := s.Status(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +285,7 @@ func TestFullDisk(t *testing.T) {
 			return c
 		},
 	})
-	checkError(t, "full disk", err, "2 of 4 members failed", "model.safetensors: file too large")
+	checkError(t, "full disk", err, "2 of 4 runs failed", "model.safetensors: file too large")
 	if after := results(t, &first, dir); !maps.Equal(before, after) {
 		t.Errorf("before %v, after %v", before, after)
 	}

@@ -118,7 +118,7 @@ for _ in $(seq 300); do
 	sleep 1
 done
 status
-status | grep '3 members: 3 finished' >/dev/null
+status | grep '3 runs: 3 finished' >/dev/null
 grep -q 'resuming' "$work"/sweep/logs/slurm-*_0.txt
 scontrol show job "$job" | grep 'Restarts=1' >/dev/null
 echo "ok: the array ran to its end, and the member that was stopped went on from its checkpoint"

@@ -37,7 +37,7 @@ func (m MicroBatch) MarshalYAML() (any, error) {
 	return int(m), nil
 }
 
-// Precision is the type of products and kept activations, or auto, which is
+// Precision is the type of matmuls and kept activations, or auto, which is
 // bf16 where the device has it in hardware and float32 elsewhere.
 type Precision struct {
 	Auto  bool

@@ -99,7 +99,7 @@ func (c *RunConfig) validateShards() error {
 	case c.Data.Packing == data.PackDocuments:
 		return fmt.Errorf("distil.shards (%s) and data.packing (%s) exclude each other: a teacher stores windows of the stream\nhint: distil.teacher without distil.shards takes any packing", c.Distil.Shards, c.Data.Packing)
 	case c.Data.DocumentMask:
-		return fmt.Errorf("distil.shards (%s) and data.document_mask exclude each other: the stored teacher saw the documents before\nhint: distil.teacher without distil.shards keeps to the mask", c.Distil.Shards)
+		return fmt.Errorf("distil.shards (%s) and data.document_mask exclude each other: the targets were made with the documents before in sight\nhint: distil.teacher without distil.shards keeps to the mask", c.Distil.Shards)
 	}
 	return nil
 }

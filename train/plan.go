@@ -57,11 +57,11 @@ type TeacherPlan struct {
 }
 
 const (
-	// microTokens bounds a micro-batch: beyond it products get no faster and
+	// microTokens bounds a micro-batch: beyond it matmuls get no faster and
 	// activations cost memory.
 	microTokens = 16 << 10
 	// acceleratorTokens likewise on an accelerator, whose thousands of lanes want
-	// larger products.
+	// larger matmuls.
 	acceleratorTokens = 64 << 10
 	// memoryShare of what is available may be planned for.
 	memoryShare = 0.8

@@ -291,7 +291,7 @@ func (r *run) makeLesson() error {
 		return err
 	}
 	if f := r.shards; f != nil {
-		r.o.Progress.Note("teacher: the %d likeliest tokens of each position from %s, checksum %.16s", f.K, r.c.Distil.Shards, r.teacherSum)
+		r.o.Progress.Note("teacher: top-%d tokens of each position from %s, checksum %.16s", f.K, r.c.Distil.Shards, r.teacherSum)
 		return nil
 	}
 	if err := r.lesson.teacher.load(r.taught); err != nil {

@@ -19,7 +19,7 @@ type teachFlags struct {
 	json    bool
 }
 
-const teachDescription = `Store a teacher's likeliest next tokens and their log-probabilities for every
+const teachDescription = `Store a teacher's top-k next tokens and their log-probabilities for every
 position of token shards, which mobilellm-train reads in distil.shards instead of
 running the teacher.
 

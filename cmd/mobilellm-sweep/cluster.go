@@ -29,10 +29,10 @@ type cluster struct {
 func (f *cluster) flags(c *cobra.Command) {
 	f.source.flags(c)
 	l := c.Flags()
-	l.IntVar(&f.cpus, "cpus", 2, "processors of a member")
-	l.Float64Var(&f.memory, "memory", 0, "memory of a member in GB (a quarter more than the largest is planned to take)")
-	l.IntVar(&f.jobs, "jobs", 0, "members at once (all)")
-	l.DurationVar(&f.save, "save", 2*time.Minute, "time that a member has to save when it must stop")
+	l.IntVar(&f.cpus, "cpus", 2, "processors of a run")
+	l.Float64Var(&f.memory, "memory", 0, "memory of a run in GB (a quarter more than the largest is planned to take)")
+	l.IntVar(&f.jobs, "jobs", 0, "runs at once (all)")
+	l.DurationVar(&f.save, "save", 2*time.Minute, "time that a run has to save when it must stop")
 }
 
 // prepare makes the sweep's folder ready and says how much memory a member needs.

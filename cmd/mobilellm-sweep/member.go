@@ -20,7 +20,7 @@ type memberFlags struct {
 	child   bool
 }
 
-const memberDescription = `Train one member of a sweep in this process, as the scripts of "slurm" and
+const memberDescription = `Train one run of a sweep in this process, as the scripts of "slurm" and
 "kubernetes" do. A finished member is done at once; one that another process has ends
 with exit code 75; after SIGTERM it saves and ends with 143, and goes on from there when
 it is started again. Where the process that has it has sent no heartbeat for a minute,
@@ -30,13 +30,13 @@ func newMember() *cobra.Command {
 	var f memberFlags
 	c := &cobra.Command{
 		Use:   "member SWEEP (--id ID | --index N)",
-		Short: "Train one member of a sweep",
+		Short: "Train one run of a sweep",
 		Long:  memberDescription,
 		Args:  oneArg("sweep"),
 		RunE:  func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
 	}
 	l := c.Flags()
-	l.StringVar(&f.id, "id", "", "the member's id")
+	l.StringVar(&f.id, "id", "", "the run's id")
 	l.IntVar(&f.index, "index", -1, "its place in the sweep, from 0")
 	l.IntVar(&f.workers, "workers", 0, "threads (all processors, or as many as the run began with)")
 	l.IntVar(&f.over, "over", 0, "number of a claim that was seen dead")
@@ -58,11 +58,11 @@ func (f *memberFlags) run(c *cobra.Command, name string) error {
 	case (f.id == "") == (f.index < 0):
 		return cli.Usagef("want --id or --index, one of them")
 	case f.index >= len(sweep.Members):
-		return cli.Usagef("--index (%d) must be below %d, the number of members", f.index, len(sweep.Members))
+		return cli.Usagef("--index (%d) must be below %d, the number of runs", f.index, len(sweep.Members))
 	case f.index >= 0:
 		f.id = sweep.Members[f.index].ID
 	case sweep.Member(f.id) == nil:
-		return cli.Usagef("--id (%s) is no member of %s", f.id, dir)
+		return cli.Usagef("--id (%s) is no run of %s", f.id, dir)
 	}
 	o := experiments.MemberOptions{
 		Dir: dir, Over: f.over, Workers: f.workers, Versions: cli.Versions(),

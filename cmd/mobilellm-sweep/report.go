@@ -9,7 +9,7 @@ import (
 	"mobilellm/experiments"
 )
 
-const reportDescription = `Compare the finished members of a sweep.
+const reportDescription = `Compare the finished runs of a sweep.
 
 The report comes from the runs' manifests: parameters, validation loss and perplexity as
 mean ± standard error over seeds, speed and time; differences paired by seed, with a
@@ -21,7 +21,7 @@ func newReport() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use:   "report SWEEP",
-		Short: "Compare the finished members of a sweep",
+		Short: "Compare the finished runs of a sweep",
 		Long:  reportDescription,
 		Args:  oneArg("sweep"),
 		RunE: func(c *cobra.Command, args []string) error {

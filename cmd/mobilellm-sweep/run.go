@@ -32,8 +32,8 @@ func (s *source) flags(c *cobra.Command) {
 	l := c.Flags()
 	l.StringVar(&s.scale, "scale", "", "scale of the experiment (desk, where it has one)")
 	l.StringVar(&s.out, "out", "", "the sweep's folder (runs/FILE-SCALE)")
-	l.Int64Var(&s.tokens, "tokens", 0, "tokens that every member is trained on, in place of the experiment's")
-	l.StringArrayVar(&s.set, "set", nil, "set a key in every member's configuration, such as data.train=[corpus]; may be repeated")
+	l.Int64Var(&s.tokens, "tokens", 0, "tokens that every run is trained on, in place of the experiment's")
+	l.StringArrayVar(&s.set, "set", nil, "set a key in every run's configuration, such as data.train=[corpus]; may be repeated")
 }
 
 // sweep is that of an experiment's file, not saved yet, or of a sweep's folder.
@@ -82,15 +82,15 @@ func newRun() *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
 		Use:   "run FILE|SWEEP",
-		Short: "Train every member that is not finished",
+		Short: "Train every run that is not finished",
 		Long:  runDescription,
 		Args:  oneArg("experiment's file or sweep's folder"),
 		RunE:  func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
 	}
 	f.source.flags(c)
 	l := c.Flags()
-	l.IntVar(&f.jobs, "jobs", 1, "members trained at once; each has its share of the processors")
-	l.BoolVar(&f.dryRun, "dry-run", false, "print what the members would take, and stop")
+	l.IntVar(&f.jobs, "jobs", 1, "runs trained at once; each has its share of the processors")
+	l.BoolVar(&f.dryRun, "dry-run", false, "print what the runs would take, and stop")
 	l.BoolVar(&f.json, "json", false, "with --dry-run: as JSON")
 	return c
 }
@@ -121,7 +121,7 @@ func (f *runFlags) run(c *cobra.Command, name string) error {
 	}
 	terminal := term.IsTerminal(int(os.Stderr.Fd()))
 	if jobs < f.jobs {
-		fmt.Fprintf(os.Stderr, "%d members at once: there are %d processors and %d members\n", jobs, cores, len(sweep.Members))
+		fmt.Fprintf(os.Stderr, "%d runs at once: there are %d processors and %d runs\n", jobs, cores, len(sweep.Members))
 	}
 	if err := sweep.Save(dir); err != nil {
 		return err
@@ -144,7 +144,7 @@ func (f *runFlags) run(c *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.OutOrStdout(), "all %d members of %s are finished\nnext: mobilellm-sweep report %s\n", len(sweep.Members), dir, dir)
+	_, err = fmt.Fprintf(c.OutOrStdout(), "all %d runs of %s are finished\nnext: mobilellm-sweep report %s\n", len(sweep.Members), dir, dir)
 	return err
 }
 

@@ -16,7 +16,7 @@ func newStatus() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status SWEEP",
-		Short: "Say how the members of a sweep stand",
+		Short: "Say how the runs of a sweep stand",
 		Args:  oneArg("sweep"),
 		RunE: func(c *cobra.Command, args []string) error {
 			sweep, dir, err := openSweep(args[0])
@@ -65,6 +65,6 @@ func printStatus(c *cobra.Command, list []experiments.Status) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "%d members: %s\n", len(list), strings.Join(parts, ", "))
+	_, err := fmt.Fprintf(c.OutOrStdout(), "%d runs: %s\n", len(list), strings.Join(parts, ", "))
 	return err
 }

@@ -97,7 +97,7 @@ func matrixAt[E elem](scratch unsafe.Pointer, at int64, n int) []E {
 
 func pointer[E elem](x []E) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 
-// rotated fills dst[n,D] with rows of a head of qkv, turned by their positions.
+// rotated fills dst[n,D] with rows of a head of qkv, with RoPE applied.
 func rotated(b *blocks, dst []float32, qkv *engine.Tensor, row, column, position, n int, a *angles) {
 	d, h := b.HeadDim, b.HeadDim/2
 	for i := range n {
@@ -118,7 +118,7 @@ func (l *layout) take(bytes int64) int64 {
 
 // attention, in float32, computes out and the log-sum-exp, one task for each head of each
 // sequence: scores of a block of queries against all keys they see, softmax,
-// product with the values.
+// matmul with the values.
 type attention struct {
 	d  *Device
 	in *engine.Instr

@@ -89,8 +89,8 @@ func (a *angles) from(position, half int) (cos, sin, minusSin unsafe.Pointer) {
 	return pointer(a.cos[at:]), pointer(a.sin[at:]), pointer(a.minusSin[at:])
 }
 
-// turned writes n rows of a head of qkv, turned by their positions.
-func (b *blocks) turned(dst unsafe.Pointer, qkv *engine.Tensor, a *angles, row, column, position, n int) {
+// rotated writes n rows of a head of qkv, with RoPE applied.
+func (b *blocks) rotated(dst unsafe.Pointer, qkv *engine.Tensor, a *angles, row, column, position, n int) {
 	cos, sin, _ := a.from(position, b.HeadDim/2)
 	bf16.Rotate(dst, b.HeadDim, columnsAt(qkv, row+position, column), qkv.Cols(), cos, sin, n, b.HeadDim/2)
 }
@@ -127,14 +127,14 @@ func (k *attentionBF16) head(i, part int, scratch unsafe.Pointer) {
 		return
 	}
 	_, seen := k.bounds(to - 1)
-	k.turned(at(k.k), qkv, k.angles, row, k.keyColumn(head), 0, seen)
+	k.rotated(at(k.k), qkv, k.angles, row, k.keyColumn(head), 0, seen)
 	bf16.PackTransposed(keys, at(k.k), dim, dim, seen)
 	bf16.Pack(values, columnsAt(qkv, row, k.valueColumn(head)), qkv.Cols(), seen, dim)
 	for b := from; b < to; b++ {
 		first, end := k.bounds(b)
 		n, skip := end-first, k.hidden(row+first, end-first)
 		width := end - skip
-		k.turned(queries, qkv, k.angles, row, head*dim, first, n)
+		k.rotated(queries, qkv, k.angles, row, head*dim, first, n)
 		bf16.CausalProduct(n, width, dim, queries, dim, keysFrom(keys, dim, skip), dim, at(k.s), stride, bf16.Set,
 			bf16.Causal{Side: bf16.KeysAreColumns, First: first - skip})
 		k.block(row, first, n, skip, even(width), stride).Softmax(at(k.s), pointer(top), pointer(sums))

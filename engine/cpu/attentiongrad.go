@@ -27,7 +27,7 @@ type attentionGrad struct {
 	k, q, s, dp, p, ds, o, temp int64
 }
 
-// gradProducts are the products of one block of queries.
+// gradProducts are the matmuls of one block of queries.
 type gradProducts struct{ scores, dp, dv, dk, dq product }
 
 func newAttentionGrad(d *Device, in *engine.Instr, o op.AttentionGradOp) (engine.Kernel, error) {
@@ -60,7 +60,7 @@ func newAttentionGrad(d *Device, in *engine.Instr, o op.AttentionGradOp) (engine
 	return k, nil
 }
 
-// products makes the products of block i and says what scratch they need.
+// products makes the matmuls of block i and says what scratch they need.
 func (k *attentionGrad) products(i int) (g gradProducts, scratch int64, err error) {
 	first, end := k.bounds(i)
 	n, dim, t := end-first, k.HeadDim, elementType(k.typ)
@@ -172,7 +172,7 @@ type gathering struct {
 	batch, kv int
 }
 
-// position sums dk and dv of a position in order, and turns dk back.
+// position sums dk and dv of a position in order, and undoes RoPE in dk.
 func (g gathering) position(t int, dk, dv unsafe.Pointer) {
 	dim, half := g.HeadDim, g.HeadDim/2
 	row := rowOf[float32](g.dqkv, g.batch*g.Seq+t)

@@ -72,7 +72,7 @@ func (k *attentionGradBF16) head(i int, dkAll, dvAll, scratch unsafe.Pointer) {
 	queries, keys, keyRows, values, dq, delta := at(k.q), at(k.keys), at(k.keyRows), at(k.values), at(k.dq), at(k.deltas)
 	dk, dv := offset(dkAll, i*k.Seq*dim, engine.F32), offset(dvAll, i*k.Seq*dim, engine.F32)
 
-	k.turned(at(k.k), qkv, k.angles, row, k.keyColumn(head), 0, k.Seq)
+	k.rotated(at(k.k), qkv, k.angles, row, k.keyColumn(head), 0, k.Seq)
 	bf16.PackTransposed(keys, at(k.k), dim, dim, k.Seq)
 	bf16.Pack(keyRows, at(k.k), dim, k.Seq, dim)
 	bf16.PackTransposed(values, columnsAt(qkv, row, k.valueColumn(head)), qkv.Cols(), dim, k.Seq)
@@ -86,7 +86,7 @@ func (k *attentionGradBF16) head(i int, dkAll, dvAll, scratch unsafe.Pointer) {
 			clearColumns(dv, dim, k.Seq, hidden)
 		}
 		do := columnsAt(dout, row+first, head*dim)
-		k.turned(queries, qkv, k.angles, row, head*dim, first, n)
+		k.rotated(queries, qkv, k.angles, row, head*dim, first, n)
 		bf16.RowDots(delta, do, columnsAt(out, row+first, head*dim), out.Cols(), n, dim)
 		bf16.Pair(at(k.qPairs), queries, dim, n, dim)
 		bf16.Pair(at(k.doPairs), do, dout.Cols(), n, dim)
@@ -126,7 +126,7 @@ func clearColumns(x unsafe.Pointer, rows, columns, n int) {
 }
 
 // gather sums dk and dv of key head i of all sequences' over its query heads, in
-// order, and turns dk back.
+// order, and undoes RoPE in dk.
 func (k *attentionGradBF16) gather(i int, dk, dv unsafe.Pointer) {
 	dqkv := k.in.Out[0]
 	batch, kv, group, dim := i/k.KVHeads, i%k.KVHeads, k.Heads.Heads/k.KVHeads, k.HeadDim

@@ -23,7 +23,7 @@ func BenchmarkAttention(b *testing.B) {
 			n, o := h.Batch*h.Seq, h.Heads*h.HeadDim
 			d := New(Options{Workers: 1})
 			if precision == engine.BF16 && !d.BF16() {
-				b.Skip("needs oneDNN and a processor with bf16 products")
+				b.Skip("needs oneDNN and a processor with bf16 matmuls")
 			}
 			qkv := host(d, tensor.Shape{n, h.Width()}, precision)
 			out := host(d, tensor.Shape{n, o}, precision)
@@ -53,7 +53,7 @@ func BenchmarkWeightGradient(b *testing.B) {
 			d := New(Options{Workers: 1})
 			defer d.Close()
 			if !d.BF16() {
-				b.Skip("needs a processor with bf16 products")
+				b.Skip("needs a processor with bf16 matmuls")
 			}
 			dy, x, dw := host(d, tensor.Shape{n, s.o}, s.dy), host(d, tensor.Shape{n, s.c}, engine.BF16), host(d, tensor.Shape{s.o, s.c}, engine.F32)
 			benchmarkKernel(b, d, &engine.Instr{Op: op.LinearGradWeightOp{Rows: []int{s.o}}, In: []*engine.Tensor{dy, x}, Out: []*engine.Tensor{dw}, Store: make([]engine.Store, 1)})

@@ -15,7 +15,7 @@ import (
 type Device struct {
 	*Pool
 	products   bool // oneDNN is there
-	pairs      bool // bf16 products by package bf16
+	pairs      bool // bf16 matmuls by package bf16
 	rowBuffers map[[2]int][][][]float32
 	angles     map[angleKey]*angles
 }
@@ -24,7 +24,7 @@ type Device struct {
 type Options struct {
 	Workers int  // 0: as many as the process may use processors
 	Plain   bool // no oneDNN, no bf16
-	OneDNN  bool // bf16 products of linear layers by oneDNN even where package bf16 can
+	OneDNN  bool // bf16 matmuls of linear layers by oneDNN even where package bf16 can
 }
 
 // New starts the workers.

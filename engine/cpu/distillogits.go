@@ -9,12 +9,12 @@ import (
 )
 
 // chunkLogits makes the logits of a chunk of tokens from hidden states and an
-// output matrix: those of a teacher beside the student's own. For a product in
+// output matrix: those of a teacher beside the student's own. For a matmul in
 // bf16, states in float32 are rounded first.
 type chunkLogits struct {
 	d            *Device
 	hidden, head *engine.Tensor // [N,E], [V,E]
-	typ          engine.DType   // of the product
+	typ          engine.DType   // of the matmul
 	full, last   *tiled         // of a whole chunk and of the last one; nil with package bf16
 
 	packed, rounded, rest int64 // places in scratch memory

@@ -14,7 +14,7 @@ func init() {
 }
 
 // distilLoss is a headLoss whose rows are compared with a teacher's
-// distribution too. The products are the head's own; soft replaces the loss of a
+// distribution too. The matmuls are the head's own; soft replaces the loss of a
 // row.
 type distilLoss struct {
 	engine.Kernel // the head: inputs 0 to 3 and parts 0 to 2 are those of headloss
@@ -22,7 +22,7 @@ type distilLoss struct {
 	own           int64 // scratch memory of the head, ahead of soft's
 }
 
-// softLoss is a teacher beside a head: its logits, or its k largest
+// softLoss is a teacher beside a head: its logits, or its top-k
 // log-probabilities of each token.
 type softLoss struct {
 	d      *Device

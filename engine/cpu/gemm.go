@@ -8,7 +8,7 @@ import (
 	"mobilellm/engine/cpu/onednn"
 )
 
-// product is a matrix product of one shape.
+// product is a matmul of one shape.
 type product interface {
 	Scratch() int64
 	Run(worker int, a, b, c, scratch unsafe.Pointer)
@@ -41,7 +41,7 @@ func elementSize(t onednn.Type) int {
 	return 4
 }
 
-// tiled is a product whose result is split in tiles, the unit that one worker
+// tiled is a matmul whose result is split in tiles, the unit that one worker
 // computes. Tiles at the right and lower edge may be smaller.
 type tiled struct {
 	desc       onednn.Desc
@@ -58,7 +58,7 @@ const (
 	tileCols = 64 // a tile's width is a multiple of this
 )
 
-// newTiled splits a product by rows of its result, and by columns too when
+// newTiled splits a matmul by rows of its result, and by columns too when
 // there are too few rows to go round.
 func (d *Device) newTiled(desc onednn.Desc) (*tiled, error) {
 	workers := d.Workers()
@@ -72,7 +72,7 @@ func (d *Device) newTiled(desc onednn.Desc) (*tiled, error) {
 	return d.newTiles(desc, tm, tn)
 }
 
-// newTiles splits a product into tiles of tm rows and tn columns.
+// newTiles splits a matmul into tiles of tm rows and tn columns.
 func (d *Device) newTiles(desc onednn.Desc, tm, tn int) (*tiled, error) {
 	t := &tiled{desc: desc, tm: tm, tn: tn, nm: ceil(desc.M, tm), nn: ceil(desc.N, tn)}
 	for i := range 2 {

@@ -7,7 +7,7 @@ import (
 	"mobilellm/engine/cpu/bf16"
 )
 
-// headBF16 are the products of an output head of package bf16, in chunks of
+// headBF16 are the matmuls of an output head of package bf16, in chunks of
 // tokens. The weight is packed once a run in both directions, and its 32,000 rows
 // and more are taken in pieces that fit the second-level cache.
 type headBF16 struct {

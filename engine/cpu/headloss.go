@@ -27,7 +27,7 @@ type headLoss struct {
 	logits, gradients, rest int64
 }
 
-// headChunk are the products of one chunk of tokens.
+// headChunk are the matmuls of one chunk of tokens.
 type headChunk struct {
 	first, n     int
 	logits, dx   *tiled
@@ -35,7 +35,7 @@ type headChunk struct {
 }
 
 // headTokens is the number of tokens in a chunk: enough for full speed of the
-// three products, 64 MB of logits for a vocabulary of 32,000.
+// three matmuls, 64 MB of logits for a vocabulary of 32,000.
 const headTokens = 512
 
 func newHeadLoss(d *Device, in *engine.Instr, _ op.HeadLossOp) (engine.Kernel, error) {

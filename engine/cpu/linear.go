@@ -22,7 +22,7 @@ type linear struct {
 	set, add *tiled
 }
 
-// weightRows are the rows of all weights of a product, which reads them in type t
+// weightRows are the rows of all weights of a matmul, which reads them in type t
 // as one matrix, from the first on: they must lie end to end.
 func weightRows(ts []*engine.Tensor, t engine.DType) (int, error) {
 	rows, read := 0, make([]*engine.Tensor, len(ts))
@@ -38,7 +38,7 @@ func weightRows(ts []*engine.Tensor, t engine.DType) (int, error) {
 	return rows, nil
 }
 
-// weightType is the type in which a product with operands of type t reads its
+// weightType is the type in which a matmul with operands of type t reads its
 // weight: package bf16 rounds float32 itself.
 func (d *Device) weightType(t engine.DType) engine.DType {
 	if d.pairs {
@@ -47,7 +47,7 @@ func (d *Device) weightType(t engine.DType) engine.DType {
 	return t
 }
 
-// both makes a product that replaces its result, and one that adds to it where
+// both makes a matmul that replaces its result, and one that adds to it where
 // a store mode can ask for it.
 func (d *Device) both(desc onednn.Desc, store engine.Store, tile func(onednn.Desc) (*tiled, error)) (set, add *tiled, err error) {
 	if store != engine.Accumulate {
@@ -64,7 +64,7 @@ func (d *Device) both(desc onednn.Desc, store engine.Store, tile func(onednn.Des
 	return set, add, nil
 }
 
-// choose returns the product for a run.
+// choose returns the matmul for a run.
 func choose(set, add *tiled, store engine.Store, accumulating bool) *tiled {
 	if store.Adds(accumulating) {
 		return add
@@ -72,7 +72,7 @@ func choose(set, add *tiled, store engine.Store, accumulating bool) *tiled {
 	return set
 }
 
-// scratchOf is the memory that either product needs.
+// scratchOf is the memory that either matmul needs.
 func scratchOf(d *Device, products ...*tiled) int64 {
 	var n int64
 	for _, p := range products {
@@ -153,7 +153,7 @@ func (k *linearGradInput) Run(scratch unsafe.Pointer, accumulating bool) {
 }
 
 // linearGradWeight is dw[O,C] = dyᵀ·x, in float32, for all weights of the
-// product at once. Workers share its rows, never the sum over tokens.
+// matmul at once. Workers share its rows, never the sum over tokens.
 type linearGradWeight struct {
 	d        *Device
 	in       *engine.Instr

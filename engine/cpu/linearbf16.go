@@ -7,9 +7,9 @@ import (
 	"mobilellm/engine/cpu/bf16"
 )
 
-// The products of a linear layer on package bf16. Weights are packed when they
+// The matmuls of a linear layer on package bf16. Weights are packed when they
 // are used, straight from float32: that reads them once, which is little beside
-// the product, and keeps no second copy of the model in memory.
+// the matmul, and keeps no second copy of the model in memory.
 
 // bf16Rows is the number of rows of a result that a worker takes at a time: few
 // enough that the last pieces of work come out even, enough that a panel of the
@@ -126,7 +126,7 @@ func (k *linearGradInputBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 	})
 }
 
-// linearGradWeightBF16 is dw[O,C] = dyᵀ·x for all weights of the product. x is
+// linearGradWeightBF16 is dw[O,C] = dyᵀ·x for all weights of the matmul. x is
 // packed once, in pieces of bf16Depth tokens; each worker pairs and sums the
 // columns of dy whose rows of dw it makes.
 type linearGradWeightBF16 struct {

@@ -12,13 +12,13 @@ import (
 // BF16 reports whether the device multiplies bf16 matrices in hardware.
 func (d *Device) BF16() bool { return d.pairs || d.products && bf16.Available() }
 
-// Peak measures the speed of a 2048³ product on every worker at once, in
+// Peak measures the speed of a 2048³ matmul on every worker at once, in
 // FLOP/s: the best of five runs of the given length.
 func (d *Device) Peak(p engine.Precision, run time.Duration) (float64, error) {
 	return d.ProductPeak(p, 2048, 2048, 2048, run)
 }
 
-// ProductPeak is Peak for an m×n×k product. It is oneDNN's, of which a device
+// ProductPeak is Peak for an m×n×k matmul. It is oneDNN's, of which a device
 // with kernels of its own may be ahead; without the library it is what the
 // device multiplies with instead, plain Go on matrices of an eighth the edge.
 func (d *Device) ProductPeak(p engine.Precision, m, n, k int, run time.Duration) (float64, error) {
@@ -64,7 +64,7 @@ func (d *Device) ProductPeak(p engine.Precision, m, n, k int, run time.Duration)
 	return best, nil
 }
 
-// pairProduct is package bf16's product of whole matrices in the form of
+// pairProduct is package bf16's matmul of whole matrices in the form of
 // oneDNN's.
 type pairProduct struct{ m, n, k int }
 

@@ -21,7 +21,7 @@ type topLogProbs struct {
 	best, bestOne int64 // for each worker, the k found so far
 }
 
-// candidate is one of the k largest logits found so far.
+// candidate is one of the top-k logits found so far.
 type candidate struct {
 	logit float32
 	id    int32

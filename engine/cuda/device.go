@@ -28,7 +28,7 @@ type Device struct {
 type Options struct {
 	NoGraphs bool // enqueue every kernel of every step, in place of a captured graph of them
 	Plain    bool // attention without tensor cores
-	// PeakEdge is the edge of the product that Peak measures; 0 is 8192.
+	// PeakEdge is the edge of the matmul that Peak measures; 0 is 8192.
 	PeakEdge int
 	// HeadBytes bounds the head's logits that exist at once; 0 is 1 GB.
 	HeadBytes int
@@ -209,7 +209,7 @@ func (d *Device) Download(dst []byte, src unsafe.Pointer) (err error) {
 	return err
 }
 
-// KeepsBF16 implements engine.Device: products read a rounded copy of the weights.
+// KeepsBF16 implements engine.Device: matmuls read a rounded copy of the weights.
 func (d *Device) KeepsBF16() bool { return true }
 
 // Round implements engine.Device.

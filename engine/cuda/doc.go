@@ -1,7 +1,7 @@
 // Package cuda is the engine's device on an NVIDIA GPU.
 //
 // The package is the host's side of it in plain Go: which kernels of package
-// kernels an instruction becomes, its products, scratch memory, the graph of a
+// kernels an instruction becomes, its matmuls, scratch memory, the graph of a
 // step, the optimizer. What it needs of CUDA is the interface [Driver]. Package
 // driver has the one that talks to a GPU, with the build tag gpu; package shadow
 // has one that runs on the processor and forbids the host every access to the
@@ -25,7 +25,7 @@
 // engine's order, and nothing waits but Result, Download and Elapsed. From the
 // third run of a program on it is one launch of a captured graph.
 //
-// Matrix products accumulate in float32. float32 products are float32
+// Matmuls accumulate in float32. float32 matmuls are float32
 // indeed, unless MOBILELLM_CUDA_TF32 is 1: then factors are rounded to the 10 bits of the
 // tensor cores' TF32, and the device's name says so.
 package cuda

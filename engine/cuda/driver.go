@@ -31,7 +31,7 @@ type Driver interface {
 
 	// Launch enqueues a kernel.
 	Launch(l kernels.Launch) error
-	// Plan chooses how a product is computed.
+	// Plan chooses how a matmul is computed.
 	Plan(p Product) (Plan, error)
 	// Multiply enqueues c = a·b, or c += a·b, with the workspace of the plan.
 	Multiply(p Plan, a, b, c, workspace kernels.Pointer, accumulate bool) error
@@ -47,7 +47,7 @@ type Driver interface {
 	Close() error
 }
 
-// Product is a product of row-major matrices, C[M,N] = A[M,K]·B[K,N]. A
+// Product is a matmul of row-major matrices, C[M,N] = A[M,K]·B[K,N]. A
 // transposed operand is stored [K,M] or [N,K]. LDA, LDB and LDC are the elements
 // from row to row as stored. Sums are in float32.
 type Product struct {
@@ -58,7 +58,7 @@ type Product struct {
 	Align          int // bytes that every address is a multiple of, at most 256
 }
 
-// Plan is a chosen way to compute a product.
+// Plan is a chosen way to compute a matmul.
 type Plan interface {
 	// Workspace is the number of bytes that Multiply needs beside the matrices.
 	Workspace() int64

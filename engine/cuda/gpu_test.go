@@ -91,7 +91,7 @@ func TestProfileOnGPU(t *testing.T) {
 	}
 }
 
-// The peak is that of a product that keeps the GPU busy.
+// The peak is that of a matmul that keeps the GPU busy.
 func TestPeakOnGPU(t *testing.T) {
 	dev := openGPU(t, cuda.Options{})
 	for _, p := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {

@@ -12,7 +12,7 @@ func init() {
 	engine.Register(compilers, (*Device).distilTopLoss)
 }
 
-// headBytes bounds the logits of a chunk of tokens: so large that the products with
+// headBytes bounds the logits of a chunk of tokens: so large that the matmuls with
 // the gradient of the logits fill a large GPU.
 const headBytes = 1 << 30
 
@@ -21,9 +21,9 @@ func (d *Device) headChunk(n, stride int) int {
 	return min(n, max(128, d.opt.HeadBytes/(4*stride)/128*128))
 }
 
-// headLoss goes through the tokens in chunks: logits by a product, their
+// headLoss goes through the tokens in chunks: logits by a matmul, their
 // cross-entropy and its gradient in their place, and the gradients of x and w by
-// two products.
+// two matmuls.
 func (d *Device) headLoss(in *engine.Instr, _ op.HeadLossOp) (engine.Kernel, error) {
 	h, err := d.newHead(in)
 	if err != nil {
@@ -75,7 +75,7 @@ func (d *Device) newHead(in *engine.Instr) (*head, error) {
 	return h, nil
 }
 
-// compile plans the products of the chunks.
+// compile plans the matmuls of the chunks.
 func (h *head) compile(d *Device) (engine.Kernel, error) {
 	var workspace int64
 	for _, rows := range h.sizes() {
@@ -97,7 +97,7 @@ type head struct {
 	n, c, vocab        int
 	chunk              int
 	stride, gradStride int          // elements from row to row of logits and their gradient
-	t                  engine.DType // of products
+	t                  engine.DType // of matmuls
 	x                  operand
 	w, targets, scale  *engine.Tensor
 	chunks             []headPlans
@@ -142,7 +142,7 @@ func (h *head) newTeacher(rule op.Distillation) (*teacherHead, error) {
 	}, nil
 }
 
-// headPlans are the products of a chunk; dx and dw are nil where nobody reads
+// headPlans are the matmuls of a chunk; dx and dw are nil where nobody reads
 // them.
 type headPlans struct {
 	rows                    int

@@ -7,7 +7,7 @@ import (
 	"mobilellm/engine/cuda/kernels"
 )
 
-// kernel is an instruction as a list of launches and products. The list is made
+// kernel is an instruction as a list of launches and matmuls. The list is made
 // when it first runs, when the addresses are known, and enqueued again at every
 // run; it differs between a step's first micro-batch and the others.
 type kernel struct {
@@ -51,7 +51,7 @@ func (c *commands) launch(ls []kernels.Launch) {
 	}
 }
 
-// multiply adds a product, whose workspace is in the scratch memory.
+// multiply adds a matmul, whose workspace is in the scratch memory.
 func (c *commands) multiply(p Plan, a, b, to, workspace kernels.Pointer, accumulate bool) {
 	c.enqueue = append(c.enqueue, func() error { return c.d.driver.Multiply(p, a, b, to, workspace, accumulate) })
 }

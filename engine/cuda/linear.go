@@ -14,7 +14,7 @@ func init() {
 	engine.Register(compilers, (*Device).linearGradWeight)
 }
 
-// operand is a matrix as a product reads it: itself, or rounded to bf16 in
+// operand is a matrix as a matmul reads it: itself, or rounded to bf16 in
 // scratch memory.
 type operand struct {
 	t       *engine.Tensor
@@ -22,7 +22,7 @@ type operand struct {
 	piece   kernels.Pointer
 }
 
-// operandOf says how a product in type t reads x.
+// operandOf says how a matmul in type t reads x.
 func operandOf(x *engine.Tensor, t engine.DType, l *layout) operand {
 	o := operand{t: x}
 	if t == engine.BF16 && x.DType == engine.F32 {
@@ -52,7 +52,7 @@ func oneMatrix(ts []*engine.Tensor) (first *engine.Tensor, rows int, err error) 
 	return ts[0], rows, nil
 }
 
-// weightsFor is the weights' matrix in the type that products with x read: the
+// weightsFor is the weights' matrix in the type that matmuls with x read: the
 // bf16 copies where there are any.
 func weightsFor(ts []*engine.Tensor, x *engine.Tensor) (first *engine.Tensor, rows int, err error) {
 	read := make([]*engine.Tensor, len(ts))
@@ -69,7 +69,7 @@ func weightsFor(ts []*engine.Tensor, x *engine.Tensor) (first *engine.Tensor, ro
 }
 
 // alignment is the largest power of two that divides the addresses of a
-// product's operands and the pitch of their rows, at most 256. Values in the
+// matmul's operands and the pitch of their rows, at most 256. Values in the
 // arena are multiples of 64, parameters of their element's size.
 func alignment(bytes ...int64) int {
 	n := int64(256)
@@ -133,7 +133,7 @@ func (d *Device) linearGradInput(in *engine.Instr, _ op.LinearGradInputOp) (engi
 	}}, nil
 }
 
-// linearGradWeight is dw[O,C] = dyᵀ·x, of all weights of the product at once.
+// linearGradWeight is dw[O,C] = dyᵀ·x, of all weights of the matmul at once.
 func (d *Device) linearGradWeight(in *engine.Instr, _ op.LinearGradWeightOp) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
 	dw, _, err := oneMatrix(in.Out)

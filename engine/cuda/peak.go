@@ -11,13 +11,13 @@ import (
 	"mobilellm/engine/cuda/kernels"
 )
 
-// Peak measures the speed of a square product of random numbers, by default of
+// Peak measures the speed of a square matmul of random numbers, by default of
 // 8192³, in FLOP/s: the best of five runs of about the given length.
 func (d *Device) Peak(p engine.Precision, run time.Duration) (float64, error) {
 	return d.ProductPeak(p, d.opt.PeakEdge, d.opt.PeakEdge, d.opt.PeakEdge, run)
 }
 
-// ProductPeak is Peak for an m×n×k product.
+// ProductPeak is Peak for an m×n×k matmul.
 func (d *Device) ProductPeak(p engine.Precision, m, n, k int, run time.Duration) (best float64, err error) {
 	t := engine.F32
 	if p == engine.PrecisionBF16 {
@@ -56,7 +56,7 @@ func (d *Device) ProductPeak(p engine.Precision, m, n, k int, run time.Duration)
 	return best, d.err
 }
 
-// fillNormal writes n normal random numbers. A product of zeros would draw less
+// fillNormal writes n normal random numbers. A matmul of zeros would draw less
 // power, and a GPU held back by that then runs faster than on a model's numbers.
 func (d *Device) fillNormal(to kernels.Pointer, n int, t engine.DType) (err error) {
 	rng := rand.New(rand.NewPCG(1, 2))

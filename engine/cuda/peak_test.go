@@ -11,7 +11,7 @@ import (
 	"mobilellm/engine/cuda/shadow"
 )
 
-// watched counts the different numbers in the factors of products.
+// watched counts the different numbers in the factors of matmuls.
 type watched struct {
 	*shadow.Driver
 	t         *testing.T
@@ -33,7 +33,7 @@ func (w *watched) Multiply(p cuda.Plan, a, b, c, work kernels.Pointer, add bool)
 	return w.Driver.Multiply(p, a, b, c, work, add)
 }
 
-// The peak is that of a product of numbers, not of zeros.
+// The peak is that of a matmul of numbers, not of zeros.
 func TestPeak(t *testing.T) {
 	for precision, size := range map[engine.Precision]int64{engine.PrecisionF32: 4, engine.PrecisionBF16: 2} {
 		driver := &watched{Driver: shadow.New(shadow.Options{}), t: t, size: size, different: map[string]bool{}}

@@ -82,7 +82,7 @@ func (l *ledger) Launch(k kernels.Launch) error {
 
 const firstAddress = kernels.Pointer(1 << 44)
 
-// measured is a plan with the workspace that a large product may ask for.
+// measured is a plan with the workspace that a large matmul may ask for.
 type measured struct{ cuda.Product }
 
 func (measured) Workspace() int64 { return 32 << 20 }

@@ -8,7 +8,7 @@ import (
 
 func init() { engine.Register(compilers, (*Device).topLogProbs) }
 
-// topLogProbs makes what is stored of a teacher, the k largest log-probabilities of
+// topLogProbs makes what is stored of a teacher, the top-k log-probabilities of
 // each token and their ids, from the logits of a chunk of tokens at a time.
 func (d *Device) topLogProbs(in *engine.Instr, o op.TopLogProbsOp) (engine.Kernel, error) {
 	k := o.K

@@ -124,7 +124,7 @@ func compares(t *testing.T, p engine.Precision) {
 	dev := cpu.New(cpu.Options{Workers: 1})
 	defer dev.Close()
 	if !dev.BF16() {
-		t.Skip("no bf16 products on this processor to compare with")
+		t.Skip("no bf16 matmuls on this processor to compare with")
 	}
 }
 

@@ -170,7 +170,7 @@ func (r *run) input(i int, s tensor.Shape, x []float32, weight *engine.Tensor) *
 	return put(r, engine.F32, s, x)
 }
 
-// multiplied reports whether input i is the weight of a product, which reads its
+// multiplied reports whether input i is the weight of a matmul, which reads its
 // rounded copy.
 func (r *run) multiplied(i int) bool {
 	for _, group := range op.Weights(r.Op, len(r.In)) {

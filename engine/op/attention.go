@@ -174,7 +174,7 @@ func (o AttentionGradOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, erro
 // Rounds implements Rounder.
 func (o AttentionGradOp) Rounds(int) bool { return true }
 
-// FLOPs implements FLOPCounter: four products, as the fifth makes the scores again.
+// FLOPs implements FLOPCounter: four matmuls, as the fifth makes the scores again.
 func (o AttentionGradOp) FLOPs(_, _ []tensor.Shape) int64 { return 4 * o.scoreFLOPs() }
 
 // Do is the plain version.
@@ -184,7 +184,7 @@ func (o AttentionGradOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 		func(a operands[float64]) { attentionBackward(o.Heads, a) })
 }
 
-// scoreFLOPs are those of one causal T×T product for every head.
+// scoreFLOPs are those of one causal T×T matmul for every head.
 func (h Heads) scoreFLOPs() int64 {
 	return int64(h.Batch) * int64(h.Heads) * int64(h.Seq) * int64(h.Seq) * int64(h.HeadDim)
 }

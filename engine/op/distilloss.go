@@ -34,7 +34,7 @@ type DistilLossOp struct {
 	Distillation
 }
 
-// DistilTopLossOp is [DistilLossOp] with a teacher whose k largest
+// DistilTopLossOp is [DistilLossOp] with a teacher whose top-k
 // log-probabilities of each token were stored. What they leave of the
 // distribution is dropped, and the k are scaled to sum to 1 at the temperature:
 // pᵢ = exp(lᵢ/τ) / Σⱼ exp(lⱼ/τ). That needs nothing but the k numbers at any

@@ -31,7 +31,7 @@ func buildDistilTop(d Distillation) func(gorgonia.Nodes) (*gorgonia.Node, error)
 }
 
 // distilArguments are those of a head with its loss and a teacher of width 7,
-// by its hidden states or, for k above 0, its k largest log-probabilities.
+// by its hidden states or, for k above 0, its top-k log-probabilities.
 func distilArguments(k int, targets ...int32) []argument {
 	args := headArguments(1.0/4, 1, targets...)
 	r := random(17)

@@ -11,7 +11,7 @@
 // ReLU, Add and HeadLoss are a whole LLaMA block and its loss; DistilLoss is the
 // loss with a teacher. Shapes use one alphabet: N = B·T tokens, C model width,
 // E a teacher's width, H heads, K kv heads, D head size, F FFN width, V
-// vocabulary, O outputs of a product.
+// vocabulary, O outputs of a matmul.
 //
 // # Packed results
 //
@@ -26,7 +26,7 @@
 // What executors and devices must know of an operation besides, it states by
 // optional interfaces: which results are bf16 ([Rounder]) or can be added to what
 // is there ([Accumulator]), when they are made again ([Recomputer], [Remaker]), which
-// inputs are weights of products ([Multiplier]), how many FLOPs those take
+// inputs are weights of matmuls ([Multiplier]), how many FLOPs those take
 // ([FLOPCounter]).
 //
 // # Names

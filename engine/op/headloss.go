@@ -65,7 +65,7 @@ func (o HeadLossOp) check(in []tensor.Shape) error {
 	return nil
 }
 
-// Rounds implements Rounder: dx is what a product reads.
+// Rounds implements Rounder: dx is what a matmul reads.
 func (o HeadLossOp) Rounds(i int) bool { return i == 1 }
 
 // Accumulates implements Accumulator: dw is a gradient of a weight.

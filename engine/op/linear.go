@@ -17,7 +17,7 @@ type LinearOp struct {
 
 // Linear returns y[N,O] = x[N,C]·wᵀ, w[O,C] being the rows of all weights in
 // order, O = ΣOᵢ: several weights of one input (q, k and v; gate and up) are
-// one product.
+// one matmul.
 func Linear(at string, x *gorgonia.Node, w ...*gorgonia.Node) (*gorgonia.Node, error) {
 	return apply(LinearOp{scope(at), len(w)}, append(gorgonia.Nodes{x}, w...)...)
 }
@@ -198,7 +198,7 @@ func (l LinearGradWeightOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, e
 // Accumulates implements Accumulator.
 func (l LinearGradWeightOp) Accumulates(int) bool { return true }
 
-// Stacks implements Stacker: the gradients of all weights are one product.
+// Stacks implements Stacker: the gradients of all weights are one matmul.
 func (l LinearGradWeightOp) Stacks() bool { return true }
 
 // FLOPs implements FLOPCounter.

@@ -35,7 +35,7 @@ func TestLinearGradient(t *testing.T) {
 	}
 }
 
-// A weight that one product takes twice gets the sum of both gradients.
+// A weight that one matmul takes twice gets the sum of both gradients.
 func TestLinearSameWeightTwice(t *testing.T) {
 	r := random(3)
 	checkGradients(t, function{

@@ -8,8 +8,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// RoundOp gives w[O,C] as it is, or in bf16 where products are: executors put it
-// between a weight that is computed and its products, on devices that want a
+// RoundOp gives w[O,C] as it is, or in bf16 where matmuls are: executors put it
+// between a weight that is computed and its matmuls, on devices that want a
 // rounded copy.
 type RoundOp struct {
 	scope

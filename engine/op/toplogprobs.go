@@ -12,7 +12,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TopLogProbsOp is the output head and the K largest log-probabilities of its
+// TopLogProbsOp is the output head and the top-K log-probabilities of its
 // softmax in one operation, so that the N×V logits need never exist at once: what
 // is stored of a teacher. Its parts are the log-probabilities[N,K], largest first
 // and of equal ones that of the lower id, and their ids[N,K] as numbers. It has no
@@ -22,7 +22,7 @@ type TopLogProbsOp struct {
 	K int
 }
 
-// TopLogProbs returns the k largest log-probabilities of each row of x·wᵀ and
+// TopLogProbs returns the top-k log-probabilities of each row of x·wᵀ and
 // their ids, both [N,k], for x[N,C] and w[V,C].
 func TopLogProbs(at string, x, w *gorgonia.Node, k int) (logp, ids *gorgonia.Node, err error) {
 	packed, err := apply(TopLogProbsOp{scope(at), k}, x, w)

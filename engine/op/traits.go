@@ -6,15 +6,15 @@ import "gorgonia.org/tensor"
 // devices, beside its gradient: interfaces of one method each, and a function
 // that also answers for an operation that does not state the trait.
 
-// Rounder states which results may be kept in bf16. Those are what products read
+// Rounder states which results may be kept in bf16. Those are what matmuls read
 // and what is kept of a block for the backward pass; the residual stream and its
 // gradient, statistics of rows, losses and gradients of weights are float32.
 type Rounder interface {
-	// Rounds reports whether part i is kept in bf16 where products are in bf16.
+	// Rounds reports whether part i is kept in bf16 where matmuls are in bf16.
 	Rounds(i int) bool
 }
 
-// Rounds reports whether o keeps part i in bf16 where products are in bf16: by
+// Rounds reports whether o keeps part i in bf16 where matmuls are in bf16: by
 // default in float32.
 func Rounds(o Op, i int) bool {
 	r, ok := o.(Rounder)
@@ -36,7 +36,7 @@ func Accumulates(o Op, i int) bool {
 	return ok && a.Accumulates(i)
 }
 
-// FLOPCounter states the floating-point operations of its products, a
+// FLOPCounter states the floating-point operations of its matmuls, a
 // multiplication and an addition counted apart. Element-wise work does not count.
 type FLOPCounter interface {
 	// FLOPs is their number for the shapes of the inputs and of the parts; that of
@@ -44,7 +44,7 @@ type FLOPCounter interface {
 	FLOPs(in, out []tensor.Shape) int64
 }
 
-// FLOPs are the floating-point operations of o's products: by default none.
+// FLOPs are the floating-point operations of o's matmuls: by default none.
 func FLOPs(o Op, in, out []tensor.Shape) int64 {
 	c, ok := o.(FLOPCounter)
 	if !ok {
@@ -63,7 +63,7 @@ const (
 	// WithAttention is with the attention, and what makes its inputs from the
 	// block's norm likewise.
 	WithAttention
-	// Always is for what costs a pass over memory and no product.
+	// Always is for what costs a pass over memory and no matmul.
 	Always
 )
 
@@ -99,16 +99,16 @@ func Remakes(o Op) (Remaker, bool) {
 	return r, ok
 }
 
-// Multiplier states which inputs are the weights of its products. They are
+// Multiplier states which inputs are the weights of its matmuls. They are
 // parameters or computed from them, float32 with a rounded copy where the device
 // wants one.
 type Multiplier interface {
 	// Weights are the numbers of those inputs, of so many, in groups: each group is
-	// one matrix to a product, the rows of all weights, which lie end to end.
+	// one matrix to a matmul, the rows of all weights, which lie end to end.
 	Weights(inputs int) [][]int
 }
 
-// Weights are the inputs of o, of so many, that are weights of products: by
+// Weights are the inputs of o, of so many, that are weights of matmuls: by
 // default none.
 func Weights(o Op, inputs int) [][]int {
 	m, ok := o.(Multiplier)

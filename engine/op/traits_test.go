@@ -20,7 +20,7 @@ type stated struct {
 }
 
 // The traits of each kind, for N = 6 tokens of width 8 and a vocabulary, or
-// outputs of a product, of 10.
+// outputs of a matmul, of 10.
 func TestTraits(t *testing.T) {
 	const n, c, o = 6, 8, 10
 	x, w, y, v, scalar := tensor.Shape{n, c}, tensor.Shape{o, c}, tensor.Shape{n, o}, tensor.Shape{c}, tensor.ScalarShape()

@@ -13,7 +13,7 @@ import (
 // Device is what is measured.
 type Device interface {
 	device.Device
-	// ProductPeak is Peak for an m×n×k product.
+	// ProductPeak is Peak for an m×n×k matmul.
 	ProductPeak(p engine.Precision, m, n, k int, run time.Duration) (float64, error)
 }
 
@@ -26,13 +26,13 @@ type copier interface{ ReadBandwidth() (float64, error) }
 // Machine are the measured limits of a machine.
 type Machine struct {
 	Device string  `json:"device"`
-	Edge   int     `json:"peak_edge"`            // of the product that the peak is of
-	Peak   float64 `json:"peak_gflops"`          // 2048³ product, on a GPU 8192³
-	Shape  float64 `json:"shape_gflops"`         // the model's largest layer product
+	Edge   int     `json:"peak_edge"`            // of the matmul that the peak is of
+	Peak   float64 `json:"peak_gflops"`          // 2048³ matmul, on a GPU 8192³
+	Shape  float64 `json:"shape_gflops"`         // the model's largest layer matmul
 	Read   float64 `json:"read_gigabytes_per_s"` // sum over an array beyond all caches; on a GPU a copy, read and written
 }
 
-// MeasureMachine measures the peaks; run is the length of each of the product's
+// MeasureMachine measures the peaks; run is the length of each of the matmul's
 // five runs.
 func MeasureMachine(dev Device, c arch.Config, tokens int, p engine.Precision, run time.Duration) (Machine, error) {
 	m := Machine{Device: dev.Name(), Edge: 2048}
@@ -44,7 +44,7 @@ func MeasureMachine(dev Device, c arch.Config, tokens int, p engine.Precision, r
 		return m, fmt.Errorf("benchmark: peak: %w", err)
 	}
 	m.Peak = peak / 1e9
-	rows := max(tokens/dev.Workers(), 1) // each worker has a product of its own
+	rows := max(tokens/dev.Workers(), 1) // each worker has a matmul of its own
 	if _, ok := dev.(device.Accelerator); ok {
 		rows = tokens
 	}

@@ -27,7 +27,7 @@ import "unsafe"
 
 func float(p unsafe.Pointer) *C.float { return (*C.float)(p) }
 
-// Rotate is RoPE on rows of ldx elements, 2·half of which are turned by
+// Rotate is RoPE on rows of ldx elements, applied to 2·half of them with
 // cos and sin [rows, half].
 func Rotate(dst unsafe.Pointer, ldd int, x unsafe.Pointer, ldx int, cos, sin unsafe.Pointer, rows, half int) {
 	C.bf16_rotate((*C.uint16_t)(dst), C.int64_t(ldd), (*C.uint16_t)(x), C.int64_t(ldx), float(cos), float(sin), C.int(rows), C.int(half))
@@ -71,7 +71,7 @@ func Gather(dst unsafe.Pointer, ldd int, sums unsafe.Pointer, ld, head, heads, n
 	C.bf16_gather(u16(dst), C.int64_t(ldd), float(sums), C.int64_t(ld), C.int64_t(head), C.int(heads), C.int(n), C.int(dim))
 }
 
-// GatherRotate is Gather of 2·halfDim elements, turned by cos and sin
+// GatherRotate is Gather of 2·halfDim elements, with RoPE of cos and sin applied
 // [n, halfDim].
 func GatherRotate(dst unsafe.Pointer, ldd int, sums unsafe.Pointer, ld, head, heads, n, halfDim int, cos, sin unsafe.Pointer) {
 	C.bf16_gather_rotate(u16(dst), C.int64_t(ldd), float(sums), C.int64_t(ld), C.int64_t(head), C.int(heads), C.int(n), C.int(halfDim), float(cos), float(sin))

@@ -24,7 +24,7 @@ func random(n int) ([]uint16, []float32) {
 
 func address[T any](x []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(x)) }
 
-// TestProducts compares every form of the product with a plain sum in float64.
+// TestProducts compares every form of the matmul with a plain sum in float64.
 func TestProducts(t *testing.T) {
 	if !Available() {
 		t.Skip("needs a processor with AVX-512 bf16, and cgo")

@@ -1,7 +1,7 @@
 // Package bf16 multiplies bf16 matrices with AVX-512's dot product of bf16
-// pairs (VDPBF16PS), for the products that are hard on a library: those
+// pairs (VDPBF16PS), for the matmuls that are hard on a library: those
 // of attention, which are small and strided, and the gradient of a weight, whose left
-// side is transposed. Beside the products it has what attention
+// side is transposed. Beside the matmuls it has what attention
 // does between them (attention.c), and SwiGLU and the softmax of logits (rows.c).
 //
 // VDPBF16PS adds, in each of 16 lanes, the products of a pair of elements that

@@ -12,14 +12,14 @@ const (
 	Round Store = 2 // bf16
 )
 
-// Causal says what a product of attention leaves out: query r of a block sees
-// the keys up to First+r, counted from the product's first key.
+// Causal says what a matmul of attention leaves out: query r of a block sees
+// the keys up to First+r, counted from the matmul's first key.
 type Causal struct {
 	Side  Side
 	First int
 }
 
-// Side is where a product's queries and keys are.
+// Side is where a matmul's queries and keys are.
 type Side int
 
 // The sides.

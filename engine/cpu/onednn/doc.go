@@ -3,7 +3,7 @@
 // The library is opened when it is first wanted (libdnnl.so.3, else .so.2; the
 // environment variable MOBILELLM_ONEDNN names another file), against prototypes
 // of this package's own: a program builds without its headers and starts
-// without the library. Each product runs on the calling thread alone; the
+// without the library. Each matmul runs on the calling thread alone; the
 // caller splits work over threads and gives each its own Worker number and
 // scratch memory. (With the library's own scratchpad one primitive run on two
 // threads gives wrong results.)
@@ -18,7 +18,7 @@ const (
 	F32  Type = 3
 )
 
-// Desc describes a product C[M,N] = A[M,K]·B[K,N] of row-major matrices.
+// Desc describes a matmul C[M,N] = A[M,K]·B[K,N] of row-major matrices.
 type Desc struct {
 	M, N, K        int
 	A, B, C        Type
@@ -27,5 +27,5 @@ type Desc struct {
 	Accumulate     bool // C += A·B
 }
 
-// MaxWorkers is the number of threads that may run one product at once.
+// MaxWorkers is the number of threads that may run one matmul at once.
 const MaxWorkers = 64

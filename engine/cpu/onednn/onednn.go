@@ -61,16 +61,16 @@ func Version() string {
 }
 
 // SingleThread keeps the library's own threads away from the calling OS thread.
-// Every thread that runs products must call it once.
+// Every thread that runs matmuls must call it once.
 func SingleThread() { C.onednn_single_thread() }
 
-// Matmul is a product ready to run. It lives as long as the process.
+// Matmul is a matmul ready to run. It lives as long as the process.
 type Matmul struct {
 	g    *C.gemm
 	desc Desc
 }
 
-// New builds a product, or returns the one built before.
+// New builds a matmul, or returns the one built before.
 func New(d Desc) (*Matmul, error) {
 	opened.mu.Lock()
 	defer opened.mu.Unlock()

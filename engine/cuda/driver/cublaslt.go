@@ -50,7 +50,7 @@ func cublasLtVersion() string {
 	return fmt.Sprintf("%d.%d", v/10000, v/100%100)
 }
 
-// plan is an algorithm for products of one shape.
+// plan is an algorithm for matmuls of one shape.
 type plan struct {
 	p         *C.lt_plan
 	workspace int64

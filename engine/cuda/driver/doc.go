@@ -1,7 +1,7 @@
 // Package driver is the CUDA device's driver on a real GPU, with the build tag
 // gpu: gorgonia.org/cu for devices, the context, modules, streams, events and
 // memory; a cgo file of its own for what cu lacks (pinned memory, captured graphs,
-// large shared memory); cublasLt for products.
+// large shared memory); cublasLt for matmuls.
 //
 // Neither library is linked. libcuda.so.1 is opened by Open, until when the
 // functions that cu calls are jump stubs (stubs_amd64.S, made by
@@ -11,5 +11,5 @@
 //
 //	dev, err := cuda.New(driver.Open, cuda.Options{})
 //
-// float32 products do not use TF32 unless MOBILELLM_CUDA_TF32 is 1.
+// float32 matmuls do not use TF32 unless MOBILELLM_CUDA_TF32 is 1.
 package driver

@@ -27,7 +27,7 @@ type Driver struct {
 	name    string
 	bf16    bool
 	tf32    bool
-	stream  cu.Stream // kernels, products and what leaves the GPU
+	stream  cu.Stream // kernels, matmuls and what leaves the GPU
 	copies  cu.Stream // what enters it
 	ready   cu.Event  // of the compute stream, for a copy to wait for
 	modules []cu.Module

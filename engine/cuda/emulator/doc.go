@@ -3,7 +3,7 @@
 //
 // The sources of package kernels are compiled by a C++ compiler against
 // machine/cuda.h, in which every GPU thread is a fiber: barriers, shuffles, votes,
-// asynchronous copies and the products of tensor cores do what they do on a GPU,
+// asynchronous copies and the matmuls of tensor cores do what they do on a GPU,
 // lane by lane. It is stricter than a GPU where that finds mistakes: threads must
 // meet in the same barrier, copies to shared memory happen as late as they may,
 // shared memory begins as NaN, the byte after an allocation cannot be touched, and
@@ -25,6 +25,6 @@
 // [Library] makes the same machine a library that stands for NVIDIA's libcuda and
 // cublasLt, so that package driver too can be tested: calls are held to NVIDIA's
 // headers, to what may be done while a stream is captured, to pinned memory and to the
-// alignment that a product was promised, and work is done no earlier than somebody
+// alignment that a matmul was promised, and work is done no earlier than somebody
 // waits for it.
 package emulator

@@ -252,7 +252,7 @@ func (m *Machine) Kernels() ([]string, error) {
 	return strings.Fields(string(names)), nil
 }
 
-// Matrix is an operand of a product, row major: in memory it has Stride elements
+// Matrix is an operand of a matmul, row major: in memory it has Stride elements
 // from row to row.
 type Matrix struct {
 	At         kernels.Pointer
@@ -262,7 +262,7 @@ type Matrix struct {
 }
 
 // Product makes c[m,n] = alpha·a[m,k]·b[k,n] + beta·c, summed in float64; it stands
-// in for the library that the device takes products from. a and b may lie
+// in for the library that the device takes matmuls from. a and b may lie
 // transposed in memory.
 func (m *Machine) Product(rows, columns, depth int, a, b, c Matrix, alpha, beta float32) error {
 	one := func(yes bool) uint64 {

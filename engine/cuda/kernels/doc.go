@@ -1,5 +1,5 @@
 // Package kernels is the device code of the engine's CUDA device: everything
-// between the matrix products, which go to cublasLt.
+// between the matmuls, which go to cublasLt.
 //
 // The .cu files hold the kernels, one idea a file; the .go file of the same name
 // says how they are launched. An operation is a function from device addresses
@@ -31,7 +31,7 @@
 //
 // # Precision
 //
-// As on the CPU: products and what is kept of a block are bf16 where the run is,
+// As on the CPU: matmuls and what is kept of a block are bf16 where the run is,
 // sums, statistics of rows, the residual stream and gradients of weights are
 // float32, and results are rounded once, to nearest, ties to even.
 //

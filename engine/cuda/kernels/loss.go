@@ -2,7 +2,7 @@ package kernels
 
 import "mobilellm/engine"
 
-// Loss is the cross-entropy of a chunk of tokens, after the product that made
+// Loss is the cross-entropy of a chunk of tokens, after the matmul that made
 // their logits.
 type Loss struct {
 	Rows, Vocab int

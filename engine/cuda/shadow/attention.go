@@ -6,11 +6,11 @@ import "math"
 
 // turn applies RoPE to the query and key heads.
 func turn(r run) {
-	turned, qkv, cos, sin := r.typed(0), r.typed(1), r.f32(2), r.f32(3)
+	rotated, qkv, cos, sin := r.typed(0), r.typed(1), r.f32(2), r.f32(3)
 	seq, heads, d, width := r.int(4), r.int(5), r.int(6), r.int(7)
 	for n := range r.Grid[0] {
 		for k := range heads {
-			rotate(turned.from(n*heads*d+k*d), qkv.from(n*width+k*d), cos, sin, n%seq, d, 1)
+			rotate(rotated.from(n*heads*d+k*d), qkv.from(n*width+k*d), cos, sin, n%seq, d, 1)
 		}
 	}
 }
@@ -45,9 +45,9 @@ func (s shape) first(n int) int {
 	return s.id(s.starts, n)
 }
 
-// turnedRow is a query or key head of token n in the turned copy.
-func (s shape) turnedRow(turned array, n, head int) array {
-	return turned.from((n*(s.heads+s.kv) + head) * s.d)
+// rotatedRow is a query or key head of token n in the rotated copy.
+func (s shape) rotatedRow(rotated array, n, head int) array {
+	return rotated.from((n*(s.heads+s.kv) + head) * s.d)
 }
 
 func (s shape) value(qkv array, n, kv int) array {
@@ -74,15 +74,15 @@ func (s shape) rows(heads int, f func(sequence, t, head int)) {
 }
 
 func attention(r run) {
-	out, lse, turned, qkv := r.typed(0), r.f32(1), r.typed(2), r.typed(3)
+	out, lse, rotated, qkv := r.typed(0), r.f32(1), r.typed(2), r.typed(3)
 	s := r.shape(4)
 	p, sum := make([]float32, s.seq), make([]float32, s.d)
 	s.rows(s.heads, func(at, t, h int) {
 		n, kv := at+t, h/(s.heads/s.kv)
 		first, largest := s.first(n), float32(math.Inf(-1))
-		q := s.turnedRow(turned, n, h)
+		q := s.rotatedRow(rotated, n, h)
 		for j := first; j <= t; j++ {
-			p[j] = s.scale * s.dot(q, s.turnedRow(turned, at+j, s.heads+kv))
+			p[j] = s.scale * s.dot(q, s.rotatedRow(rotated, at+j, s.heads+kv))
 			largest = max(largest, p[j])
 		}
 		var total float32
@@ -118,7 +118,7 @@ func delta(r run) {
 // gradients are the operands of the attention's two gradient kernels.
 type gradients struct {
 	shape
-	dqkv, turned, qkv, dout, lse, delta, cos, sin array
+	dqkv, rotated, qkv, dout, lse, delta, cos, sin array
 }
 
 func (r run) gradients() gradients {
@@ -130,11 +130,11 @@ func (r run) gradients() gradients {
 func (g gradients) pair(at, t, j, h int) (p, ds float32) {
 	n, kv := at+t, h/(g.heads/g.kv)
 	row := n*g.heads + h
-	p = float32(math.Exp(float64(g.scale*g.dot(g.turnedRow(g.turned, n, h), g.turnedRow(g.turned, at+j, g.heads+kv)) - g.lse.get(row))))
+	p = float32(math.Exp(float64(g.scale*g.dot(g.rotatedRow(g.rotated, n, h), g.rotatedRow(g.rotated, at+j, g.heads+kv)) - g.lse.get(row))))
 	return p, p * (g.dot(g.dout.from(row*g.d), g.value(g.qkv, at+j, kv)) - g.delta.get(row)) * g.scale
 }
 
-// store writes a head of dqkv turned back by its position.
+// store writes a head of dqkv rotated back by its position.
 func (g gradients) store(n, head, position int, sum []float32) {
 	to := g.dqkv.from((n*(g.heads+2*g.kv) + head) * g.d)
 	rotate(to, floats(sum), g.cos, g.sin, position, g.d, -1)
@@ -147,7 +147,7 @@ func attentionDQ(r run) {
 		clear(sum)
 		for j := g.first(at + t); j <= t; j++ {
 			_, ds := g.pair(at, t, j, h)
-			k := g.turnedRow(g.turned, at+j, g.heads+h/(g.heads/g.kv))
+			k := g.rotatedRow(g.rotated, at+j, g.heads+h/(g.heads/g.kv))
 			for i := range sum {
 				sum[i] += ds * k.get(i)
 			}
@@ -168,7 +168,7 @@ func attentionDKV(r run) {
 					continue
 				}
 				p, ds := g.pair(at, t, j, h)
-				q, do := g.turnedRow(g.turned, at+t, h), g.dout.from(((at+t)*g.heads+h)*g.d)
+				q, do := g.rotatedRow(g.rotated, at+t, h), g.dout.from(((at+t)*g.heads+h)*g.d)
 				for i := range dk {
 					dk[i] += ds * q.get(i)
 					dv[i] += p * do.get(i)

@@ -10,7 +10,7 @@ import (
 	"mobilellm/engine/cuda/kernels"
 )
 
-// workspaceBytes is what every product claims and writes, as cublasLt's do.
+// workspaceBytes is what every matmul claims and writes, as cublasLt's do.
 const workspaceBytes = 1 << 10
 
 type plan struct{ cuda.Product }
