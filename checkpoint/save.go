@@ -65,6 +65,9 @@ func Save(dir string, c Contents) (path string, err error) {
 	}
 	tmp := filepath.Join(dir, tmpPrefix+name)
 	final := filepath.Join(dir, name)
+	if err := os.Mkdir(tmp, 0o755); err != nil {
+		return "", err
+	}
 	err = build(tmp, c, func(d *folder) error {
 		if err := d.writeTensors(OptimizerFile, c.Optimizer); err != nil {
 			return err
@@ -101,34 +104,31 @@ func SaveModel(dir string, c Contents) (err error) {
 	if err := makeDir(parent); err != nil {
 		return err
 	}
-	tmp := filepath.Join(parent, tmpPrefix+filepath.Base(dir))
-	if err := os.RemoveAll(tmp); err != nil {
+	tmp, err := atomicfile.CreateFolder(dir)
+	if err != nil {
 		return err
 	}
 	if err := build(tmp, c, func(*folder) error { return nil }); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, dir); err != nil {
+	if err := atomicfile.CommitFolder(tmp, dir); err != nil {
 		return errors.Join(err, os.RemoveAll(tmp))
 	}
-	return atomicfile.SyncFolder(parent)
+	return nil
 }
 
 // build fills the new folder tmp with a model's files and what more adds, and
-// syncs it. After an error there is no such folder.
+// syncs it. After an error the folder is gone.
 func build(tmp string, c Contents, more func(*folder) error) (err error) {
-	config, err := modelConfig(c)
-	if err != nil {
-		return err
-	}
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		return err
-	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, os.RemoveAll(tmp))
 		}
 	}()
+	config, err := modelConfig(c)
+	if err != nil {
+		return err
+	}
 	d := &folder{path: tmp, sums: map[string]FileSum{}}
 	if err := d.writeBytes(ConfigFile, config); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"mobilellm/data"
 	"mobilellm/data/shard"
+	"mobilellm/internal/atomicfile"
 	"mobilellm/tokenizer"
 	"mobilellm/train"
 )
@@ -135,14 +136,14 @@ func makeCorpus(ctx context.Context, dir, path string, c *train.RunConfig, stage
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(filepath.Dir(path), ".making-*")
+	if err := atomicfile.SweepPath(path); err != nil {
+		return err
+	}
+	tmp, err := atomicfile.CreateFolder(path)
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(tmp) // what an error or another process leaves of it
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return err
-	}
 	if err := set.Tokenizer.SaveAlone(tmp); err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func makeCorpus(ctx context.Context, dir, path string, c *train.RunConfig, stage
 			return err
 		}
 	}
-	err = os.Rename(tmp, path)
+	err = atomicfile.CommitFolder(tmp, path)
 	if _, made := os.Stat(path); err != nil && made == nil {
 		return nil // by a process that held this one for dead
 	}

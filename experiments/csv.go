@@ -56,7 +56,7 @@ func (r *Report) RunsCSV(w io.Writer) error {
 	for _, m := range r.runs {
 		s := m.Result
 		if err := out.Write([]string{
-			m.ID, m.Group, m.Name, fmt.Sprint(m.Seed), string(m.State), fmt.Sprint(m.Step), fmt.Sprint(m.Steps), full(s.Heldout.HeldoutLoss), full(s.Heldout.BitsPerByte),
+			m.ID, m.Group, m.Name, fmt.Sprint(m.Seed), string(m.State), fmt.Sprint(m.Step), fmt.Sprint(m.Steps), full(float64(s.Heldout.HeldoutLoss)), full(float64(s.Heldout.BitsPerByte)),
 			full(s.Loss), fmt.Sprint(s.Tokens), full(s.Seconds), full(s.TokensPerSecond), fmt.Sprint(s.PeakMemoryBytes),
 		}); err != nil {
 			return err

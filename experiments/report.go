@@ -203,8 +203,10 @@ func (r *Result) add(m Status) {
 	}
 	h := m.Result.Heldout
 	r.Finished++
-	r.Losses = append(r.Losses, h.HeldoutLoss)
-	r.seeds[m.Seed] = h.HeldoutLoss
+	r.Losses = append(r.Losses, float64(h.HeldoutLoss))
+	if h.HeldoutLoss.Finite() { // or it has no difference to others
+		r.seeds[m.Seed] = float64(h.HeldoutLoss)
+	}
 	r.TokensPerSecond += m.Result.TokensPerSecond
 	r.Seconds += m.Result.Seconds
 }

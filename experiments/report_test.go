@@ -14,6 +14,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"mobilellm/internal/jsonfloat"
 	"mobilellm/train"
 )
 
@@ -26,7 +27,7 @@ func finish(t *testing.T, dir string, m Member, loss float64, text string) {
 	}
 	raw, err := json.Marshal(train.Summary{
 		Parameters: m.Parameters, Step: m.Steps, Tokens: 512, Loss: loss, Seconds: 61, TokensPerSecond: 100,
-		Heldout: train.HeldoutRecord{Step: m.Steps, HeldoutLoss: loss, Perplexity: math.Exp(loss)},
+		Heldout: train.HeldoutRecord{Step: m.Steps, HeldoutLoss: jsonfloat.Float(loss), Perplexity: jsonfloat.Float(math.Exp(loss))},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mobilellm/internal/jsonfloat"
 	"mobilellm/train"
 )
 
@@ -27,14 +28,14 @@ const (
 // Status is how a member stands, from the sweep's folder alone.
 type Status struct {
 	Member
-	State           State          `json:"state"`
-	Step            int64          `json:"step"`
-	Loss            float64        `json:"loss,omitempty"`
-	TokensPerSecond float64        `json:"tokens_per_second,omitempty"`
-	Left            time.Duration  `json:"left,omitempty"` // of a running member
-	Holder          string         `json:"holder,omitempty"`
-	Error           string         `json:"error,omitempty"`
-	Result          *train.Summary `json:"result,omitempty"`
+	State           State           `json:"state"`
+	Step            int64           `json:"step"`
+	Loss            jsonfloat.Float `json:"loss,omitempty"`
+	TokensPerSecond float64         `json:"tokens_per_second,omitempty"`
+	Left            time.Duration   `json:"left,omitempty"` // of a running member
+	Holder          string          `json:"holder,omitempty"`
+	Error           string          `json:"error,omitempty"`
+	Result          *train.Summary  `json:"result,omitempty"`
 }
 
 // Status lists how the members of the sweep in dir stand.
@@ -63,7 +64,7 @@ func memberStatus(dir string, m Member) (Status, error) {
 	if err != nil {
 		return st, err
 	}
-	st.Step, st.Loss, st.TokensPerSecond = last.Step, last.Loss, last.TokensPerSecond
+	st.Step, st.Loss, st.TokensPerSecond = last.Step, jsonfloat.Float(last.Loss), last.TokensPerSecond
 	number, claim, err := newestClaim(dir, m.ID)
 	if err != nil {
 		return st, err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"mobilellm/internal/atomicfile"
 	"mobilellm/internal/regular"
 	"mobilellm/tokenizer/huggingface"
 )
@@ -112,7 +113,7 @@ func (f Files) Write(dir string) error {
 				return err
 			}
 		}
-		if err := os.WriteFile(filepath.Join(dir, name), raw, 0o644); err != nil {
+		if err := atomicfile.Write(filepath.Join(dir, name), raw); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,9 @@
 package tokenizer
 
 import (
-	"os"
 	"path/filepath"
+
+	"mobilellm/internal/atomicfile"
 )
 
 // Values are the ids as JSON configurations have them: nil for none, and an end by
@@ -60,5 +61,5 @@ func (t *Tokenizer) SaveAlone(dir string) error {
 	if raw == nil {
 		return nil
 	}
-	return os.WriteFile(filepath.Join(dir, GenerationFile), raw, 0o644)
+	return atomicfile.Write(filepath.Join(dir, GenerationFile), raw)
 }

@@ -124,7 +124,7 @@ func TestMaskedRun(t *testing.T) {
 	c.Data.DocumentMask = true
 	_, masked := train(t, c, Options{})
 	first := math.Log(257)
-	if masked.Loss > first-0.8 || masked.Heldout.HeldoutLoss > first-0.8 || masked.Heldout.HeldoutLoss == plain.Heldout.HeldoutLoss {
+	if masked.Loss > first-0.8 || float64(masked.Heldout.HeldoutLoss) > first-0.8 || masked.Heldout.HeldoutLoss == plain.Heldout.HeldoutLoss {
 		t.Errorf("the loss is %g, held out %g; without the mask %g and %g", masked.Loss, masked.Heldout.HeldoutLoss, plain.Loss, plain.Heldout.HeldoutLoss)
 	}
 }

@@ -3,79 +3,90 @@ package train
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
+
+	"mobilellm/internal/filelock"
 )
 
-// lockFile is held by the process that trains into a folder. The system lets go
-// of it with the process, however that ends; the file stays, since removing it
-// could take it from under a process that is about to hold it.
-const lockFile = ".lock"
-
-// errHeld is tryLock's error for a lock that another process holds.
-var errHeld = errors.New("held")
-
-// lock keeps other processes from training into the run's folder, which exists.
-func (r *run) lock() error {
-	if r.held != nil {
-		return nil
-	}
-	path := filepath.Join(r.o.Out, lockFile)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+// claim makes the run's folder where there is none and keeps other processes from
+// training into it. It is done before any work, so that a folder that cannot be
+// written is found at once.
+func (r *run) claim() error {
+	err := r.makeFolder()
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	// A process that was killed a moment ago holds it until its last thread has ended.
-	for range 20 {
-		if err = tryLock(file); !errors.Is(err, errHeld) {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if errors.Is(err, errHeld) {
-		return errors.Join(r.heldBy(path), file.Close())
-	}
-	r.held = file
-	if errors.Is(err, errors.ErrUnsupported) {
+	r.held, err = filelock.Acquire(filepath.Join(r.o.Out, filelock.Name))
+	var held *filelock.HeldError
+	switch {
+	case errors.As(err, &held):
+		return fmt.Errorf("run folder %s: %s trains into it\nhint: wait for it, or name another folder with --out", r.o.Out, held.Holder())
+	case errors.Is(err, filelock.ErrUnsupported):
 		r.o.Progress.Note("%s is on a file system without locks: two runs in one folder would not notice each other", r.o.Out)
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("run folder: lock %s: %w", path, err)
-	}
-	if err = file.Truncate(0); err == nil {
-		_, err = fmt.Fprintln(file, os.Getpid())
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("run folder: %w", err)
 	}
 	return nil
 }
 
-// heldBy names the process that holds the lock.
-func (r *run) heldBy(path string) error {
-	who := "another process"
-	if text, err := os.ReadFile(path); err == nil && len(text) > 0 {
-		who = "process " + strings.TrimSpace(string(text))
+// makeFolder makes the run's folder. Of numbered ones it takes the first that is free,
+// which another run that begins now cannot have as well.
+func (r *run) makeFolder() (err error) {
+	if !r.o.Numbered {
+		r.made, err = makeFolders(r.o.Out)
+		return err
 	}
-	return fmt.Errorf("run folder %s: %s trains into it\nhint: wait for it, or name another folder with --out", r.o.Out, who)
+	if r.made, err = makeFolders(filepath.Dir(r.o.Out)); err != nil {
+		return err
+	}
+	for n := 1; ; n++ {
+		dir := fmt.Sprintf("%s-%d", r.o.Out, n)
+		err := os.Mkdir(dir, 0o777)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		r.o.Out, r.made = dir, append([]string{dir}, r.made...)
+		return err
+	}
 }
 
-// unlock lets other processes have the folder.
-func (r *run) unlock() error {
+// makeFolders makes a folder and those above it that are missing, and returns what it
+// made, the innermost first.
+func makeFolders(dir string) (made []string, err error) {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {
+			break // that it is no folder, or cannot be looked at, MkdirAll tells
+		}
+		made = append(made, at)
+	}
+	return made, os.MkdirAll(dir, 0o777)
+}
+
+// unclaim lets other processes have the folder. Of a run that has not started it takes
+// back what claim made.
+func (r *run) unclaim() error {
 	if r.held == nil {
 		return nil
 	}
-	return r.held.Close()
+	if full, err := occupied(r.o.Out); full || err != nil || r.started {
+		return errors.Join(err, r.held.Release())
+	}
+	err := r.held.Remove()
+	for _, dir := range r.made {
+		if os.Remove(dir) != nil {
+			break // something of another process is in it
+		}
+	}
+	return err
 }
 
 // occupied says whether a folder holds anything but a lock.
 func occupied(dir string) (bool, error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if e.Name() != lockFile {
+		if e.Name() != filelock.Name {
 			return true, nil
 		}
 	}

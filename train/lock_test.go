@@ -1,32 +1,18 @@
 package train
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
-	"time"
+
+	"mobilellm/internal/filelock"
 )
-
-// lockedVariable names the folder that a child process locks.
-const lockedVariable = "TRAIN_TEST_LOCK"
-
-// TestHoldLock is what TestLock starts: it holds the lock until it is killed.
-func TestHoldLock(t *testing.T) {
-	dir := os.Getenv(lockedVariable)
-	if dir == "" {
-		t.Skip("only as the child of another test")
-	}
-	r := &run{o: Options{Out: dir, Progress: NewProgress(os.Stderr, false)}}
-	if err := r.lock(); err != nil {
-		t.Fatal(err)
-	}
-	fmt.Println("locked")
-	select {}
-}
 
 // A folder into which another process trains is refused, by a new run and a
 // resumed one, and free again once that process was killed.
@@ -45,14 +31,16 @@ func TestLock(t *testing.T) {
 	}
 	c.Train.Steps = 6
 	for _, o := range []Options{{Out: fresh}, {Out: out, Resume: latest}} {
-		child := holdLock(t, o.Out)
-		o.PeakFLOPS = 1e11
-		_, err := Run(context.Background(), c, o)
-		checkError(t, err, o.Out, fmt.Sprintf("process %d trains into it", child.Process.Pid), "\nhint: ")
-		if err := child.Process.Kill(); err != nil {
+		held, err := filelock.Acquire(filepath.Join(o.Out, filelock.Name))
+		if err != nil {
 			t.Fatal(err)
 		}
-		_ = child.Wait() // it was killed
+		o.PeakFLOPS = 1e11
+		_, err = Run(context.Background(), c, o)
+		checkError(t, err, o.Out, fmt.Sprintf("process %d trains into it", os.Getpid()), "\nhint: ")
+		if err := held.Release(); err != nil {
+			t.Fatal(err)
+		}
 		if after := file(t, out, MetricsFile); after != before {
 			t.Errorf("the refused run wrote metrics:\n%s", after)
 		}
@@ -60,57 +48,53 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// Two runs that both begin before the folder exists: the second finds the first
-// when it makes the folder.
-func TestLockOfNewFolder(t *testing.T) {
+// A run that does not start leaves no folder, and one that cannot be written is an
+// error before the text is read.
+func TestFolderOfFailedRun(t *testing.T) {
 	c := tiny(t)
-	out := filepath.Join(t.TempDir(), "run")
-	second := make(chan error, 1)
-	o := Options{Out: out, afterStep: func(step int64) {
-		if step == 1 {
-			r := &run{c: c, o: Options{Out: out, Progress: NewProgress(os.Stderr, false)}}
-			second <- r.startFolder(context.Background())
+	c.Data.Train[0].Path = filepath.Join(t.TempDir(), "missing.txt")
+	above := t.TempDir()
+	for _, o := range []Options{{Out: filepath.Join(above, "a", "b")}, {Out: filepath.Join(above, "a", "b"), Numbered: true}} {
+		o.PeakFLOPS = 1e11
+		if _, err := Run(context.Background(), c, o); err == nil {
+			t.Fatal("no error")
 		}
-	}}
-	train(t, c, o)
-	checkError(t, <-second, fmt.Sprintf("process %d trains into it", os.Getpid()))
-}
-
-func holdLock(t *testing.T, dir string) *exec.Cmd {
-	t.Helper()
-	child := exec.Command(os.Args[0], "-test.run=^TestHoldLock$", "-test.v")
-	child.Env = append(os.Environ(), lockedVariable+"="+dir)
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stdout)
-	for lines.Scan() {
-		if lines.Text() == "locked" {
-			return child
+		if _, err := os.Stat(filepath.Join(above, "a")); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a folder is left: %v", err)
 		}
 	}
-	t.Fatal("the child did not lock the folder")
-	return nil
+	blocked := filepath.Join(above, "file")
+	if err := os.WriteFile(blocked, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Run(context.Background(), c, Options{Out: filepath.Join(blocked, "run"), PeakFLOPS: 1e11})
+	checkError(t, err, "run folder: ", blocked)
 }
 
-// A lock that its holder lets go of a moment later, as a killed process does, is
-// waited for.
-func TestLockIsWaitedFor(t *testing.T) {
-	out := t.TempDir()
-	first := &run{o: Options{Out: out, Progress: NewProgress(os.Stderr, false)}}
-	if err := first.lock(); err != nil {
-		t.Fatal(err)
+// Runs that begin at once under one name have folders of their own.
+func TestNumberedFolders(t *testing.T) {
+	prefix := filepath.Join(t.TempDir(), "runs", "tiny")
+	var group sync.WaitGroup
+	runs := make([]run, 16)
+	for i := range runs {
+		r := &runs[i]
+		r.o = Options{Out: prefix, Numbered: true, Progress: NewProgress(io.Discard, false)}
+		group.Go(func() {
+			if err := r.claim(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	time.AfterFunc(200*time.Millisecond, func() { first.held.Close() })
-	second := &run{o: Options{Out: out, Progress: NewProgress(os.Stderr, false)}}
-	if err := second.lock(); err != nil {
-		t.Fatal(err)
+	group.Wait()
+	seen := map[string]bool{}
+	for i := range runs {
+		seen[runs[i].o.Out] = true
+		runs[i].started = true
+		if err := runs[i].unclaim(); err != nil {
+			t.Error(err)
+		}
 	}
-	if err := second.unlock(); err != nil {
-		t.Error(err)
+	if len(seen) != len(runs) || !seen[prefix+"-1"] || !seen[fmt.Sprintf("%s-%d", prefix, len(runs))] {
+		t.Errorf("%d folders of %d: %v", len(seen), len(runs), seen)
 	}
 }

@@ -60,9 +60,14 @@ func (r *run) loop(ctx context.Context) error {
 	return nil
 }
 
-// stopped saves a run whose context has ended. Other errors pass, even where they come
-// after a signal: after them the state may be half of an update, and is not saved.
+// stopped saves a run whose context has ended, or whose metrics could not be written:
+// the update is made then. Other errors pass, even where they come after a signal:
+// after them the state may be half of an update, and is not saved.
 func (r *run) stopped(ctx context.Context, err error) error {
+	var unwritten metricsError
+	if errors.As(err, &unwritten) && r.state.saved != r.state.step {
+		return errors.Join(fmt.Errorf("%s, step %d: %w", MetricsFile, r.state.step, err), r.saveState())
+	}
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
 		return err
 	}

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 
 	"mobilellm/internal/atomicfile"
+	"mobilellm/internal/jsonfloat"
 	"mobilellm/internal/regular"
 )
 
@@ -31,25 +31,37 @@ type StepRecord struct {
 	DataWait        float64 `json:"data_wait"` // share of the step's time spent waiting for its batch
 }
 
-// HeldoutRecord is the line of a scoring of the held-out text.
+// HeldoutRecord is the line of a scoring of the held-out text. What is not finite is
+// null there.
 type HeldoutRecord struct {
-	Step        int64   `json:"step"`
-	HeldoutLoss float64 `json:"heldout_loss"` // nats per token
-	BitsPerByte float64 `json:"bits_per_byte"`
-	Perplexity  float64 `json:"perplexity"` // exp(heldout_loss)
-	Tokens      int64   `json:"heldout_tokens"`
+	Step        int64           `json:"step"`
+	HeldoutLoss jsonfloat.Float `json:"heldout_loss"` // nats per token
+	BitsPerByte jsonfloat.Float `json:"bits_per_byte"`
+	Perplexity  jsonfloat.Float `json:"perplexity"` // exp(heldout_loss)
+	Tokens      int64           `json:"heldout_tokens"`
 }
+
+// DamagedMetricsFile holds the lines of a metrics.jsonl that could not be read when its
+// run went on.
+const DamagedMetricsFile = "metrics.damaged.jsonl"
 
 // metrics appends records to a run's metrics.jsonl.
 type metrics struct{ file *os.File }
+
+// metricsError is of a line that could not be written, on a full disk for one.
+type metricsError struct{ error }
+
+func (e metricsError) Unwrap() error { return e.error }
 
 func (m *metrics) write(record any) error {
 	line, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("%s: %w", MetricsFile, err)
 	}
-	_, err = m.file.Write(append(line, '\n')) // whole lines: a crash leaves at most one cut short
-	return err
+	if _, err = m.file.Write(append(line, '\n')); err != nil { // whole lines: a crash leaves at most one cut short
+		return metricsError{err}
+	}
+	return nil
 }
 
 func (m *metrics) sync() error { return m.file.Sync() }
@@ -69,41 +81,69 @@ func createMetrics(dir string) (*metrics, error) {
 	return &metrics{f}, nil
 }
 
-// cutMetrics opens the metrics of a run that goes on from a step: what from
-// recorded up to and including that step is kept in dir, later lines and one cut
-// short are not. It returns the held-out records that stay.
-func cutMetrics(from, dir string, step int64) (*metrics, []HeldoutRecord, error) {
+// cutMetrics opens the metrics of a run that goes on from a step: what from recorded
+// up to and including that step is kept in dir, later lines are not. Lines that cannot
+// be read, one cut short among them, are kept aside in metrics.damaged.jsonl; damaged are
+// their numbers. It returns the held-out records that stay.
+func cutMetrics(from, dir string, step int64) (m *metrics, heldout []HeldoutRecord, damaged []int, err error) {
 	raw, err := regular.ReadFile(filepath.Join(from, MetricsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	var kept bytes.Buffer
-	var heldout []HeldoutRecord
-	for r := bufio.NewReader(bytes.NewReader(raw)); ; {
-		line, err := r.ReadBytes('\n')
-		if err == io.EOF {
-			break // and what has no line end was being written
+	var kept, aside bytes.Buffer
+	number := 0
+	for line := range bytes.Lines(raw) {
+		number++
+		at, h, err := parseMetrics(line)
+		switch {
+		case err != nil:
+			damaged = append(damaged, number)
+			aside.Write(append(bytes.TrimSuffix(line, []byte("\n")), '\n'))
+		case at <= step:
+			kept.Write(line)
+			if h != nil {
+				heldout = append(heldout, *h)
+			}
 		}
-		var record struct {
-			Step        *int64   `json:"step"`
-			HeldoutLoss *float64 `json:"heldout_loss"`
+	}
+	if len(damaged) > 0 {
+		path := filepath.Join(dir, DamagedMetricsFile)
+		earlier, err := regular.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, nil, err
 		}
-		if json.Unmarshal(line, &record) != nil || record.Step == nil || *record.Step > step {
-			continue
+		if err := atomicfile.Write(path, append(earlier, aside.Bytes()...)); err != nil {
+			return nil, nil, nil, err
 		}
-		kept.Write(line)
-		if record.HeldoutLoss == nil {
-			continue
-		}
-		var h HeldoutRecord
-		if err := json.Unmarshal(line, &h); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", filepath.Join(from, MetricsFile), err)
-		}
-		heldout = append(heldout, h)
 	}
 	if err := atomicfile.Write(filepath.Join(dir, MetricsFile), kept.Bytes()); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	m, err := createMetrics(dir)
-	return m, heldout, err
+	m, err = createMetrics(dir)
+	return m, heldout, damaged, err
+}
+
+// parseMetrics reads the step of a line, and the line where it is of a scoring.
+func parseMetrics(line []byte) (step int64, h *HeldoutRecord, err error) {
+	if !bytes.HasSuffix(line, []byte("\n")) {
+		return 0, nil, io.ErrUnexpectedEOF
+	}
+	var record struct {
+		Step        *int64          `json:"step"`
+		Loss        *float64        `json:"loss"`
+		HeldoutLoss json.RawMessage `json:"heldout_loss"` // null is not absent
+	}
+	if err := json.Unmarshal(line, &record); err != nil {
+		return 0, nil, err
+	}
+	switch {
+	case record.Step == nil:
+		return 0, nil, errors.New("step is missing")
+	case record.HeldoutLoss != nil:
+		h = new(HeldoutRecord)
+		return *record.Step, h, json.Unmarshal(line, h)
+	case record.Loss == nil:
+		return 0, nil, errors.New("loss is missing")
+	}
+	return *record.Step, nil, nil
 }

@@ -105,9 +105,6 @@ func (r *run) checkBranch() error {
 	if full {
 		return fmt.Errorf("run folder %s is not empty and is not that of checkpoint %s\nhint: name another folder with --out", r.o.Out, r.from.Path)
 	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
 	return err
 }
 
@@ -220,9 +217,12 @@ func (r *run) restore() error {
 // cutMetrics goes on with the run's metrics and takes from them the scorings that
 // came after the checkpoint was written.
 func (r *run) cutMetrics() error {
-	m, heldout, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step)
+	m, heldout, damaged, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step)
 	if err != nil {
 		return err
+	}
+	if len(damaged) > 0 {
+		r.o.Progress.Note("%s: %d damaged lines are kept aside in %s, the first is line %d", MetricsFile, len(damaged), DamagedMetricsFile, damaged[0])
 	}
 	r.metrics = m
 	marked, err := checkpoint.Best(r.checkpoints())
@@ -236,7 +236,7 @@ func (r *run) cutMetrics() error {
 	for i, h := range heldout {
 		s.heldout = &heldout[i]
 		if h.Step == marked.Step && marked.Step > 0 {
-			s.best, s.bestStep = h.HeldoutLoss, h.Step
+			s.best, s.bestStep = float64(h.HeldoutLoss), h.Step
 		}
 	}
 	return nil

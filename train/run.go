@@ -17,6 +17,7 @@ import (
 	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/internal/atomicfile"
+	"mobilellm/internal/filelock"
 	"mobilellm/optim"
 	"mobilellm/tokenizer"
 )
@@ -27,6 +28,7 @@ const CheckpointsDir = "checkpoints"
 // Options are what a run needs beside its configuration.
 type Options struct {
 	Out       string   // the run's folder, made where there is none
+	Numbered  bool     // the folder is the first of Out-1, Out-2, … that is free
 	Resume    string   // a checkpoint of a run to go on from; empty starts anew
 	Newest    bool     // Resume is the newest of its run: where it is damaged, one before it will do
 	Restart   bool     // begin anew in the folder of a run that has no checkpoint yet
@@ -45,6 +47,7 @@ type Options struct {
 
 // Result is what came out of a run.
 type Result struct {
+	Out        string // the run's folder
 	Step       int64
 	Tokens     int64
 	Loss       float64        // of the last step
@@ -70,7 +73,9 @@ type run struct {
 	initial *checkpoint.Model      // whose weights it starts from, or nil
 	taught  *checkpoint.Model      // of the teacher, or nil
 	shards  *topk.File             // what a teacher stored, or nil
-	held    *os.File               // the lock of its folder
+	held    *filelock.Lock         // of its folder
+	made    []string               // folders that were not there before
+	started bool                   // the folder holds a run
 	dev     device.Device
 	text    *data.Set
 	heldout *data.Heldout
@@ -136,10 +141,8 @@ func (r *run) prepare(ctx context.Context) error {
 
 // openFolder looks at what is there already, before any work is done.
 func (r *run) openFolder(context.Context) error {
-	if _, err := os.Stat(r.o.Out); err == nil {
-		if err := r.lock(); err != nil {
-			return err
-		}
+	if err := r.claim(); err != nil {
+		return err
 	}
 	if r.o.Resume != "" {
 		if err := r.openResumed(); err != nil {
@@ -158,9 +161,6 @@ func (r *run) openFolder(context.Context) error {
 
 func (r *run) checkEmpty() error {
 	full, err := occupied(r.o.Out)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
@@ -352,19 +352,9 @@ func (r *run) compile(context.Context) error {
 	return err
 }
 
-// startFolder makes the run's folder, now that the run can start.
+// startFolder fills the run's folder, now that the run can start.
 func (r *run) startFolder(context.Context) error {
-	if err := os.MkdirAll(r.o.Out, 0o777); err != nil {
-		return fmt.Errorf("run folder: %w", err)
-	}
-	if r.held == nil { // another process may have made the folder meanwhile
-		if err := r.lock(); err != nil {
-			return err
-		}
-		if err := r.checkEmpty(); err != nil {
-			return err
-		}
-	}
+	r.started = true
 	err := atomicfile.Sweep(r.o.Out)
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
@@ -394,7 +384,7 @@ func (r *run) checkpoints() string { return filepath.Join(r.o.Out, CheckpointsDi
 func (r *run) result() *Result {
 	s := &r.state
 	out := &Result{
-		Step: s.step, Tokens: s.tokens, Loss: s.loss, Heldout: s.heldout, Checkpoint: s.savedPath,
+		Out: r.o.Out, Step: s.step, Tokens: s.tokens, Loss: s.loss, Heldout: s.heldout, Checkpoint: s.savedPath,
 		Memory: r.memory, PeakMemory: usedMemory(r.dev), PeakFLOPS: r.peak,
 	}
 	if r.o.Profile {
@@ -408,7 +398,7 @@ func (r *run) close() error {
 	if r.loader != nil {
 		r.loader.Close()
 	}
-	errs = append(errs, r.training.close(), r.scoring.close(), r.lesson.close(), r.metrics.close(), r.unlock())
+	errs = append(errs, r.training.close(), r.scoring.close(), r.lesson.close(), r.metrics.close(), r.unclaim())
 	if r.remote != nil {
 		errs = append(errs, r.remote.Close())
 	}

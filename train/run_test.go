@@ -23,11 +23,11 @@ func TestRun(t *testing.T) {
 		t.Errorf("%d records, want 12 of steps and 3 of scores", got)
 	}
 	first := math.Log(257) // of a model that knows nothing
-	if !(result.Loss < first-0.8) || result.Heldout == nil || !(result.Heldout.HeldoutLoss < first-0.8) {
+	if !(result.Loss < first-0.8) || result.Heldout == nil || !(float64(result.Heldout.HeldoutLoss) < first-0.8) {
 		t.Errorf("the loss is %g, held out %+v; it began near %g", result.Loss, result.Heldout, first)
 	}
 	// One id a byte: bits per byte is the loss in bits, but for the separators.
-	if h := result.Heldout; math.Abs(h.BitsPerByte/(h.HeldoutLoss/math.Ln2)-1) > 0.01 || math.Abs(h.Perplexity-math.Exp(h.HeldoutLoss)) > 1e-9 {
+	if h := result.Heldout; math.Abs(float64(h.BitsPerByte/(h.HeldoutLoss/math.Ln2))-1) > 0.01 || math.Abs(float64(h.Perplexity)-math.Exp(float64(h.HeldoutLoss))) > 1e-9 {
 		t.Errorf("%+v is inconsistent", h)
 	}
 	list, err := checkpoint.List(filepath.Join(out, CheckpointsDir))
@@ -57,7 +57,7 @@ func TestMicroBatches(t *testing.T) {
 		c := tiny(t)
 		c.Train.MicroBatch = m
 		_, result := train(t, c, Options{})
-		return []float64{result.Loss, result.Heldout.HeldoutLoss}
+		return []float64{result.Loss, float64(result.Heldout.HeldoutLoss)}
 	}
 	want := losses(4)
 	for _, m := range []MicroBatch{1, 2} {

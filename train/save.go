@@ -1,6 +1,7 @@
 package train
 
 import (
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -11,10 +12,12 @@ import (
 
 // save writes a checkpoint of the last update and removes old ones.
 func (r *run) save() error {
+	// The record must not lag behind the state, but it does not cost it.
+	return errors.Join(r.metrics.sync(), r.saveState())
+}
+
+func (r *run) saveState() error {
 	s := &r.state
-	if err := r.metrics.sync(); err != nil { // the record must not lag behind the state
-		return err
-	}
 	state, err := r.snapshot()
 	if err != nil {
 		return err
@@ -49,13 +52,13 @@ func (r *run) save() error {
 // and it is.
 func (r *run) mark(h HeldoutRecord) error {
 	s := &r.state
-	if s.saved != h.Step || s.bestStep > 0 && h.HeldoutLoss >= s.best {
+	if s.saved != h.Step || !h.HeldoutLoss.Finite() || s.bestStep > 0 && float64(h.HeldoutLoss) >= s.best {
 		return nil
 	}
 	if err := checkpoint.MarkBest(r.checkpoints(), filepath.Base(s.savedPath)); err != nil {
 		return err
 	}
-	s.best, s.bestStep = h.HeldoutLoss, h.Step
+	s.best, s.bestStep = float64(h.HeldoutLoss), h.Step
 	return nil
 }
 
@@ -135,8 +138,9 @@ func (r *run) snapshot() (checkpoint.State, error) {
 		},
 		Config: string(config), Versions: r.o.Versions,
 	}
-	if s.heldout != nil {
-		state.Loss.Heldout, state.Loss.HeldoutStep = &s.heldout.HeldoutLoss, s.heldout.Step
+	if s.heldout != nil && s.heldout.HeldoutLoss.Finite() {
+		loss := float64(s.heldout.HeldoutLoss)
+		state.Loss.Heldout, state.Loss.HeldoutStep = &loss, s.heldout.Step
 	}
 	if s.bestStep > 0 {
 		state.Loss.Best, state.Loss.BestStep = &s.best, s.bestStep

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/data/topk"
 	"mobilellm/device"
 	"mobilellm/engine"
+	"mobilellm/internal/filelock"
 	"mobilellm/tokenizer"
 )
 
@@ -49,6 +52,14 @@ func Teach(ctx context.Context, o TeachOptions) (_ *Taught, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
+	if err := os.MkdirAll(o.Out, 0o777); err != nil {
+		return nil, err
+	}
+	lock, err := filelock.Hold(filepath.Join(o.Out, filelock.Name), "folder "+o.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Remove()) }()
 	text, err := data.OpenTokens(ctx, o.Shards, tok, model.Config.VocabSize)
 	if err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,9 +122,7 @@ func (f *flags) main(c *cobra.Command) error {
 	o := train.Options{
 		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress,
 	}
-	if o.Out, err = f.folder(out); err != nil {
-		return err
-	}
+	o.Out, o.Numbered = f.folder(out)
 	return f.train(c, config, o)
 }
 
@@ -201,24 +198,15 @@ func trainsOnGo(c train.RunConfig) bool {
 	return len(c.Data.Train) == 1 && c.Data.Train[0].Path == "go-source"
 }
 
-// folder is the run's folder: the one asked for, or the first of runs/CONFIG-1, -2
-// and so on that is free.
-func (f *flags) folder(out string) (string, error) {
+// folder is the run's folder: the one asked for, or where it is none of those that are
+// numbered, their common beginning.
+func (f *flags) folder(out string) (dir string, numbered bool) {
 	if out != "" {
-		return out, nil
+		return out, false
 	}
 	name := strings.TrimSuffix(filepath.Base(f.config), filepath.Ext(f.config))
 	if f.config == "" {
 		name = "quickstart"
 	}
-	for n := 1; ; n++ {
-		dir := filepath.Join("runs", fmt.Sprintf("%s-%d", name, n))
-		_, err := os.Lstat(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			return dir, nil
-		}
-		if err != nil {
-			return "", err
-		}
-	}
+	return filepath.Join("runs", name), true
 }

@@ -7,6 +7,7 @@ import (
 
 	"mobilellm/device"
 	"mobilellm/internal/cli"
+	"mobilellm/internal/jsonfloat"
 	"mobilellm/train"
 )
 
@@ -52,15 +53,15 @@ func gb(n int64) float64 { return float64(n) / 1e9 }
 
 // outcome is what came out of a run, under the names of metrics.jsonl.
 type outcome struct {
-	Step            int64   `json:"step"`
-	Tokens          int64   `json:"tokens"`
-	Loss            float64 `json:"loss"`
-	HeldoutLoss     float64 `json:"heldout_loss,omitempty"`
-	BitsPerByte     float64 `json:"bits_per_byte,omitempty"`
-	Perplexity      float64 `json:"perplexity,omitempty"`
-	Checkpoint      string  `json:"checkpoint"`
-	MemoryBytes     int64   `json:"memory_bytes"`      // as planned
-	PeakMemoryBytes int64   `json:"peak_memory_bytes"` // VmHWM
+	Step            int64           `json:"step"`
+	Tokens          int64           `json:"tokens"`
+	Loss            float64         `json:"loss"`
+	HeldoutLoss     jsonfloat.Float `json:"heldout_loss,omitempty"`
+	BitsPerByte     jsonfloat.Float `json:"bits_per_byte,omitempty"`
+	Perplexity      jsonfloat.Float `json:"perplexity,omitempty"`
+	Checkpoint      string          `json:"checkpoint"`
+	MemoryBytes     int64           `json:"memory_bytes"`      // as planned
+	PeakMemoryBytes int64           `json:"peak_memory_bytes"` // VmHWM
 }
 
 func newOutcome(r *train.Result) outcome {
@@ -102,6 +103,6 @@ func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options)
 	if err := sample(c.Context(), out, config, result.Checkpoint); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "next: mobilellm-generate --model %s --prompt %q\n", o.Out, samplePrompt(config))
+	fmt.Fprintf(out, "next: mobilellm-generate --model %s --prompt %q\n", result.Out, samplePrompt(config))
 	return nil
 }

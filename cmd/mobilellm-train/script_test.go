@@ -80,7 +80,7 @@ func underTee(ts *testscript.TestScript, neg bool, args []string) {
 		cmd.Dir = ts.Getenv("WORK")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		ts.Check(cmd.Start())
-		for range 600 {
+		for range 6000 {
 			if info, err := os.Stat(filepath.Join(run, "metrics.jsonl")); err == nil && info.Size() > 0 {
 				break
 			}
@@ -89,7 +89,7 @@ func underTee(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(syscall.Kill(-cmd.Process.Pid, name))
 		_ = cmd.Wait() // tee's end, before the program's
 		saved := false
-		for i := 0; i < 600 && !saved; i++ {
+		for i := 0; i < 6000 && !saved; i++ {
 			found, err := filepath.Glob(filepath.Join(run, "checkpoints", "step-*", "state.json"))
 			ts.Check(err)
 			saved = len(found) > 0

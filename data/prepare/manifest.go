@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
+	"mobilellm/internal/atomicfile"
 )
 
 // Manifest is the state of the work after a shard, and the table of contents
@@ -74,23 +74,7 @@ func (m *Manifest) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(dir, shard.ManifestName)
-	file, err := os.Create(path + ".partial")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(append(text, '\n'))
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".partial", path); err != nil {
-		return err
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return atomicfile.Write(filepath.Join(dir, shard.ManifestName), append(text, '\n'))
 }
 
 // resume reads the manifest of earlier work on the same thing and clears away

@@ -13,6 +13,8 @@ import (
 	"mobilellm/data/dedup"
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
+	"mobilellm/internal/atomicfile"
+	"mobilellm/internal/filelock"
 )
 
 // ErrNoText is the error of inputs without a single document.
@@ -20,7 +22,7 @@ var ErrNoText = errors.New("no document to tokenize")
 
 // Tokenize does the work that the options describe, or what is left of it. It
 // returns the manifest of the folder.
-func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
+func Tokenize(ctx context.Context, o Options) (_ *Manifest, err error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
@@ -30,6 +32,17 @@ func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
 	}
 	settings, err := o.settings(inputs)
 	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Out, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := filelock.Hold(filepath.Join(o.Out, filelock.Name), "folder "+ingest.Clean(o.Out))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Remove()) }()
+	if err := sweep(o.Out); err != nil {
 		return nil, err
 	}
 	p := &pipeline{Options: &o, memory: newMemory(&o), total: total}
@@ -45,9 +58,6 @@ func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
 		if p.tasks, err = dedup.ReadTasks(files); err != nil {
 			return nil, err
 		}
-	}
-	if err := os.MkdirAll(o.Out, 0o755); err != nil {
-		return nil, err
 	}
 	p.manifest, err = resume(&o, settings)
 	if err != nil {
@@ -83,6 +93,15 @@ func Tokenize(ctx context.Context, o Options) (*Manifest, error) {
 		return nil, err
 	}
 	return p.manifest, nil
+}
+
+// sweep removes what a killed process left of files being written.
+func sweep(dir string) error {
+	earlier, err := filepath.Glob(filepath.Join(dir, "*.partial")) // as earlier versions called them
+	for _, path := range earlier {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return errors.Join(err, atomicfile.Sweep(dir))
 }
 
 // pipeline is the work under way.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"mobilellm/internal/atomicfile"
 )
 
 // Folder lists the shards of a folder in the order of the text, none where it holds
@@ -49,6 +51,9 @@ func within(dir string, names []string) (paths []string) {
 	return paths
 }
 
+// earlierPartial ended the name of a shard that was being written by earlier versions.
+const earlierPartial = ".partial"
+
 // list returns the names of a folder's shards, and of those being written.
 func list(dir string) (names, begun []string, err error) {
 	entries, err := os.ReadDir(dir)
@@ -59,7 +64,7 @@ func list(dir string) (names, begun []string, err error) {
 		switch name := e.Name(); {
 		case strings.HasSuffix(name, Extension):
 			names = append(names, name)
-		case strings.HasSuffix(name, Extension+partial):
+		case atomicfile.Temporary(name) && strings.Contains(name, Extension+"."), strings.HasSuffix(name, Extension+earlierPartial):
 			begun = append(begun, name)
 		}
 	}

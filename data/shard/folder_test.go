@@ -151,6 +151,7 @@ func TestFolderWithoutManifest(t *testing.T) {
 		{"gap of one row", []string{"a-0.tok", "a-1.tok", "b-5.tok", "b-7.tok"}, "of b-….tok number 7 follows 5"},
 		{"counted, one missing", []string{"s-00001-of-00003.tok", "s-00002-of-00003.tok"}, "there are 2 of 3"},
 		{"being written", []string{"tokens-00000.tok", "tokens-00001.tok.partial"}, "is not complete: tokens-00001.tok.partial is being written"},
+		{"begun", []string{"tokens-00000.tok", ".tokens-00001.tok.tmp-123"}, "is not complete: .tokens-00001.tok.tmp-123 is being written"},
 		{"only being written", []string{"tokens-00000.tok.partial"}, "is not complete: tokens-00000.tok.partial is being written"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

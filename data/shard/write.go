@@ -7,18 +7,15 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-)
 
-// partial ends the name of a shard that is being written.
-const partial = ".partial"
+	"mobilellm/internal/atomicfile"
+)
 
 // Writer writes one shard. Its documents' index, 8 bytes a document, stays in
 // memory until the end.
 type Writer struct {
 	path  string
-	file  *os.File
+	file  *atomicfile.File
 	out   *bufio.Writer
 	info  Info
 	ends  []int64
@@ -26,19 +23,18 @@ type Writer struct {
 	block []byte
 }
 
-// Create begins a shard. What an earlier, interrupted writer left of it is
-// overwritten.
+// Create begins a shard, which is there once it is whole.
 func Create(path string, meta Meta) (*Writer, error) {
 	if err := meta.check(); err != nil {
 		return nil, fmt.Errorf("shard: %w", err)
 	}
-	file, err := os.Create(path + partial)
+	file, err := atomicfile.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("shard: %w", err)
 	}
 	w := &Writer{path: path, file: file, out: bufio.NewWriterSize(file, 1<<18), info: Info{Meta: meta}}
 	if _, err := w.out.Write(make([]byte, headerSize)); err != nil {
-		file.Close()
+		file.Abort()
 		return nil, fmt.Errorf("shard: %w", err)
 	}
 	return w, nil
@@ -141,30 +137,8 @@ func (w *Writer) finish() (Info, error) {
 	if _, err := w.file.WriteAt(header, 0); err != nil {
 		return w.info, err
 	}
-	if err := w.file.Sync(); err != nil {
-		return w.info, err
-	}
-	if err := w.file.Close(); err != nil {
-		return w.info, err
-	}
-	if err := os.Rename(w.path+partial, w.path); err != nil {
-		return w.info, err
-	}
-	return w.info, syncFolder(filepath.Dir(w.path))
+	return w.info, w.file.Commit()
 }
 
 // Abort leaves the shard unfinished and removes what was written.
-func (w *Writer) Abort() {
-	w.file.Close()
-	os.Remove(w.path + partial)
-}
-
-// syncFolder makes a rename last.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+func (w *Writer) Abort() { w.file.Abort() }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+
+	"mobilellm/internal/atomicfile"
 )
 
 // partial ends the name of a file that is being written.
@@ -17,7 +18,7 @@ const partial = ".partial"
 type Writer struct {
 	meta   Meta
 	path   string
-	file   *os.File // nil once the file is whole
+	file   *atomicfile.File // nil once the file is whole
 	blocks int64
 	share  float64 // sum over positions
 	buffer []byte
@@ -44,9 +45,11 @@ func Create(dir string, meta Meta, group int) (*Writer, error) {
 	if _, found := os.Stat(w.path); found == nil {
 		return nil, err // there is one, and it is broken
 	}
-	if w.file, err = os.OpenFile(w.path+partial, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
+	begun, err := os.OpenFile(w.path+partial, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
 		return nil, fmt.Errorf("topk: %w", err)
 	}
+	w.file = atomicfile.Adopt(begun, w.path)
 	if err := w.begin(header, int64(group)); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", w.path+partial, err), w.file.Close())
 	}
@@ -182,14 +185,8 @@ func (w *Writer) Finish() error {
 	if w.blocks != w.meta.Blocks() {
 		return fmt.Errorf("topk: %s has %d blocks of %d", w.path+partial, w.blocks, w.meta.Blocks())
 	}
-	err := errors.Join(w.file.Sync(), w.file.Close())
+	err := w.file.Commit()
 	w.file = nil
-	if err == nil {
-		err = os.Rename(w.path+partial, w.path)
-	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(w.path))
-	}
 	if err != nil {
 		return fmt.Errorf("topk: %w", err)
 	}
@@ -203,17 +200,5 @@ func (w *Writer) Close() error {
 	}
 	err := w.file.Close()
 	w.file = nil
-	if errors.Is(err, fs.ErrClosed) {
-		return nil
-	}
 	return err
-}
-
-// syncFolder makes a rename last.
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -16,6 +16,7 @@ import (
 	"mobilellm/export/llama2c"
 	"mobilellm/export/onnx"
 	"mobilellm/internal/atomicfile"
+	"mobilellm/internal/filelock"
 )
 
 // Options say what to write.
@@ -53,6 +54,19 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	}
 	if o.Out == "" {
 		return nil, nil, errors.New("the path to write to is missing")
+	}
+	if o.Format == HF {
+		if err := os.MkdirAll(filepath.Dir(o.Out), 0o777); err != nil {
+			return nil, nil, err
+		}
+	}
+	lock, err := filelock.Hold(filelock.Beside(o.Out), o.Out)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Remove()) }()
+	if err := atomicfile.SweepPath(o.Out); err != nil {
+		return nil, nil, err
 	}
 	if _, err := os.Lstat(o.Out); err == nil {
 		return nil, nil, fmt.Errorf("%s exists already\nhint: remove it, or give another path", o.Out)
@@ -131,7 +145,7 @@ func beyond(m *export.Model) []string {
 // graph names that file, so both are written under their own names in a folder
 // beside, and moved.
 func writeONNX(path string, m *export.Model, dtype safetensors.DType) (paths []string, err error) {
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".tmp-"+filepath.Base(path)+"-*")
+	dir, err := atomicfile.CreateFolder(path)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +160,7 @@ func writeONNX(path string, m *export.Model, dtype safetensors.DType) (paths []s
 			return nil, err
 		}
 	}
-	return append([]string{path}, paths...), os.Rename(graph, path)
+	return append([]string{path}, paths...), errors.Join(os.Rename(graph, path), atomicfile.SyncFolder(filepath.Dir(path)))
 }
 
 // writeTokenizer puts a tokenizer.bin beside a llama2.c file where it can hold

@@ -1,16 +1,14 @@
 package onnx
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
+	"mobilellm/internal/atomicfile"
 	"mobilellm/internal/protowire"
 )
 
@@ -53,28 +51,11 @@ func write(path string, m *export.Model, dtype safetensors.DType, most int64) (e
 	external := ""
 	if total > most {
 		external = path + ".data"
-		if err := writeFile(external, func(w io.Writer) error { return b.writeExternal(w) }); err != nil {
+		if err := atomicfile.WriteFunc(external, b.writeExternal); err != nil {
 			return err
 		}
 	}
-	return writeFile(path, func(w io.Writer) error { return b.writeModel(w, filepath.Base(external)) })
-}
-
-// writeFile writes a new file. After an error there is none.
-func writeFile(path string, fill func(io.Writer) error) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = fill(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
+	return atomicfile.WriteFunc(path, func(w io.Writer) error { return b.writeModel(w, filepath.Base(external)) })
 }
 
 func (b *builder) writeExternal(w io.Writer) error {

@@ -28,6 +28,7 @@ const mark = ".tmp-"
 type File struct {
 	*os.File
 	path string
+	kept bool // what is written stays where there is no Commit
 	done bool
 }
 
@@ -40,6 +41,10 @@ func Create(path string) (*File, error) {
 	return &File{File: f, path: path}, nil
 }
 
+// Adopt takes over a file that was written under a name of its own, in the folder of
+// path. It stays there until Commit, to go on with.
+func Adopt(f *os.File, path string) *File { return &File{File: f, path: path, kept: true} }
+
 // Commit syncs the file and gives it its name. After an error there is no file of
 // either name that was not there before.
 func (f *File) Commit() error {
@@ -50,10 +55,10 @@ func (f *File) Commit() error {
 	}
 	f.done = true
 	if err := f.Close(); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, f.remove())
 	}
 	if err := os.Rename(f.Name(), f.path); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
+		return errors.Join(err, f.remove())
 	}
 	return SyncFolder(filepath.Dir(f.path))
 }
@@ -65,7 +70,33 @@ func (f *File) Abort() {
 	}
 	f.done = true
 	f.Close()
-	os.Remove(f.Name()) // a leftover is swept later
+	_ = f.remove() // a leftover is swept later
+}
+
+func (f *File) remove() error {
+	if f.kept {
+		return nil
+	}
+	return os.Remove(f.Name())
+}
+
+// CreateFolder begins a folder that is to be at path under a temporary name of its own,
+// which it returns. [CommitFolder] puts it there.
+func CreateFolder(path string) (string, error) {
+	tmp, err := os.MkdirTemp(filepath.Dir(path), "."+filepath.Base(path)+mark+"*")
+	if err == nil {
+		err = os.Chmod(tmp, 0o755)
+	}
+	return tmp, err
+}
+
+// CommitFolder gives a folder of [CreateFolder] its name, whose files are synced. A
+// folder at path is an error, but one that is empty.
+func CommitFolder(tmp, path string) error {
+	if err := errors.Join(SyncFolder(tmp), os.Rename(tmp, path)); err != nil {
+		return err
+	}
+	return SyncFolder(filepath.Dir(path))
 }
 
 // Write writes a whole file.
@@ -102,9 +133,22 @@ func SyncFolder(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Sweep removes what killed processes left of files in a folder. The caller makes
-// sure that nobody writes there.
-func Sweep(dir string) error {
+// Temporary says whether a name in a folder is that of something being written, or
+// left by a process that was killed.
+func Temporary(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.Contains(name, mark)
+}
+
+// Sweep removes what killed processes left of files and folders in a folder. The
+// caller makes sure that nobody writes there.
+func Sweep(dir string) error { return sweep(dir, Temporary) }
+
+// SweepPath is [Sweep] of what is left of one file or folder.
+func SweepPath(path string) error {
+	return sweep(filepath.Dir(path), func(name string) bool { return strings.HasPrefix(name, "."+filepath.Base(path)+mark) })
+}
+
+func sweep(dir string, left func(name string) bool) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -113,8 +157,8 @@ func Sweep(dir string) error {
 		return err
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); strings.HasPrefix(name, ".") && strings.Contains(name, mark) && entry.Type().IsRegular() {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		if left(entry.Name()) && (entry.Type().IsRegular() || entry.IsDir()) {
+			if err := os.RemoveAll(filepath.Join(dir, entry.Name())); err != nil {
 				return fmt.Errorf("a leftover: %w", err)
 			}
 		}

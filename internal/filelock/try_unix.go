@@ -1,6 +1,6 @@
 //go:build linux || darwin || freebsd || netbsd || openbsd
 
-package train
+package filelock
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func tryLock(file *os.File) error {
 		switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err {
 		case syscall.EINTR:
 		case syscall.EWOULDBLOCK:
-			return errHeld
+			return errTaken
 		case syscall.ENOLCK:
 			return errors.ErrUnsupported
 		default:
