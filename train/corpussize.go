@@ -27,7 +27,7 @@ func textSize(ctx context.Context, c data.Config, leaveOut ...string) int64 {
 const (
 	// goSourceSize is that of Go 1.26's source tree, generated files left out.
 	goSourceSize = 45e6
-	// unpacked is how much larger a packed text is than its file.
+	// unpacked is how much larger a packed text is than its file, where that does not say.
 	unpacked = 3
 )
 
@@ -49,7 +49,9 @@ func sourceSize(ctx context.Context, path string, leaveOut []string) int64 {
 			break
 		}
 		n := info.Size()
-		if ingest.IsPacked(file) {
+		if said, err := ingest.UnpackedSize(file); err == nil && said > 0 {
+			n = said
+		} else if ingest.IsPacked(file) {
 			n *= unpacked
 		}
 		total += n
@@ -70,10 +72,18 @@ func corpusBytes(text int64, c data.Config) int64 {
 // grows, and what the collector has not freed yet.
 func readingBytes(text int64, c data.Config) int64 {
 	const process = 40 << 20
+	return process + readingFactor(c)*text
+}
+
+// mostText is how much text may be read into so much memory; 0 for any where it is
+// not known.
+func mostText(available int64, c data.Config) int64 { return available / readingFactor(c) }
+
+func readingFactor(c data.Config) int64 {
 	if c.Tokenizer == data.TokenizerBytes {
-		return process + 7*text
+		return 7
 	}
-	return process + 4*text
+	return 4
 }
 
 // sparingly runs f with a collector that keeps the heap small, and gives what f

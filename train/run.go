@@ -243,7 +243,7 @@ func (r *run) readText(ctx context.Context) error {
 	}
 	err = sparingly(func() error {
 		r.text, err = data.Load(ctx, r.c.Data, data.LoadOptions{
-			Tokenizer: tok, Vocab: r.c.Model.VocabSize, LeaveOut: r.leaveOut(), MaxText: availableMemory() / 3, Progress: r.o.Progress.Stage,
+			Tokenizer: tok, Vocab: r.c.Model.VocabSize, LeaveOut: r.leaveOut(), MaxText: mostText(availableMemory(), r.c.Data), Progress: r.o.Progress.Stage,
 		})
 		return err
 	})
