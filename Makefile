@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test lint check test-race build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
+.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -37,6 +37,9 @@ check: lint ## the same and the short tests
 
 test-race: ## short tests under the race detector, of what runs goroutines
 	go test -race -short ./train ./data/... ./tokenizer/... ./experiments ./engine/cpu
+
+test-long: ## what kills, damage, doubles and hostile files do to the commands, with a table; RUN=Kills for one
+	MOBILELLM_TEST_LONG=1 go test -count=1 -timeout 2h -run '$(RUN)' ./internal/reliability
 
 build-gpu: ## every command for NVIDIA GPUs, into bin/; they run without one too
 	scripts/build-gpu.sh

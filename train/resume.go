@@ -185,10 +185,10 @@ func (r *run) startStep() int64 {
 
 // restore fills weights, moments and counters from the checkpoint.
 func (r *run) restore() error {
-	if err := fill(r.weightTensors(), r.from.Model.Load); err != nil {
+	if err := fill(r.weightTensors(new(hostBuffer)), r.from.Model.Load); err != nil {
 		return err
 	}
-	if err := fill(r.momentTensors(), r.from.LoadOptimizer); err != nil {
+	if err := fill(r.momentTensors(new(hostBuffer)), r.from.LoadOptimizer); err != nil {
 		return err
 	}
 	r.weights.Changed()
@@ -259,7 +259,7 @@ func (r *run) openInitial() error {
 
 // loadInitial takes its weights.
 func (r *run) loadInitial() error {
-	if err := fill(r.weightTensors(), r.initial.Load); err != nil {
+	if err := fill(r.weightTensors(new(hostBuffer)), r.initial.Load); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	r.weights.Changed()

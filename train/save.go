@@ -22,14 +22,8 @@ func (r *run) saveState() error {
 	if err != nil {
 		return err
 	}
-	weights, err := tensors(r.weightTensors())
-	if err != nil {
-		return err
-	}
-	moments, err := tensors(r.momentTensors())
-	if err != nil {
-		return err
-	}
+	buffer := &hostBuffer{shared: true}
+	weights, moments := tensors(r.weightTensors(buffer)), tensors(r.momentTensors(buffer))
 	path, err := checkpoint.Save(r.checkpoints(), checkpoint.Contents{
 		Config:     r.c.Model,
 		Meta:       r.meta(),
@@ -68,12 +62,12 @@ func (r *run) meta() checkpoint.Meta {
 }
 
 // weightTensors are the weights in float32, which a resumed run needs to the bit:
-// views of them, or copies of those on a device.
-func (r *run) weightTensors() []hostCopy {
+// views of them, or copies of those on a device, in memory of b.
+func (r *run) weightTensors(b *hostBuffer) []hostCopy {
 	list := make([]hostCopy, len(r.params))
 	for i, p := range r.params {
 		if t := r.weights.Value(p.Name); !t.OnHost() {
-			list[i] = newHostCopy(p.Name, p.Shape, t)
+			list[i] = newHostCopy(p.Name, p.Shape, t, b)
 			continue
 		}
 		list[i].Tensor = safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: r.trained[i].Value}
@@ -82,7 +76,7 @@ func (r *run) weightTensors() []hostCopy {
 }
 
 // momentTensors are the optimizer's state likewise, in the type that it is kept in.
-func (r *run) momentTensors() []hostCopy {
+func (r *run) momentTensors(b *hostBuffer) []hostCopy {
 	shapes := map[string][]int{}
 	for _, p := range r.params {
 		shapes[p.Name] = p.Shape
@@ -90,7 +84,7 @@ func (r *run) momentTensors() []hostCopy {
 	var list []hostCopy
 	if r.remote != nil {
 		for _, m := range r.remote.Moments() {
-			list = append(list, newHostCopy(m.Name, shapes[m.Param], m.Value))
+			list = append(list, newHostCopy(m.Name, shapes[m.Param], m.Value, b))
 		}
 		return list
 	}

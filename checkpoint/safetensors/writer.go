@@ -15,6 +15,9 @@ type Tensor struct {
 	Shape []int     // its product is the number of elements
 	Data  []float32 // row-major
 	BF16  []uint16  // the elements of a BF16 tensor as they are, in place of Data
+	// Fetch, when not nil, fills Data or BF16 just before they are written, so that
+	// tensors can share memory.
+	Fetch func() error
 }
 
 // Elements is the number of elements given.
@@ -40,6 +43,11 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 	buffer = buffer[:0]
 	for _, t := range tensors {
 		size := int(t.DType.Size())
+		if t.Fetch != nil {
+			if err := t.Fetch(); err != nil {
+				return fmt.Errorf("tensor %s: %w", t.Name, err)
+			}
+		}
 		for done, elements := 0, t.Elements(); done < elements; {
 			n := min((cap(buffer)-len(buffer))/size, elements-done)
 			if n == 0 {

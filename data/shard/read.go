@@ -137,7 +137,8 @@ func (s *Shard) Close() error {
 	return s.unmap()
 }
 
-// IsShard says whether a file begins as a shard does.
+// IsShard says whether a file begins as a shard does. A pipe or device is none, and is
+// not opened: that might wait for ever.
 func IsShard(path string) bool {
 	f, err := regular.Open(path)
 	if err != nil {

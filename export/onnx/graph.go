@@ -87,12 +87,15 @@ func (d *decoder) prepare() {
 	d.seq = d.op("Slice", []string{d.shape, d.ints(1), d.ints(2)})
 
 	cos, sin := c.RoPE().Table(c.Context, c.HeadDim)
-	for name, table := range map[string][]float64{"rope.cos": cos, "rope.sin": sin} {
-		x := make([]float32, len(table))
+	for _, t := range []struct {
+		name   string
+		values []float64
+	}{{"rope.cos", cos}, {"rope.sin", sin}} { // in this order: an export's bytes do not depend on chance
+		x := make([]float32, len(t.values))
 		for i := range x {
-			x[i] = float32(table[i])
+			x[i] = float32(t.values[i])
 		}
-		d.floats(name, float32Type, []int{c.Context, c.HeadDim / 2}, x)
+		d.floats(t.name, float32Type, []int{c.Context, c.HeadDim / 2}, x)
 	}
 	rows := func(table string) string {
 		return d.op("Unsqueeze", []string{d.op("Gather", []string{table, "position_ids"}), d.ints(1)})

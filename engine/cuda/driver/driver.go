@@ -114,7 +114,12 @@ func result(r C.int) error {
 }
 
 // Name implements cuda.Driver.
-func (d *Driver) Name() string { return d.name }
+func (d *Driver) Name() string {
+	if d.tf32 {
+		return d.name + ", TF32" // other losses: it is recorded with the run
+	}
+	return d.name
+}
 
 // BF16 implements cuda.Driver.
 func (d *Driver) BF16() bool { return d.bf16 }
