@@ -3,7 +3,10 @@ package safetensors
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -303,3 +306,26 @@ func BenchmarkWrite(b *testing.B) {
 type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// Tensors that share memory are each fetched when their turn comes.
+func TestFetch(t *testing.T) {
+	shared := make([]float32, 4)
+	var tensors, plain []Tensor
+	for i := range 3 {
+		values := []float32{float32(i), 1, 2, 3}
+		plain = append(plain, Tensor{Name: fmt.Sprint(i), DType: F32, Shape: []int{4}, Data: values})
+		tensors = append(tensors, Tensor{Name: fmt.Sprint(i), DType: F32, Shape: []int{4}, Data: shared, Fetch: func() error {
+			copy(shared, values)
+			return nil
+		}})
+	}
+	var got, want bytes.Buffer
+	if err := errors.Join(Write(&got, tensors, nil), Write(&want, plain, nil)); err != nil || !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("%v, or other bytes than of tensors with memory of their own", err)
+	}
+	gone := errors.New("the device is gone")
+	tensors[1].Fetch = func() error { return gone }
+	if err := Write(io.Discard, tensors, nil); !errors.Is(err, gone) {
+		t.Errorf("%v", err)
+	}
+}

@@ -84,10 +84,28 @@ func TestSweep(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
+	for _, name := range []string{"folder", "kept folder"} {
+		tmp, err := CreateFolder(filepath.Join(dir, name))
+		if err == nil {
+			err = Write(filepath.Join(tmp, "file"), nil)
+		}
+		if err == nil && name == "kept folder" {
+			err = CommitFolder(tmp, filepath.Join(dir, name))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := SweepPath(filepath.Join(dir, "folder")); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); len(got) != 3 {
+		t.Errorf("the folder holds %q after the leftovers of one path were swept", got)
+	}
 	if err := Sweep(dir); err != nil {
 		t.Fatal(err)
 	}
-	if got := names(t, dir); !slices.Equal(got, []string{"kept"}) {
+	if got := names(t, dir); !slices.Equal(got, []string{"kept", "kept folder"}) {
 		t.Errorf("the folder holds %q", got)
 	}
 	if err := Sweep(filepath.Join(dir, "gone")); err != nil {
