@@ -11,6 +11,9 @@ import (
 // A tokenizer.json from a stranger takes no more than moments for a text of 100 KB, if not
 // on a busy machine.
 func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes under the race detector")
+	}
 	a := strings.Repeat("a", 100_000)
 	quoted := func(text string) string {
 		raw, err := json.Marshal(text)

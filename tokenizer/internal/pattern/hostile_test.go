@@ -9,6 +9,9 @@ import (
 // An expression and a text from strangers take bounded time: what backtracking without
 // memory would take exponential or square time for.
 func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("minutes under the race detector")
+	}
 	const size = 100_000
 	a, ab := strings.Repeat("a", size), strings.Repeat("ab", size/2)
 	for _, tt := range []struct {
