@@ -25,14 +25,14 @@
 // [Save] builds a checkpoint beside its final name, syncs every file, renames the
 // folder and syncs its parent. So a folder named step-… is always whole, and a
 // crash or a full disk costs at most the checkpoint being written; what it left
-// behind is ignored by all readers and removed by the next Save. [Open] compares
+// behind is ignored by all readers and removed by the next Save. [OpenCheckpoint] compares
 // every file with the size and the checksum that state.json gives. A damaged checkpoint is an error that names the file: which other
 // one to resume from is for the user to say.
 //
 // The main types:
 //
-//   - [Model] is an open model folder, from [ReadModel].
-//   - [Checkpoint] is an open checkpoint of a run, from [Open] or [OpenNewest].
+//   - [Model] is an open model, from [Open].
+//   - [Checkpoint] is an open checkpoint of a run, from [OpenCheckpoint] or [OpenNewest].
 //   - [Contents] is what Save writes; [State] is state.json.
 //   - [List], [Latest], [Prune], [MarkBest] and [Best] manage a run's folder.
 //

@@ -42,7 +42,7 @@ func TestRoPEOfTransformers(t *testing.T) {
 					fields[key] = value
 				}
 			}
-			m, err := export.FromFolder(modelFolder(t, fields))
+			m, err := export.Open(modelFolder(t, fields))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,7 +76,7 @@ func TestNamesOfWrappers(t *testing.T) {
 	defer dev.Close()
 	for name, want := range golden.Logits {
 		t.Run(name, func(t *testing.T) {
-			m, err := export.FromFolder(filepath.Join("testdata", "names", name))
+			m, err := export.Open(filepath.Join("testdata", "names", name))
 			if err != nil {
 				t.Fatal(err)
 			}

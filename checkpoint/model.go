@@ -1,32 +1,30 @@
 package checkpoint
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint/gguf"
 	"mobilellm/checkpoint/safetensors"
 )
 
 // averagedCount is what PyTorch's AveragedModel keeps beside its module.
 const averagedCount = "n_averaged"
 
-// Model is an open model folder.
+// Model is an open model, of a folder or of a GGUF file.
 type Model struct {
-	Dir    string
+	Path   string      // of the folder or the file
 	Config arch.Config // resolved
 	Meta   Meta
 
 	weights tensorFiles
+	gguf    *gguf.File // nil for a folder
 }
 
-// ReadModel opens a model folder: its config, and the headers of its weights,
-// which must be exactly the parameters that the config describes. Weights are
-// read by [Model.LoadInto] or [Model.Load].
+// openFolder opens a model folder: its config, and the headers of its weights.
 //
 // Tensors are known by Hugging Face's names, whatever wrappers put before or into
 // them. Extra tensors that change nothing are let pass: the rotary embedding's
@@ -34,7 +32,7 @@ type Model struct {
 // to, and the count of an averaged model.
 //
 // Files of a run's checkpoint are compared with their checksums.
-func ReadModel(dir string) (*Model, error) {
+func openFolder(dir string) (*Model, error) {
 	if err := verifyModel(dir); err != nil {
 		return nil, err
 	}
@@ -44,9 +42,6 @@ func ReadModel(dir string) (*Model, error) {
 func readModel(dir string) (*Model, error) {
 	path := filepath.Join(dir, ConfigFile)
 	config, meta, err := ReadConfig(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is no model folder: %w", dir, err)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +49,7 @@ func readModel(dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Dir: dir, Config: config, Meta: meta, weights: weights}
+	m := &Model{Path: dir, Config: config, Meta: meta, weights: weights}
 	if err := m.Check(config.Parameters()); err != nil {
 		m.Close()
 		return nil, m.hint(err)
@@ -73,10 +68,10 @@ func (m *Model) hint(err error) error {
 	return err
 }
 
-// Close closes the folder's files.
+// Close closes the model's files.
 func (m *Model) Close() error { return m.weights.close() }
 
-// Check reports where the folder's weights are not those that a model with
+// Check reports where the weights are not those that a model with
 // these parameters has: the first missing tensor, wrong shape or extra tensor,
 // and how many there are.
 func (m *Model) Check(params []arch.Parameter) error {
@@ -109,7 +104,7 @@ func (m *Model) LoadInto(name string, dst []float32, shape []int) error {
 	return m.weights.load(name, dst, shape)
 }
 
-// Load reads all weights: tensors must be exactly those of the folder, each with
+// Load reads all weights: tensors must be exactly those of the model, each with
 // memory for its values in Data. Their DType does not matter.
 func (m *Model) Load(tensors []safetensors.Tensor) error {
 	return m.weights.loadAll(tensors, m.ignored)

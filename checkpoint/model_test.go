@@ -72,7 +72,7 @@ func TestReadTransformersFolders(t *testing.T) {
 		{"testdata/hf-llama", tiny(), safetensors.F32},
 		{"testdata/hf-sharded", untied, safetensors.BF16},
 	} {
-		m, err := ReadModel(tt.dir)
+		m, err := Open(tt.dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +130,7 @@ func TestWriteGoldenFolders(t *testing.T) {
 				t.Errorf("wrote %d bytes that differ from %s/%s", len(got), tt.dir, name)
 			}
 		}
-		m, err := ReadModel(dir)
+		m, err := Open(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +151,7 @@ func TestWriteGoldenFolders(t *testing.T) {
 }
 
 func TestModelOfAnotherShape(t *testing.T) {
-	m, err := ReadModel("testdata/hf-llama")
+	m, err := Open("testdata/hf-llama")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestExtraTensors(t *testing.T) {
 		{"a bias", safetensors.Tensor{Name: "model.norm.bias", DType: safetensors.F32, Shape: []int{1}, Data: make([]float32, 1)}, "tensor model.norm.bias of shape [1] is not expected"},
 	} {
 		dir := writeModel(t, c, append(weightsOf(c, safetensors.F32), tt.extra))
-		m, err := ReadModel(dir)
+		m, err := Open(dir)
 		if tt.want == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tt.name, err)
@@ -260,13 +260,13 @@ func TestExtraTensors(t *testing.T) {
 	}
 }
 
-func TestReadModelRejects(t *testing.T) {
+func TestOpenRejects(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		spoil func(t *testing.T, dir string)
 		want  string
 	}{
-		{"no config", func(t *testing.T, dir string) { remove(t, dir, ConfigFile) }, "is no model folder"},
+		{"no config", func(t *testing.T, dir string) { remove(t, dir, ConfigFile) }, "holds no model: neither config.json nor checkpoints of a run"},
 		{"no weights", func(t *testing.T, dir string) { remove(t, dir, WeightsFile) }, "holds neither model.safetensors nor model.safetensors.index.json"},
 		{"weights cut short", func(t *testing.T, dir string) { cut(t, dir, WeightsFile, 100) }, "model.safetensors: truncated: "},
 		{"an index that leaves the folder", func(t *testing.T, dir string) {
@@ -280,7 +280,7 @@ func TestReadModelRejects(t *testing.T) {
 	} {
 		dir := writeModel(t, tiny(), weightsOf(tiny(), safetensors.F32))
 		tt.spoil(t, dir)
-		if _, err := ReadModel(dir); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), dir) {
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.want)
 		}
 	}

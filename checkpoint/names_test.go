@@ -96,7 +96,7 @@ func TestWrappedFolders(t *testing.T) {
 		{"two models", tied, append(weightsOf(tied, safetensors.F32), called(weightsOf(tied, safetensors.F32), func(name string) string { return "ema." + name })...), "model.safetensors: tensors model.embed_tokens.weight and ema.model.embed_tokens.weight are of two models"},
 	} {
 		dir := writeModel(t, tt.config, tt.weights)
-		m, err := ReadModel(dir)
+		m, err := Open(dir)
 		if err == nil {
 			err = m.Load(emptied(weightsOf(tt.config, safetensors.F32)))
 			m.Close()

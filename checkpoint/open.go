@@ -12,7 +12,7 @@ import (
 	"mobilellm/checkpoint/safetensors"
 )
 
-// ErrDamaged is what [Open] wraps where files are missing, cut short or changed.
+// ErrDamaged is what [OpenCheckpoint] wraps where files are missing, cut short or changed.
 var ErrDamaged = errors.New("damaged checkpoint")
 
 // Checkpoint is an open checkpoint of a run.
@@ -24,10 +24,10 @@ type Checkpoint struct {
 	moments tensorFiles
 }
 
-// Open opens a checkpoint of a run and compares every file with the size and the
+// OpenCheckpoint opens a checkpoint of a run, to resume from, and compares every file with the size and the
 // checksum that its state.json lists: one that is missing, was cut short or is
 // damaged is an error with its path and what was expected.
-func Open(path string) (*Checkpoint, error) {
+func OpenCheckpoint(path string) (*Checkpoint, error) {
 	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, err

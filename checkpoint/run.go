@@ -79,7 +79,7 @@ func OpenNewest(dir string, note func(path string, err error)) (*Checkpoint, err
 		return nil, err
 	}
 	for _, entry := range slices.Backward(list) {
-		c, err := Open(entry.Path)
+		c, err := OpenCheckpoint(entry.Path)
 		if err == nil || !errors.Is(err, ErrDamaged) {
 			return c, err
 		}

@@ -158,7 +158,7 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 }
 
 // modelConfig returns config.json, once the weights are known to be those that
-// it describes: a folder that ReadModel refuses must not be written.
+// it describes: a folder that Open refuses must not be written.
 func modelConfig(c Contents) ([]byte, error) {
 	params := c.Config.Parameters()
 	if len(c.Weights) != len(params) {

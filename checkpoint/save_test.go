@@ -141,7 +141,7 @@ func TestHalfState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened, err := Open(path)
+	opened, err := OpenCheckpoint(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +159,7 @@ func TestHalfState(t *testing.T) {
 		}
 	}
 
-	wide, err := Open(save(t, dir, 4))
+	wide, err := OpenCheckpoint(save(t, dir, 4))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestFailedSaveLeavesNothing(t *testing.T) {
 
 func opens(t *testing.T, path string) {
 	t.Helper()
-	c, err := Open(path)
+	c, err := OpenCheckpoint(path)
 	if err != nil {
 		t.Error(err)
 		return
@@ -315,7 +315,7 @@ func TestOpenDamaged(t *testing.T) {
 		}
 		tt.spoil(dir)
 		want := strings.ReplaceAll(tt.want, "%s", dir)
-		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := OpenCheckpoint(dir); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", tt.name, err, want)
 		}
 	}
@@ -356,14 +356,14 @@ func TestFlippedBits(t *testing.T) {
 			changed := slices.Clone(raw)
 			changed[at] ^= 1
 			put(t, path, name, string(changed))
-			c, err := Open(path)
+			c, err := OpenCheckpoint(path)
 			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), filepath.Join(path, name)) {
 				t.Errorf("%s, byte %d: got %v", name, at, err)
 			}
 			if err == nil {
 				c.Close()
 			}
-			m, err := ReadModel(path)
+			m, err := Open(path)
 			if (err == nil) != (name == OptimizerFile) {
 				t.Errorf("%s, byte %d: the model alone gives %v", name, at, err)
 			}
@@ -406,7 +406,7 @@ func TestOpenNewest(t *testing.T) {
 	if _, err := OpenNewest(filepath.Join(dir, "none"), nil); !errors.Is(err, ErrNone) {
 		t.Errorf("an absent folder: %v", err)
 	}
-	if _, err := Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OpenCheckpoint(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an absent checkpoint: %v", err)
 	}
 	// What cannot be read for another reason is not damaged, and stays.

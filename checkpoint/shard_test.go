@@ -35,7 +35,7 @@ func TestShards(t *testing.T) {
 		if got := read(t, dir, GenerationFile); !strings.Contains(got, `"bos_token_id": 1`) || !strings.Contains(got, `"eos_token_id": 2`) {
 			t.Errorf("generation_config.json is %s", got)
 		}
-		m, err := ReadModel(dir)
+		m, err := Open(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestShardsOfOneTensor(t *testing.T) {
 	if err != nil || len(files) != len(c.Parameters()) {
 		t.Errorf("%d files for %d tensors: %v", len(files), len(c.Parameters()), err)
 	}
-	m, err := ReadModel(dir)
+	m, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestShardsOfOneTensor(t *testing.T) {
 // shards.
 func TestTorchFolders(t *testing.T) {
 	for _, dir := range []string{"testdata/torch", "testdata/torch-sharded"} {
-		m, err := ReadModel(dir)
+		m, err := Open(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

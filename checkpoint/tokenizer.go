@@ -4,20 +4,47 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
 
+	"mobilellm/checkpoint/gguf"
 	"mobilellm/tokenizer"
 )
 
-// LoadTokenizer reads the tokenizer of a model folder, with what opened documents
+// OpenTokenizer reads the tokenizer at a path: that of a model that [Open] opens, or
+// what [tokenizer.Load] takes. Its error wraps fs.ErrNotExist where there is none.
+func OpenTokenizer(path string) (*tokenizer.Tokenizer, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil: // Load says what is missing
+	case !info.IsDir():
+		if checkGGUF(path) == nil {
+			f, err := gguf.Open(path)
+			if err != nil {
+				return nil, err
+			}
+			t, err := f.Tokenizer()
+			return t, errors.Join(err, f.Close())
+		}
+	case tokenizer.In(path):
+		return folderTokenizer(path)
+	default:
+		if at, file, err := find(path); err == nil && !file {
+			return folderTokenizer(at)
+		}
+	}
+	return tokenizer.Load(path)
+}
+
+// folderTokenizer reads the tokenizer of a model folder, with what opened documents
 // when the model was trained. Its error wraps fs.ErrNotExist where there is none.
 //
 // Runs that were begun before data.document_start existed opened documents with EOS
 // and did not say so in the tokenizer's files, only by the configuration in
 // state.json, which lacks the key.
-func LoadTokenizer(dir string) (*tokenizer.Tokenizer, error) {
+func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 	t, err := tokenizer.Load(dir)
 	if err != nil {
 		return nil, err
@@ -48,5 +75,27 @@ func LoadTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 	return t, nil // its files have no place for it
 }
 
-// Tokenizer reads the folder's tokenizer, see [LoadTokenizer].
-func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) { return LoadTokenizer(m.Dir) }
+// HasTokenizer says whether the model brings a tokenizer, without reading it.
+func (m *Model) HasTokenizer() bool {
+	if m.gguf != nil {
+		return m.gguf.HasTokenizer()
+	}
+	return tokenizer.In(m.Path)
+}
+
+// Tokenizer reads the model's tokenizer. Its error wraps fs.ErrNotExist where there is
+// none.
+func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
+	if m.gguf != nil {
+		return m.gguf.Tokenizer()
+	}
+	return folderTokenizer(m.Path)
+}
+
+// TokenizerFiles reads what a folder has of a tokenizer; a GGUF file has none.
+func (m *Model) TokenizerFiles() (tokenizer.Files, error) {
+	if m.gguf != nil {
+		return nil, nil
+	}
+	return tokenizer.ReadFiles(m.Path)
+}

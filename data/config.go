@@ -24,7 +24,7 @@ type Config struct {
 	DocumentSeparator string  `yaml:"document_separator" help:"Text between the documents of one file, such as <|endoftext|>; the line breaks beside it go with it."`
 	HeldoutFraction   float64 `yaml:"heldout_fraction" help:"Share of the training text's bytes, at most 16 MB, that is set aside where heldout names none."`
 	HeldoutTokens     int64   `yaml:"heldout_tokens" help:"Tokens of held-out text scored in one evaluation, in windows spread evenly over it; 0 scores all."`
-	Tokenizer         string  `yaml:"tokenizer" help:"A checkpoint folder, tokenizer.model or tokenizer.json, bytes for one id a byte, or train to learn a BPE of model.vocab_size from the training text."`
+	Tokenizer         string  `yaml:"tokenizer" help:"A folder of a model or a run, a GGUF file, tokenizer.model or tokenizer.json, bytes for one id a byte, or train to learn a BPE of model.vocab_size from the training text."`
 	DocumentStart     Start   `yaml:"document_start" help:"What opens each document: bos, eos, or auto, which takes BOS where the tokenizer has one of its own and EOS otherwise. Empty is the rule of runs before this key: one EOS before all text."`
 	ParseSpecial      bool    `yaml:"parse_special" help:"Texts of special tokens inside the text, such as <|endoftext|>, become those tokens; otherwise they are text like any other."`
 	Seq               int     `yaml:"seq" help:"Tokens in a training sample."`

@@ -1,21 +1,20 @@
 // Package export takes models out of this program and brings others in.
 //
 // A [Model] is a whole model in memory: its shape, its weights by Hugging Face's
-// names and its tokenizer, which is read when something asks for it. [FromFolder]
-// reads one from a model folder; [Model.Unrolled] writes out shared layers (paper,
+// names and its tokenizer, which is read when something asks for it. [Open] reads
+// what package checkpoint opens; [Model.Unrolled] writes out shared layers (paper,
 // section 2.3) as layers of their own, for formats and programs that know no sharing:
 // the same function, with more weights. [Model.Logits] runs it.
 //
-// The formats are packages below this one:
+// Formats that checkpoint does not know are packages below this one:
 //
-//   - gguf: llama.cpp's files, written and read;
 //   - onnx: a graph with a key-value cache, written, and read to check it;
 //   - llama2c: llama2.c's files, written and read.
 //
 // Package convert chooses among them by name and by what a file holds.
 //
-//	m, err := export.FromFolder("runs/first/checkpoints/best")
+//	m, err := export.Open("runs/first/checkpoints/best")
 //	...
 //	u, err := m.Unrolled()
-//	notes, err := gguf.Write(file, u, gguf.Q8_0)
+//	err = onnx.Write("first.onnx", u, safetensors.F32)
 package export

@@ -27,25 +27,23 @@ type Model struct {
 	files func() (tokenizer.Files, error)
 }
 
-// FromFolder reads a model folder: Hugging Face's, or a checkpoint of a run. A
-// folder without a tokenizer gives a model without a vocabulary; the tokenizer's
-// files are read when something asks for them.
-func FromFolder(dir string) (_ *Model, err error) {
-	folder, err := checkpoint.ReadModel(dir)
+// Open reads a model that [checkpoint.Open] opens. One without a tokenizer gives a
+// model without a vocabulary; the tokenizer is read when something asks for it.
+func Open(path string) (_ *Model, err error) {
+	from, err := checkpoint.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, folder.Close()) }()
-	m := &Model{Config: folder.Config, Meta: folder.Meta, Weights: map[string][]float32{}}
+	defer func() { err = errors.Join(err, from.Close()) }()
+	m := &Model{Config: from.Config, Meta: from.Meta, Weights: map[string][]float32{}, files: from.TokenizerFiles}
 	for _, p := range m.Config.Parameters() {
 		m.Weights[p.Name] = make([]float32, p.Size())
-		if err := folder.LoadInto(p.Name, m.Weights[p.Name], p.Shape); err != nil {
+		if err := from.LoadInto(p.Name, m.Weights[p.Name], p.Shape); err != nil {
 			return nil, err
 		}
 	}
-	m.files = func() (tokenizer.Files, error) { return tokenizer.ReadFiles(dir) }
-	if tokenizer.In(dir) {
-		m.OpenTokenizer = sync.OnceValues(folder.Tokenizer)
+	if from.HasTokenizer() {
+		m.OpenTokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) { return checkpoint.OpenTokenizer(from.Path) })
 	}
 	return m, nil
 }

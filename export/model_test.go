@@ -63,7 +63,7 @@ func TestFolderRoundTrip(t *testing.T) {
 		if _, err := m.SaveFolder(dir, "F32"); err != nil {
 			t.Fatal(err)
 		}
-		got, err := export.FromFolder(dir)
+		got, err := export.Open(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

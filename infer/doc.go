@@ -1,6 +1,6 @@
 // Package infer continues texts with a trained model.
 //
-// [Load] opens a model folder, [Find] finds the one of a run. [Model.Generate]
+// [Load] opens a model that package checkpoint opens. [Model.Generate]
 // draws tokens one by one from the model's distribution, shaped by [Options]:
 // temperature, the k likeliest (Fan et al., 2018), or the likeliest that together
 // have probability p (Holtzman et al., "The curious case of neural text

@@ -238,36 +238,10 @@ func TestStream(t *testing.T) {
 	}
 }
 
-func TestFind(t *testing.T) {
-	run := t.TempDir()
-	dir := filepath.Join(run, "checkpoints")
-	mustMkdir(t, dir)
-	if _, err := Find(run); err == nil || !strings.Contains(err.Error(), "holds neither a model (config.json) nor checkpoints of a run") {
-		t.Errorf("an empty run gives %v", err)
-	}
-	if _, err := Find(filepath.Join(run, "missing")); err == nil {
-		t.Error("a missing folder gives no error")
-	}
-	older, newer := filepath.Join(dir, "step-00000001"), filepath.Join(dir, "step-00000002")
-	saved(t, older, 260)
-	saved(t, newer, 260)
-	for _, path := range []string{run, dir, newer} {
-		if got, err := Find(path); err != nil || got != newer {
-			t.Errorf("%s stands for %s (%v), want the latest", path, got, err)
-		}
-	}
-	mark(t, dir, "step-00000001")
-	for _, path := range []string{run, dir, older} {
-		if got, err := Find(path); err != nil || got != older {
-			t.Errorf("%s stands for %s (%v), want the best", path, got, err)
-		}
-	}
-}
-
 func TestLoadErrors(t *testing.T) {
 	dev := cpu.New(cpu.Options{Workers: 1})
 	defer dev.Close()
-	if _, err := Load(t.TempDir(), dev); err == nil || !strings.Contains(err.Error(), "is no model folder") {
+	if _, err := Load(t.TempDir(), dev); err == nil || !strings.Contains(err.Error(), "holds no model") {
 		t.Errorf("an empty folder gives %v", err)
 	}
 	small := saved(t, filepath.Join(t.TempDir(), "small"), 200)

@@ -2,7 +2,6 @@ package infer
 
 import (
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -64,18 +63,4 @@ func loaded(t *testing.T) *Model {
 		}
 	})
 	return m
-}
-
-func mustMkdir(t *testing.T, path string) {
-	t.Helper()
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func mark(t *testing.T, dir, name string) {
-	t.Helper()
-	if err := checkpoint.MarkBest(dir, name); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -40,10 +40,10 @@ type program struct {
 	away  []float32 // what is copied from such a device, [T,V]
 }
 
-// Load reads the model folder dir: config.json, the weights, which are held in
-// float32, and the tokenizer.
-func Load(dir string, dev Device) (_ *Model, err error) {
-	folder, err := checkpoint.ReadModel(dir)
+// Load reads a model that [checkpoint.Open] opens: its shape, the weights, which are
+// held in float32, and the tokenizer.
+func Load(path string, dev Device) (_ *Model, err error) {
+	folder, err := checkpoint.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 """llama.cpp's names for how text is cut in words, each as our table has it.
 
-A file of each name that export/gguf knows is made and turned into a Hugging Face
+A file of each name that checkpoint/gguf knows is made and turned into a Hugging Face
 folder; the tokenizers library must then find the ids that llama.cpp does."""
 
 import json

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/tokenizer"
 )
@@ -161,7 +162,7 @@ func (r *run) differingTokenizer(before *RunConfig) ([]difference, error) {
 	case data.TokenizerBytes:
 		named = tokenizer.Bytes()
 	default:
-		if named, err = tokenizer.Load(now); err != nil {
+		if named, err = checkpoint.OpenTokenizer(now); err != nil {
 			return nil, fmt.Errorf("data.tokenizer: %w", err)
 		}
 	}

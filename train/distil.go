@@ -3,9 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
-	"path/filepath"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
@@ -17,7 +15,7 @@ import (
 // Distil is the `distil:` section: learning from a teacher besides the text
 // (paper, section 3.5). With neither teacher nor shards a run has none.
 type Distil struct {
-	Teacher     string  `yaml:"teacher" help:"Model folder of a teacher of LLaMA's architecture, with the model's own tokenizer, that runs on every batch; empty for none."`
+	Teacher     string  `yaml:"teacher" help:"Teacher of LLaMA's architecture, with the model's own tokenizer, that runs on every batch: a Hugging Face folder, a GGUF file, a run's folder or a checkpoint; empty for none."`
 	Shards      string  `yaml:"shards" help:"Folder of what a teacher stored of data.train by mobilellm-data teach, which is read instead of running it; with a teacher too, that must be the one."`
 	TopK        int     `yaml:"top_k" help:"Log-probabilities of a position that the shards must hold; 0 takes what they have."`
 	Alpha       float64 `yaml:"alpha" help:"Weight of the text's next token in the loss, 0 to 1; the teacher's distribution has the rest."`
@@ -53,14 +51,11 @@ func (d Distil) validate() error {
 	return errors.Join(errs...)
 }
 
-// teacherConfig is the shape of the teacher that runs at every step, from its
-// config.json alone, and an error where c's model cannot learn from it.
+// teacherConfig is the shape of the teacher that runs at every step, for which its
+// weights need not be there, and an error where c's model cannot learn from it.
 func (c *RunConfig) teacherConfig() (arch.Config, error) {
 	dir := c.Distil.Teacher
-	t, _, err := checkpoint.ReadConfig(filepath.Join(dir, checkpoint.ConfigFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return t, fmt.Errorf("distil.teacher (%s) is no model folder: %w\nhint: name a Hugging Face folder of a LLaMA model, or a run's checkpoint", dir, err)
-	}
+	t, err := checkpoint.ConfigOf(dir)
 	if err != nil {
 		return t, fmt.Errorf("distil.teacher: %w", err)
 	}

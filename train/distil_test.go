@@ -54,7 +54,7 @@ func TestDistil(t *testing.T) {
 			t.Errorf("step %d: loss %v, label loss %v", s.Step, s.Loss, s.LabelLoss)
 		}
 	}
-	m, err := checkpoint.ReadModel(result.Checkpoint)
+	m, err := checkpoint.Open(result.Checkpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestDistilErrors(t *testing.T) {
 		{"alpha", func(_ *testing.T, c *RunConfig) { c.Distil.Alpha = -0.1 }, []string{"distil.alpha (-0.1) must lie in 0 to 1"}},
 		{"temperature", func(_ *testing.T, c *RunConfig) { c.Distil.Temperature = 0 }, []string{"distil.temperature (0) must be a positive number"}},
 		{"no teacher", func(_ *testing.T, c *RunConfig) { c.Distil.Teacher, c.Distil.Alpha = "", 0.5 }, []string{"the section distil has no teacher", "hint: "}},
-		{"no folder", func(_ *testing.T, c *RunConfig) { c.Distil.Teacher = "/nowhere" }, []string{"distil.teacher (/nowhere) is no model folder", "hint: "}},
+		{"no folder", func(_ *testing.T, c *RunConfig) { c.Distil.Teacher = "/nowhere" }, []string{"distil.teacher: there is no model at /nowhere: ", "hint: "}},
 		{"vocabulary", func(t *testing.T, c *RunConfig) {
 			c.Distil.Teacher = tinyTeacher(t, base, func(c *RunConfig) { c.Model.VocabSize = 300 })
 		}, []string{"has a vocabulary of 300, model.vocab_size is 257", "hint: "}},

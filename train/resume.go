@@ -20,6 +20,16 @@ func RunFolder(checkpoint string) string {
 	return filepath.Dir(filepath.Dir(filepath.Clean(checkpoint)))
 }
 
+// IsRun says whether a folder is that of a run.
+func IsRun(path string) bool {
+	for _, name := range []string{RunFile, CheckpointsDir} {
+		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
 // LatestCheckpoint is the newest checkpoint of the run in a folder; it is empty for a
 // run that was killed before its first one, which is to begin anew.
 func LatestCheckpoint(runFolder string) (string, error) {
@@ -28,7 +38,7 @@ func LatestCheckpoint(runFolder string) (string, error) {
 		if _, begun := os.Stat(filepath.Join(runFolder, RunFile)); begun == nil {
 			return "", nil
 		}
-		return "", fmt.Errorf("nothing to resume: %w\nhint: name the run's folder with --out, or a checkpoint with --resume PATH", err)
+		return "", fmt.Errorf("nothing to resume: %w\nhint: name the run's folder or a checkpoint with --resume PATH", err)
 	}
 	return entry.Path, err
 }
@@ -51,7 +61,7 @@ func (r *run) openResumed() error {
 			r.o.Progress.Note("the checkpoint is kept aside as %s; the run goes on from the one before it", aside)
 		})
 	} else {
-		r.from, err = checkpoint.Open(r.o.Resume)
+		r.from, err = checkpoint.OpenCheckpoint(r.o.Resume)
 	}
 	if err != nil {
 		return fmt.Errorf("resume: %w%s", err, r.otherCheckpoint())
@@ -155,12 +165,14 @@ func (r *run) recordedChoice() (*Choice, error) {
 	return &Choice{chosen.MicroBatch, precision, recompute}, nil
 }
 
-// givenTokenizer is the one that a checkpoint brings, nil where data.tokenizer
-// says which.
+// givenTokenizer is the one that a checkpoint or another model brings, or that lies at
+// data.tokenizer; nil for one that is made.
 func (r *run) givenTokenizer() (*tokenizer.Tokenizer, error) {
-	switch {
+	switch given := r.c.Data.Tokenizer; {
 	case r.from != nil:
 		return r.from.Model.Tokenizer()
+	case given != data.TokenizerTrain && given != data.TokenizerBytes:
+		return checkpoint.OpenTokenizer(given)
 	case r.o.Init == "" || r.c.Data.Tokenizer != data.TokenizerTrain:
 		return r.tokenizerOfTeacher(), nil
 	}
@@ -248,7 +260,7 @@ func (r *run) openInitial() error {
 		return nil
 	}
 	var err error
-	if r.initial, err = checkpoint.ReadModel(r.o.Init); err != nil {
+	if r.initial, err = checkpoint.Open(r.o.Init); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	if err := compareModels(r.initial.Config, r.c.Model, r.o.Init); err != nil {

@@ -23,7 +23,7 @@ import (
 )
 
 // CheckpointsDir is the folder of checkpoints within a run's.
-const CheckpointsDir = "checkpoints"
+const CheckpointsDir = checkpoint.CheckpointsDir
 
 // Options are what a run needs beside its configuration.
 type Options struct {

@@ -158,7 +158,7 @@ func TestRunErrors(t *testing.T) {
 	}{
 		{"folder", func(_ *RunConfig, o *Options) { o.Out = full }, []string{"run folder " + full + " is not empty", "\nhint: "}},
 		{"vocabulary", func(c *RunConfig, _ *Options) { c.Model.VocabSize = 200 }, []string{"data.tokenizer (bytes) has 257 ids, more than model.vocab_size (200)", "hint: --set model.vocab_size=257"}},
-		{"init", func(_ *RunConfig, o *Options) { o.Init = full }, []string{"init: ", "is no model folder"}},
+		{"init", func(_ *RunConfig, o *Options) { o.Init = full }, []string{"init: ", "holds no model: neither config.json nor checkpoints"}},
 		{"device", func(c *RunConfig, _ *Options) { c.Device = "tpu" }, []string{"device (tpu) must be auto, cpu or cuda"}},
 	}
 	for _, test := range tests {

@@ -90,7 +90,7 @@ func (o *TeachOptions) open() (_ *checkpoint.Model, _ *tokenizer.Tokenizer, meta
 	if err := errors.Join(atLeast("k", o.K, 1), atLeast("seq", o.Seq, 1), atLeast("rows", o.Rows, 0)); err != nil {
 		return nil, nil, meta, err
 	}
-	model, err := checkpoint.ReadModel(o.Teacher)
+	model, err := checkpoint.Open(o.Teacher)
 	if err != nil {
 		return nil, nil, meta, fmt.Errorf("teacher: %w", err)
 	}

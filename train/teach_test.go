@@ -147,7 +147,7 @@ func TestTeachErrors(t *testing.T) {
 		{"k", func(o *TeachOptions) { o.K = 0 }, []string{"k (0) must be at least 1"}},
 		{"k of the vocabulary", func(o *TeachOptions) { o.K = 258 }, []string{"k (258) must be at most the teacher's vocabulary (257)"}},
 		{"window", func(o *TeachOptions) { o.Seq = 64 }, []string{"has a context of 32 tokens, fewer than a window of 64", "hint: --seq 32"}},
-		{"teacher", func(o *TeachOptions) { o.Teacher = "/nowhere" }, []string{"teacher: /nowhere is no model folder"}},
+		{"teacher", func(o *TeachOptions) { o.Teacher = "/nowhere" }, []string{"teacher: there is no model at /nowhere: "}},
 		{"tokenizer", func(o *TeachOptions) { o.Teacher = other }, []string{"were made with tokenizer ", "has tokenizer ", "hint: "}},
 		{"no shards", func(o *TeachOptions) { o.Shards = teacher }, []string{"holds no token shards", "hint: "}},
 		{"other teacher", func(o *TeachOptions) {

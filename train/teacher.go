@@ -218,7 +218,7 @@ func (r *run) openTeacherModel() error {
 		return err
 	}
 	var err error
-	if r.taught, err = checkpoint.ReadModel(dir); err != nil {
+	if r.taught, err = checkpoint.Open(dir); err != nil {
 		return fmt.Errorf("distil.teacher: %w", err)
 	}
 	r.teacherTokenizer, err = r.taught.Tokenizer()

@@ -3,9 +3,13 @@ package safetensors
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 
 	"mobilellm/internal/bfloat16"
 )
+
+// littleEndian says whether this machine has numbers as the format has them.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // DType is the type of a tensor's elements, as the header spells it.
 type DType string
@@ -62,6 +66,10 @@ func (d DType) Decode(dst []float32, src []byte) {
 	switch d {
 	case F32:
 		src = src[:4*len(dst)]
+		if littleEndian {
+			copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), len(src)), src)
+			return
+		}
 		for i := range dst {
 			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
 		}
@@ -73,7 +81,12 @@ func (d DType) Decode(dst []float32, src []byte) {
 	case F16:
 		src = src[:2*len(dst)]
 		for i := range dst {
-			dst[i] = fromF16(binary.LittleEndian.Uint16(src[2*i:]))
+			h := binary.LittleEndian.Uint16(src[2*i:])
+			if e := h & 0x7c00; e == 0 || e == 0x7c00 {
+				dst[i] = fromF16(h)
+				continue
+			}
+			dst[i] = math.Float32frombits(uint32(h&0x8000)<<16 | uint32(h&0x7fff)<<13 + 112<<23)
 		}
 	default:
 		panic("safetensors: decoding from type " + string(d))

@@ -4,69 +4,51 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
-	"mobilellm/internal/regular"
+	"mobilellm/internal/filemap"
 )
-
-// bufferBytes is how much is converted between one system call and the next.
-const bufferBytes = 1 << 20
 
 // File is an open safetensors file. Its methods may be called from several
 // goroutines.
 type File struct {
 	name   string
-	r      io.ReaderAt
-	close  func() error
-	offset int64 // of the data in the file
+	file   *filemap.File
+	data   []byte // of the tensors
 	header *header
 	index  map[string]int
 }
 
-// Open opens a file and checks its header. Errors name the path; one cut short
+// Open maps a file and checks its header. Errors name the path; one cut short
 // is reported with the size that it has and the size that it should have.
 func Open(path string) (*File, error) {
-	f, err := regular.Open(path)
+	file, err := filemap.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	stat, err := f.Stat()
+	f, err := NewFile(file, path)
 	if err != nil {
-		f.Close()
-		return nil, err
+		return nil, errors.Join(err, file.Close())
 	}
-	s, err := NewFile(f, stat.Size(), path)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	s.close = f.Close
-	return s, nil
+	return f, nil
 }
 
-// NewFile reads a file of the given size through r; name is what errors call
-// it. Closing the File leaves r alone.
-func NewFile(r io.ReaderAt, size int64, name string) (*File, error) {
-	var prefix [8]byte
-	if size < int64(len(prefix)) {
-		return nil, fmt.Errorf("%s: truncated: %d bytes, expected at least %d", name, size, len(prefix))
+// NewFile reads a file that is in memory; name is what errors call it.
+func NewFile(file *filemap.File, name string) (*File, error) {
+	const prefix = 8
+	raw := file.Data
+	size := int64(len(raw))
+	if size < prefix {
+		return nil, fmt.Errorf("%s: truncated: %d bytes, expected at least %d", name, size, prefix)
 	}
-	if err := readFull(r, prefix[:], 0); err != nil {
-		return nil, fmt.Errorf("%s: reading the header's length: %w", name, err)
-	}
-	length := binary.LittleEndian.Uint64(prefix[:])
+	length := binary.LittleEndian.Uint64(raw)
 	if length > maxHeader {
 		return nil, fmt.Errorf("%s: a header of %d bytes is more than %d; is it a safetensors file?", name, length, maxHeader)
 	}
-	offset := int64(len(prefix)) + int64(length)
+	offset := prefix + int64(length)
 	if offset > size {
 		return nil, fmt.Errorf("%s: truncated within its header: %d bytes, expected at least %d", name, size, offset)
 	}
-	raw := make([]byte, length)
-	if err := readFull(r, raw, int64(len(prefix))); err != nil {
-		return nil, fmt.Errorf("%s: reading the header: %w", name, err)
-	}
-	h, err := parseHeader(raw)
+	h, err := parseHeader(raw[prefix:offset])
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -78,7 +60,7 @@ func NewFile(r io.ReaderAt, size int64, name string) (*File, error) {
 		return nil, fmt.Errorf("%s: %d bytes of tensors, expected %d: %d too many (the file has %d bytes)", name, have, h.dataLen, have-h.dataLen, size)
 	}
 
-	f := &File{name: name, r: r, offset: offset, header: h, index: make(map[string]int, len(h.tensors))}
+	f := &File{name: name, file: file, data: raw[offset:], header: h, index: make(map[string]int, len(h.tensors))}
 	for i, t := range h.tensors {
 		f.index[t.Name] = i
 	}
@@ -136,45 +118,23 @@ func (f *File) ReadBF16(name string, dst []uint16) error {
 	})
 }
 
-// read passes a tensor's bytes to decode, a piece of n elements at a time, once
-// it has as many elements as are wanted.
+// perPart is how many elements a processor converts at a time.
+const perPart = 1 << 16
+
+// read passes a tensor's bytes to decode, in parts of n elements on all processors,
+// once it has as many elements as are wanted.
 func (f *File) read(t Info, wanted int, decode func(from, n int, part []byte)) error {
 	if int64(wanted) != t.Elements() {
 		return fmt.Errorf("%s: tensor %s has %d elements (shape %d), not %d", f.name, t.Name, t.Elements(), t.Shape, wanted)
 	}
 	size := int(t.DType.Size())
-	buffer := make([]byte, min(bufferBytes, t.Bytes()))
-	at := f.offset + t.begin
-	for done := 0; done < wanted; {
-		n := min(len(buffer)/size, wanted-done)
-		part := buffer[:n*size]
-		if err := readFull(f.r, part, at); err != nil {
-			return fmt.Errorf("%s: reading tensor %s: %w", f.name, t.Name, err)
-		}
-		decode(done, n, part)
-		done += n
-		at += int64(len(part))
+	data := f.data[t.begin:t.end]
+	err := f.file.Parts(wanted, perPart, func(from, to int) { decode(from, to-from, data[from*size:to*size]) })
+	if err != nil {
+		return fmt.Errorf("%s: reading tensor %s: %w", f.name, t.Name, err)
 	}
 	return nil
 }
 
 // Close closes the file.
-func (f *File) Close() error {
-	if f.close == nil {
-		return nil
-	}
-	return f.close()
-}
-
-// readFull fills p. A ReaderAt may report the end of the file with its last
-// bytes; an end before them means that the file shrank since it was opened.
-func readFull(r io.ReaderAt, p []byte, at int64) error {
-	n, err := r.ReadAt(p, at)
-	if n == len(p) {
-		return nil
-	}
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
+func (f *File) Close() error { return f.file.Close() }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"mobilellm/internal/bfloat16"
+	"mobilellm/internal/filemap"
 )
 
 var update = flag.Bool("update", false, "write testdata/go.safetensors anew; then run golden.py check")
@@ -174,7 +175,7 @@ func TestHalf(t *testing.T) {
 	if err := Write(&b, tensors, nil); err != nil {
 		t.Fatal(err)
 	}
-	f, err := NewFile(bytes.NewReader(b.Bytes()), int64(b.Len()), "f")
+	f, err := NewFile(filemap.Bytes(b.Bytes()), "f")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,9 @@ import (
 	"io"
 )
 
+// bufferBytes is how much is converted between one write and the next.
+const bufferBytes = 1 << 20
+
 // Tensor is a tensor to be written.
 type Tensor struct {
 	Name  string

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +45,7 @@ func distilCommand() *cobra.Command {
 	f.SortFlags = false
 	f.StringVar(&o.config, "config", "125m.yaml", "model: a file, or an embedded config's name")
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
-	f.StringVar(&o.teacher, "teacher", "350m.yaml", "teacher: a config likewise, or a model folder, of which config.json is read")
+	f.StringVar(&o.teacher, "teacher", "350m.yaml", "teacher: a config likewise, or a model, of which only the shape is read")
 	f.IntVar(&o.k, "k", 32, "stored log-probabilities of a position")
 	f.Float64Var(&o.alpha, "alpha", 0, "weight of the labels")
 	f.Float64Var(&o.temperature, "temperature", 1, "temperature of the teacher's part")
@@ -105,16 +104,15 @@ func (o *distilOptions) measure(ctx context.Context, c *cobra.Command) error {
 	return err
 }
 
-// teacherConfig reads the teacher's shape from a model folder or a configuration.
+// teacherConfig reads the teacher's shape from a model or a configuration.
 func (o *distilOptions) teacherConfig() (arch.Config, error) {
-	path := filepath.Join(o.teacher, checkpoint.ConfigFile)
-	if _, err := os.Stat(path); err == nil {
-		c, _, err := checkpoint.ReadConfig(path)
-		return c, err
+	c, modelErr := checkpoint.ConfigOf(o.teacher)
+	if modelErr == nil {
+		return c, nil
 	}
 	run := train.DefaultRun()
 	if _, err := configs.Load(&run, configs.Source{Name: o.teacher}); err != nil {
-		return arch.Config{}, errors.Join(fmt.Errorf("--teacher (%s) is neither a model folder nor a configuration", o.teacher), err)
+		return arch.Config{}, errors.Join(fmt.Errorf("--teacher (%s) is neither a model nor a configuration", o.teacher), modelErr, err)
 	}
 	return run.Model.Resolved(), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/internal/cli"
 	"mobilellm/tokenizer"
@@ -62,7 +63,7 @@ words that came before are remembered.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
+	f.StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, a run's folder, a GGUF file, or bytes")
 	f.StringVar(&text, "text", "", "text whose lines are encoded")
 	f.IntVar(&repeats, "repeats", 5, "passes to measure after the first")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -82,7 +83,7 @@ func measureEncoding(path, text string, repeats int) (*encoding, error) {
 	begun := time.Now()
 	tok := tokenizer.Bytes()
 	if path != data.TokenizerBytes {
-		if tok, err = tokenizer.Load(path); err != nil {
+		if tok, err = checkpoint.OpenTokenizer(path); err != nil {
 			return nil, err
 		}
 	}

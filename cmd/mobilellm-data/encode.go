@@ -44,7 +44,7 @@ spm_encode --output_format=id does.`,
 			return errors.Join(err, out.Flush())
 		},
 	}
-	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
+	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, a run's folder, a GGUF file, or bytes")
 	c.Flags().BoolVar(&whole, "whole", false, "all of standard input is one text: one line of ids")
 	c.Flags().BoolVar(&jsonLines, "json-lines", false, "each line is a JSON string, which may hold line feeds: a JSON list of ids each")
 	c.Flags().BoolVar(&parseSpecial, "parse-special", false, "make tokens of texts of special tokens, such as <|endoftext|>; otherwise they are text")
@@ -120,7 +120,7 @@ func newDecode() *cobra.Command {
 			return errors.Join(err, out.Flush())
 		},
 	}
-	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
+	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, a run's folder, a GGUF file, or bytes")
 	c.Flags().BoolVar(&whole, "whole", false, "all ids are one text, which is written without a line feed behind it")
 	c.Flags().BoolVar(&jsonLines, "json-lines", false, "each line is a JSON list of ids: a JSON string each")
 	return c

@@ -38,7 +38,7 @@ func newTeach() *cobra.Command {
 	}
 	l := c.Flags()
 	l.SortFlags = false
-	l.StringVar(&f.options.Teacher, "teacher", "", "model folder of a LLaMA model with the shards' tokenizer")
+	l.StringVar(&f.options.Teacher, "teacher", "", "LLaMA model with the shards' tokenizer: a Hugging Face folder, a GGUF file, a run's folder or a checkpoint")
 	l.StringVar(&f.options.Shards, "shards", "", "token shards: the folder that data.train names, or one shard")
 	l.StringVar(&f.options.Out, "out", "", "folder of the result")
 	l.IntVar(&f.options.K, "k", 32, "log-probabilities of a position")
@@ -53,7 +53,7 @@ func newTeach() *cobra.Command {
 func (f *teachFlags) run(c *cobra.Command) error {
 	o := f.options
 	for _, flag := range []struct{ name, value, what string }{
-		{"--teacher", o.Teacher, "a model folder"}, {"--shards", o.Shards, "a folder of token shards"}, {"--out", o.Out, "a folder for the result"},
+		{"--teacher", o.Teacher, "a model"}, {"--shards", o.Shards, "a folder of token shards"}, {"--out", o.Out, "a folder for the result"},
 	} {
 		if flag.value == "" {
 			return cli.Usagef("%s is missing\nhint: name %s", flag.name, flag.what)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/data/ingest"
 	"mobilellm/data/prepare"
@@ -57,7 +58,7 @@ func newTokenize() *cobra.Command {
 		RunE:  func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
 	l := c.Flags()
-	l.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, or bytes")
+	l.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, a run's folder, a GGUF file, or bytes")
 	l.StringVar(&f.options.Out, "out", "", "folder of the shards")
 	l.StringVar(&f.kind, "format", "auto", "of all inputs: auto (by name), text, jsonl, json or parquet")
 	l.StringVar(&f.options.Field, "field", "", `field of a JSON object that holds the text, dots go down (text; with --token-ids token_ids)`)
@@ -178,11 +179,11 @@ func printManifest(w io.Writer, dir string, m *prepare.Manifest) error {
 func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	switch path {
 	case "":
-		return nil, cli.Usagef("--tokenizer is missing\nhint: name a tokenizer.model, a tokenizer.json, a folder with one, or bytes")
+		return nil, cli.Usagef("--tokenizer is missing\nhint: name a tokenizer.model, a tokenizer.json, a folder with one, a run's folder, a GGUF file, or bytes")
 	case data.TokenizerBytes:
 		return tokenizer.Bytes(), nil
 	}
-	return tokenizer.Load(path)
+	return checkpoint.OpenTokenizer(path)
 }
 
 // specialID finds the id of eos or of a token's text.

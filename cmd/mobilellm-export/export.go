@@ -2,14 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"mobilellm/export"
 	"mobilellm/export/convert"
 	"mobilellm/export/llama2c"
-	"mobilellm/infer"
 	"mobilellm/internal/cli"
 )
 
@@ -25,6 +22,7 @@ func newExport() *cobra.Command {
 		Short: "Take models to other programs and back",
 		Long:  description,
 		Example: `  mobilellm-export --model runs/first --format gguf --type q8_0 --out first.gguf
+  mobilellm-export --model smollm2.gguf --format hf --out smollm2
   mobilellm-export --model stories260K.bin --tokenizer tok512.bin --format hf --out stories260K
   mobilellm-export verify runs/first --against first.gguf`,
 		Args: cli.NoArguments(""),
@@ -65,24 +63,9 @@ func (f *exportFlags) export() (paths, notes []string, err error) {
 	if err := format.CheckType(f.typ); err != nil {
 		return nil, nil, cli.Usagef("--type: %w", err)
 	}
-	m, err := readModel(f.model, f.tokenizer)
+	m, err := convert.Read(f.model, f.tokenizer)
 	if err != nil {
 		return nil, nil, err
 	}
 	return convert.Write(m, convert.Options{Format: format, Type: f.typ, Version: llama2c.Version(f.binVersion), Out: f.out})
-}
-
-// readModel reads a model of any format; a run's folder stands for its best
-// checkpoint.
-func readModel(path, tokenizer string) (*export.Model, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("--model: %w", err)
-	}
-	if info.IsDir() {
-		if path, err = infer.Find(path); err != nil {
-			return nil, fmt.Errorf("--model: %w", err)
-		}
-	}
-	return convert.Read(path, tokenizer)
 }

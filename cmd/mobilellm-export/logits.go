@@ -13,6 +13,7 @@ import (
 
 	"mobilellm/device"
 	"mobilellm/export"
+	"mobilellm/export/convert"
 	"mobilellm/internal/cli"
 )
 
@@ -53,7 +54,7 @@ func (f *logitsFlags) print(c *cobra.Command) error {
 			return err
 		}
 	}
-	m, err := readModel(f.model, f.tokenizer)
+	m, err := convert.Read(f.model, f.tokenizer)
 	if err != nil {
 		return err
 	}

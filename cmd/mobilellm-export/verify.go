@@ -43,7 +43,7 @@ tokens within others.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			m, err := readModel(args[0], tokenizer)
+			m, err := convert.Read(args[0], tokenizer)
 			if err != nil {
 				return err
 			}

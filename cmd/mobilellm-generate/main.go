@@ -18,7 +18,7 @@ import (
 const description = `Continue a text with a trained model, on standard output.
 
 --model takes a run's folder, of which it uses the best checkpoint or else the
-latest, or a model folder.
+latest, a checkpoint, a Hugging Face folder or a GGUF file.
 
 Exit codes:
     0  done
@@ -39,7 +39,7 @@ type flags struct {
 func newCommand() *cobra.Command {
 	var f flags
 	c := &cobra.Command{
-		Use:     "mobilellm-generate --model DIR --prompt TEXT",
+		Use:     "mobilellm-generate --model PATH --prompt TEXT",
 		Short:   "Continue a text with a trained model",
 		Long:    description,
 		Example: `  mobilellm-generate --model runs/quickstart-1 --prompt "func " --max-tokens 100 --temperature 0.8`,
@@ -49,7 +49,7 @@ func newCommand() *cobra.Command {
 		},
 	}
 	l := c.Flags()
-	l.StringVar(&f.model, "model", "", "a run's folder or a model folder")
+	l.StringVar(&f.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
 	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
 	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one a document begins")
 	l.BoolVar(&f.parseSpecial, "parse-special", false, "make tokens of texts of special tokens in the prompt, such as <|im_start|>; otherwise they are text")
@@ -65,23 +65,19 @@ func newCommand() *cobra.Command {
 // repeated. Remarks go to notes.
 func (f *flags) generate(ctx context.Context, w, notes io.Writer) error {
 	if f.model == "" {
-		return cli.Usagef("--model is missing: name a run's folder or a model folder")
+		return cli.Usagef("--model is missing: name a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
 	}
 	if err := f.options.Validate(); err != nil {
 		return cli.Usagef("--%w", err)
-	}
-	dir, err := infer.Find(f.model)
-	if err != nil {
-		return fmt.Errorf("--model: %w", err)
 	}
 	dev, err := device.Open(f.device, 0, nil)
 	if err != nil {
 		return fmt.Errorf("--%w", err)
 	}
 	defer dev.Close()
-	m, err := infer.Load(dir, dev)
+	m, err := infer.Load(f.model, dev)
 	if err != nil {
-		return err
+		return fmt.Errorf("--model: %w", err)
 	}
 	if note := m.Note(); note != "" {
 		fmt.Fprintln(notes, "note:", note)

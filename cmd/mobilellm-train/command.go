@@ -59,7 +59,7 @@ Exit codes:
 const examples = `  mobilellm-train
   mobilellm-train --config 125m.yaml --data corpus/ --out runs/corpus
   mobilellm-train --config 125m.yaml --data text.txt --set train.batch=4 --dry-run
-  mobilellm-train --resume --out runs/corpus`
+  mobilellm-train --resume runs/corpus`
 
 func newCommand() *cobra.Command {
 	var f flags
@@ -82,9 +82,9 @@ func newCommand() *cobra.Command {
 	l.StringArrayVar(&f.data, "data", nil, "text to train on: file, folder, glob, .gz, .jsonl, .json, .parquet, token shards; may be repeated (data.train)")
 	l.StringVar(&f.separator, "document-separator", "", "text between the documents of a file, such as '<|endoftext|>' (data.document_separator)")
 	l.StringVar(&f.out, "out", "", "the run's folder (runs/CONFIG-N)")
-	l.StringVar(&f.resume, "resume", "", "go on with the run in --out, or from the checkpoint at PATH")
+	l.StringVar(&f.resume, "resume", "", "go on with the run in --out or at PATH, or from the checkpoint at PATH")
 	l.Lookup("resume").NoOptDefVal = latest
-	l.StringVar(&f.init, "init", "", "start from the weights of this model folder, with a fresh optimizer")
+	l.StringVar(&f.init, "init", "", "start from the weights of this model (a Hugging Face folder, a GGUF file, a run's folder or a checkpoint), with a fresh optimizer")
 	l.StringArrayVar(&f.set, "set", nil, "set a key of the configuration, such as optim.lr=6e-4, to YAML, text whole; may be repeated")
 	l.IntVar(&f.steps, "steps", 0, "updates of the weights (train.steps)")
 	l.Uint64Var(&f.seed, "seed", 0, "seed of weights and sample order (train.seed)")
@@ -133,12 +133,19 @@ func (f *flags) resumed() (checkpoint, out string, err error) {
 		return "", f.out, nil
 	case f.init != "":
 		return "", "", cli.Usagef("--init and --resume exclude each other: a resumed run has its own weights")
+	case f.resume != latest && train.IsRun(f.resume) && f.out == "": // as --resume --out RUN
+		f.out, f.resume = f.resume, latest
+	case f.resume != latest && train.IsRun(f.resume):
+		if checkpoint, err = train.LatestCheckpoint(f.resume); err == nil && checkpoint == "" {
+			err = fmt.Errorf("the run in %s has no checkpoint yet to go on from", f.resume)
+		}
+		return checkpoint, f.out, err
 	case f.resume != latest && f.out == "":
 		return f.resume, train.RunFolder(f.resume), nil
 	case f.resume != latest:
 		return f.resume, f.out, nil
 	case f.out == "":
-		return "", "", cli.Usagef("--resume needs the run's folder in --out, or a checkpoint: --resume PATH")
+		return "", "", cli.Usagef("--resume needs the run's folder, in --out or as --resume PATH, or a checkpoint: --resume PATH")
 	}
 	checkpoint, err = train.LatestCheckpoint(f.out)
 	return checkpoint, f.out, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"unsafe"
 
+	"mobilellm/internal/filemap"
 	"mobilellm/internal/regular"
 )
 
@@ -16,7 +17,7 @@ type Shard struct {
 	Path string
 
 	file  []byte
-	unmap func() error
+	close func() error
 	short []uint16
 	long  []uint32
 }
@@ -24,13 +25,13 @@ type Shard struct {
 // Open maps a shard and checks its header against its size and its index for
 // order. Checksum and tokens take reading the whole file, see [Shard.Verify].
 func Open(path string) (*Shard, error) {
-	file, unmap, err := mapFile(path)
+	mapped, err := filemap.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("shard: %w", err)
 	}
-	s := &Shard{Path: path, file: file, unmap: unmap}
+	s := &Shard{Path: path, file: mapped.Data, close: mapped.Close}
 	if err := s.parse(); err != nil {
-		unmap()
+		mapped.Close()
 		return nil, fmt.Errorf("shard %s: %w", path, err)
 	}
 	return s, nil
@@ -134,7 +135,7 @@ func (s *Shard) Read(dst []int32, at int64) {
 // Close ends the mapping.
 func (s *Shard) Close() error {
 	s.short, s.long, s.file = nil, nil, nil
-	return s.unmap()
+	return s.close()
 }
 
 // IsShard says whether a file begins as a shard does. A pipe or device is none, and is

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/checkpoint/gguf"
 	"mobilellm/engine"
 	"mobilellm/engine/cpu"
 	"mobilellm/export"
 	"mobilellm/export/exporttest"
-	"mobilellm/export/gguf"
 	"mobilellm/tokenizer"
 )
 
@@ -101,7 +101,7 @@ func caseModel(t *testing.T, name string, vocab int) *export.Model {
 	if err := exporttest.Folder(dir, filepath.Join("testdata", "cases", name), vocab); err != nil {
 		t.Fatal(err)
 	}
-	m, err := export.FromFolder(dir)
+	m, err := export.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestEOSList(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m, err := export.FromFolder(dir)
+	m, err := export.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

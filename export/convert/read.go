@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"mobilellm/checkpoint/gguf"
 	"mobilellm/export"
-	"mobilellm/export/gguf"
 	"mobilellm/export/llama2c"
 	"mobilellm/internal/regular"
 )
@@ -55,7 +55,7 @@ func Detect(path string) (_ Format, err error) {
 		return "", fmt.Errorf("%s: truncated: %d bytes, no model", path, info.Size())
 	}
 	switch {
-	case string(start[:4]) == "GGUF":
+	case string(start[:4]) == gguf.Magic:
 		return GGUF, nil
 	case start[0] == 0x08 && start[1] < 0x20 && start[2] == 0x12: // ir_version, producer_name
 		return ONNX, nil
@@ -77,6 +77,9 @@ func plausible(start []byte) bool {
 // the model are tried, and without them the model has no vocabulary.
 func Read(path, tokenizer string) (*export.Model, error) {
 	format, err := Detect(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return export.Open(path) // which says what may be there
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +87,8 @@ func Read(path, tokenizer string) (*export.Model, error) {
 		return nil, fmt.Errorf("a tokenizer file goes with llama2.c's models only; %s brings its own", path)
 	}
 	switch format {
-	case HF:
-		return export.FromFolder(path)
-	case GGUF:
-		return gguf.Read(path)
+	case HF, GGUF:
+		return export.Open(path)
 	case ONNX:
 		return nil, fmt.Errorf("%s: ONNX graphs are written and verified, not read as models", path)
 	}

@@ -8,10 +8,10 @@ import (
 	"slices"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint/gguf"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/engine"
 	"mobilellm/export"
-	"mobilellm/export/gguf"
 	"mobilellm/export/onnx"
 )
 

@@ -121,7 +121,7 @@ func broken(t *testing.T) *export.Model {
 	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(`{"model": {"type": "BPE", "vocab"`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m, err := export.FromFolder(dir)
+	m, err := export.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestForeignTokenizer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(words), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	m, err := export.FromFolder(dir)
+	m, err := export.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,9 +10,9 @@ import (
 	"strings"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint/gguf"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
-	"mobilellm/export/gguf"
 	"mobilellm/export/llama2c"
 	"mobilellm/export/onnx"
 	"mobilellm/internal/atomicfile"
@@ -100,15 +100,8 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		said, saveErr := m.SaveFolder(o.Out, dtypes[o.Type])
 		notes, err = append(notes, said...), saveErr
 	case GGUF:
-		typ, parseErr := gguf.ParseType(o.Type)
-		if parseErr != nil {
-			return nil, nil, parseErr
-		}
-		err = atomicfile.WriteFunc(o.Out, func(w io.Writer) error {
-			said, err := gguf.Write(w, m, typ)
-			notes = append(notes, said...)
-			return err
-		})
+		said, writeErr := writeGGUF(o.Out, m, o.Type)
+		notes, err = append(notes, said...), writeErr
 	case ONNX:
 		if paths, err = writeONNX(o.Out, m, dtypes[o.Type]); err != nil {
 			return nil, nil, err
@@ -139,6 +132,26 @@ func beyond(m *export.Model) []string {
 		return []string{note}
 	}
 	return nil
+}
+
+// writeGGUF writes a file with the weights in a type of that name.
+func writeGGUF(path string, m *export.Model, name string) (notes []string, err error) {
+	typ, err := gguf.ParseType(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Check(); err != nil {
+		return nil, err
+	}
+	v, err := m.Vocabulary()
+	if err != nil {
+		return nil, fmt.Errorf("gguf: %w", err)
+	}
+	err = atomicfile.WriteFunc(path, func(w io.Writer) error {
+		notes, err = gguf.Write(w, gguf.Contents{Config: m.Config, Weights: m.Weights, Vocabulary: v}, typ)
+		return err
+	})
+	return notes, err
 }
 
 // writeONNX writes a graph, and its data where that is a file of its own. The

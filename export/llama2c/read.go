@@ -8,9 +8,9 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
+	"mobilellm/checkpoint/rotary"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
-	"mobilellm/export/rotary"
 	"mobilellm/internal/regular"
 	"mobilellm/tokenizer"
 )

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint/rotary"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
-	"mobilellm/export/rotary"
 )
 
 // Write writes a model of SwiGLU layers without sharing.

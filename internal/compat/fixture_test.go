@@ -70,7 +70,7 @@ func configOf(t *testing.T, name string) train.RunConfig {
 // stateOf opens a checkpoint, reads every file of it, and returns its state.
 func stateOf(t *testing.T, path string) checkpoint.State {
 	t.Helper()
-	c, err := checkpoint.Open(path)
+	c, err := checkpoint.OpenCheckpoint(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"mobilellm/checkpoint"
+	"mobilellm/checkpoint/gguf"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/checkpoint/torchfile"
 	"mobilellm/data"
@@ -20,7 +21,6 @@ import (
 	"mobilellm/data/shard"
 	"mobilellm/data/topk"
 	"mobilellm/export/convert"
-	"mobilellm/export/gguf"
 	"mobilellm/export/llama2c"
 	"mobilellm/export/onnx"
 	"mobilellm/internal/regular"
@@ -48,6 +48,7 @@ func TestPipe(t *testing.T) {
 		checkpoint.StateFile:  func(path string) error { _, err := checkpoint.ReadState(filepath.Dir(path)); return err },
 		"model.safetensors":   func(path string) error { _, err := safetensors.Open(path); return err },
 		"pytorch_model.bin":   func(path string) error { _, err := torchfile.Open(path); return err },
+		"open.gguf":           func(path string) error { _, err := checkpoint.Open(path); return err },
 		"model.gguf":          func(path string) error { _, err := gguf.Open(path); return err },
 		"kind.gguf":           func(path string) error { _, err := convert.Detect(path); return err },
 		"model.bin":           func(path string) error { _, err := llama2c.Read(path); return err },

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"mobilellm/export/gguf"
+	"mobilellm/checkpoint/gguf"
 )
 
 // golden is testdata/golden.json, which golden.py writes with transformers.

@@ -7,12 +7,14 @@ import (
 	"math"
 
 	"mobilellm/arch"
-	"mobilellm/export"
-	"mobilellm/export/rotary"
+	"mobilellm/checkpoint/rotary"
+	"mobilellm/tokenizer"
 )
 
+// Magic begins every file.
+const Magic = "GGUF"
+
 const (
-	magic     = "GGUF"
 	version   = 3
 	alignment = 32
 )
@@ -49,12 +51,16 @@ type output struct {
 	data  func() []float32
 }
 
+// Contents is a model to be written.
+type Contents struct {
+	Config     arch.Config           // resolved
+	Weights    map[string][]float32  // by Hugging Face's names, of the config's shapes
+	Vocabulary *tokenizer.Vocabulary // nil for none
+}
+
 // Write writes a model of SwiGLU layers without sharing, and says what llama.cpp
 // will do otherwise than the model's tokenizer. Tensors are converted one at a time.
-func Write(w io.Writer, m *export.Model, t Type) (notes []string, err error) {
-	if err := m.Check(); err != nil {
-		return nil, err
-	}
+func Write(w io.Writer, m Contents, t Type) (notes []string, err error) {
 	switch {
 	case m.Config.FFN != arch.SwiGLU:
 		return nil, fmt.Errorf("gguf: a feed-forward network of %s has no place in llama.cpp's llama architecture", m.Config.FFN)
@@ -65,11 +71,7 @@ func Write(w io.Writer, m *export.Model, t Type) (notes []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	vocabulary, err := m.Vocabulary()
-	if err != nil {
-		return nil, fmt.Errorf("gguf: %w", err)
-	}
-	tokens, notes, err := tokenizerMetadata(vocabulary, m.Config.VocabSize)
+	tokens, notes, err := tokenizerMetadata(m.Vocabulary, m.Config.VocabSize)
 	if err != nil {
 		return nil, fmt.Errorf("gguf: %w", err)
 	}
@@ -79,7 +81,7 @@ func Write(w io.Writer, m *export.Model, t Type) (notes []string, err error) {
 
 // writeFile writes header, metadata and tensors.
 func writeFile(w io.Writer, metadata []keyValue, tensors []output) error {
-	header := []byte(magic)
+	header := []byte(Magic)
 	header = binary.LittleEndian.AppendUint32(header, version)
 	header = binary.LittleEndian.AppendUint64(header, uint64(len(tensors)))
 	header = binary.LittleEndian.AppendUint64(header, uint64(len(metadata)))
@@ -111,7 +113,7 @@ func writeFile(w io.Writer, metadata []keyValue, tensors []output) error {
 
 // outputs lists the tensors in llama.cpp's order: what is outside the layers,
 // then layer by layer.
-func outputs(m *export.Model, t Type) []output {
+func outputs(m Contents, t Type) []output {
 	var outside, layers []output
 	for _, p := range m.Config.Parameters() {
 		o := output{name: tensorName(p), shape: p.Shape, typ: t, data: func() []float32 {
@@ -144,8 +146,7 @@ func (o output) bytes() int64 {
 	for _, d := range o.shape {
 		n *= int64(d)
 	}
-	info := typeInfo[o.typ]
-	return n / info.elements * info.bytes
+	return o.typ.size(n)
 }
 
 // write writes the tensor's data and what fills it up to the alignment.

@@ -1,15 +1,14 @@
 package gguf
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
+	"math/bits"
 	"slices"
 
-	"mobilellm/internal/regular"
+	"mobilellm/internal/filemap"
 )
 
 // The least bytes that an entry of each list takes: no count in a header may
@@ -31,7 +30,7 @@ type Tensor struct {
 	bytes  int64
 }
 
-// File is an open file.
+// File is an open file. Its methods may be called from several goroutines.
 type File struct {
 	// Metadata values are uint32, int64 (of all other integers), float32,
 	// float64, bool or string, or lists of int64, float32, float64, bool or
@@ -40,48 +39,38 @@ type File struct {
 	Tensors  []Tensor
 
 	name  string
-	r     io.ReaderAt
-	close func() error
+	file  *filemap.File
 	data  int64 // where the tensors' data begins
 	index map[string]int
 }
 
-// Open opens a file and reads its header. Errors name the path.
+// Open maps a file and reads its header. Errors name the path.
 func Open(path string) (*File, error) {
-	file, err := regular.Open(path)
+	file, err := filemap.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	stat, err := file.Stat()
+	f, err := NewFile(file, path)
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	f, err := NewFile(file, stat.Size(), path)
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	f.close = file.Close
 	return f, nil
 }
 
-// NewFile reads a file of the given size through r; name is what errors call it.
-// Closing the File leaves r alone.
-func NewFile(r io.ReaderAt, size int64, name string) (*File, error) {
-	f := &File{Metadata: map[string]any{}, name: name, r: r, index: map[string]int{}}
-	h := &header{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 1<<16), size: size}
-	if err := f.readHeader(h); err != nil {
+// NewFile reads a file that is in memory; name is what errors call it.
+func NewFile(file *filemap.File, name string) (*File, error) {
+	f := &File{Metadata: map[string]any{}, name: name, file: file, index: map[string]int{}}
+	if err := f.readHeader(&header{raw: file.Data, size: int64(len(file.Data))}); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return f, nil
 }
 
+// Name is the path that the file was opened by.
+func (f *File) Name() string { return f.name }
+
 // Close closes the file.
-func (f *File) Close() error {
-	if f.close == nil {
-		return nil
-	}
-	return f.close()
-}
+func (f *File) Close() error { return f.file.Close() }
 
 func (f *File) tensor(name string) (Tensor, bool) {
 	i, ok := f.index[name]
@@ -91,43 +80,55 @@ func (f *File) tensor(name string) (Tensor, bool) {
 	return f.Tensors[i], true
 }
 
-// read reads a tensor of the given shape into dst.
-func (f *File) read(name string, shape []int, dst []float32) error {
+// find is the tensor of that name, which must have the given shape.
+func (f *File) find(name string, shape []int) (Tensor, error) {
 	t, ok := f.tensor(name)
 	if !ok {
-		return fmt.Errorf("%s: tensor %s is missing; shape %d is expected", f.name, name, shape)
+		return t, fmt.Errorf("%s: tensor %s is missing; shape %d is expected", f.name, name, shape)
 	}
 	if !slices.Equal(t.Shape, shape) {
-		return fmt.Errorf("%s: tensor %s has shape %d; %d is expected", f.name, name, t.Shape, shape)
+		return t, fmt.Errorf("%s: tensor %s has shape %d; %d is expected", f.name, name, t.Shape, shape)
 	}
-	info := typeInfo[t.Type]
-	const perRead = 1 << 18 // elements; whole blocks
-	buffer := make([]byte, min(int64(len(dst)), perRead)/info.elements*info.bytes)
-	at := f.data + t.offset
-	for len(dst) > 0 {
-		n := min(perRead, len(dst))
-		part := buffer[:int64(n)/info.elements*info.bytes]
-		if read, err := f.r.ReadAt(part, at); read < len(part) {
-			return fmt.Errorf("%s: reading tensor %s: %w", f.name, name, noEOF(err))
+	return t, nil
+}
+
+// perPart is how many elements a processor converts at a time, about.
+const perPart = 1 << 16
+
+// read reads a tensor into dst as float32. order says which row of dst each row is;
+// nil leaves them as they are.
+func (f *File) read(t Tensor, dst []float32, order func(row int) int) error {
+	if len(dst) == 0 {
+		return nil
+	}
+	decode := layouts[t.Type].decode
+	width := t.Shape[len(t.Shape)-1]
+	bytes := int(t.Type.size(int64(width)))
+	data := f.file.Data[f.data+t.offset:][:t.bytes]
+	err := f.file.Parts(len(dst)/width, max(perPart/width, 1), func(from, to int) {
+		if order == nil {
+			decode(dst[from*width:to*width], data[from*bytes:to*bytes])
+			return
 		}
-		t.Type.decode(dst[:n], part)
-		dst, at = dst[n:], at+int64(len(part))
+		for row := from; row < to; row++ {
+			decode(dst[order(row)*width:][:width], data[row*bytes:][:bytes])
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("%s: reading tensor %s: %w", f.name, t.Name, err)
 	}
 	return nil
 }
 
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
 func (f *File) readHeader(h *header) error {
-	if m := h.take(4); h.err != nil || string(m) != magic {
+	if m := h.take(4); h.err != nil || string(m) != Magic {
 		return errors.New("it does not begin with GGUF; is it a GGUF file?")
 	}
-	if v := h.uint32(); h.err == nil && v != 2 && v != version {
+	v := h.uint32()
+	if bits.ReverseBytes32(v) == version {
+		return errors.New("it is of a big-endian machine, which is not supported")
+	}
+	if h.err == nil && v != 2 && v != version {
 		return fmt.Errorf("version %d is not supported: only 2 and 3 are", v)
 	}
 	tensors, values := h.uint64(), h.uint64()
@@ -200,7 +201,7 @@ func (f *File) placeData(h *header) error {
 
 // header reads a header; after the first error it reads nothing more.
 type header struct {
-	r    *bufio.Reader
+	raw  []byte
 	at   int64
 	size int64
 	err  error
@@ -208,7 +209,7 @@ type header struct {
 
 func (h *header) rest() int64 { return h.size - h.at }
 
-// take reads n bytes, once they are known to be there.
+// take returns the next n bytes, once they are known to be there.
 func (h *header) take(n uint64) []byte {
 	if h.err != nil {
 		return nil
@@ -217,11 +218,7 @@ func (h *header) take(n uint64) []byte {
 		h.err = fmt.Errorf("truncated: %d bytes are expected at byte %d of %d", n, h.at, h.size)
 		return nil
 	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(h.r, b); err != nil {
-		h.err = noEOF(err)
-		return nil
-	}
+	b := h.raw[h.at:][:n]
 	h.at += int64(n)
 	return b
 }
@@ -387,14 +384,14 @@ func (h *header) tensor() (Tensor, error) {
 		return t, fmt.Errorf("offset %d is too large", offset)
 	}
 	t.offset = int64(offset)
-	info, ok := typeInfo[t.Type]
+	l, ok := layouts[t.Type]
 	if !ok {
-		return t, fmt.Errorf("%v is not supported: only f32, f16, bf16 and q8_0 are", t.Type)
+		return t, fmt.Errorf("%v is not supported: only %s are", t.Type, readable())
 	}
-	if row%info.elements != 0 {
+	if row%l.elements != 0 {
 		return t, fmt.Errorf("rows of %d elements are no whole blocks of %v", row, t.Type)
 	}
-	t.bytes = elements / info.elements * info.bytes
+	t.bytes = t.Type.size(elements)
 	return t, nil
 }
 

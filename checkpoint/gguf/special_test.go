@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"mobilellm/export/exporttest"
+	"mobilellm/checkpoint/modeltest"
 	"mobilellm/tokenizer"
 )
 
@@ -43,12 +43,12 @@ func TestSpecialRoundTrip(t *testing.T) {
 		{tokenizer.Special{BOS: none, EOS: nil, PAD: none, Start: none}, 255, 255, []uint32{255}, false, `gets 255 ("ÿ"), which no text comes to`},
 		{tokenizer.Special{BOS: 257, EOS: nil, PAD: 259, Start: 257}, 257, 259, []uint32{259}, true, `gets 259 ("<c>")`},
 	} {
-		c := exporttest.Config()
+		c := modeltest.Config()
 		v := byteLevel()
 		v.Special = tt.special
 		c.VocabSize = len(v.Tokens)
-		m := exporttest.Model(c, 1)
-		m.SetVocabulary(v)
+		m := sample(c, 1)
+		m.Vocabulary = v
 		raw := written(t, m, F32)
 		f, err := parsedFile(raw)
 		if err != nil {

@@ -29,13 +29,16 @@ func ToHalves(w []float32, heads, headDim int) []float32 {
 	return out
 }
 
+// HalfRow is the row in the layout of halves of a row in that of neighbours, of heads
+// of D rows.
+func HalfRow(row, headDim int) int {
+	i := row % headDim
+	return row - i + i/2 + i%2*(headDim/2)
+}
+
 // eachPair calls move with the row of each element in both layouts.
 func eachPair(heads, headDim int, move func(half, neighbour int)) {
-	for head := range heads {
-		first := head * headDim
-		for i := range headDim / 2 {
-			move(first+i, first+2*i)
-			move(first+i+headDim/2, first+2*i+1)
-		}
+	for row := range heads * headDim {
+		move(HalfRow(row, headDim), row)
 	}
 }

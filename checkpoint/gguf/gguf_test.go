@@ -15,12 +15,17 @@ import (
 	"time"
 
 	"mobilellm/arch"
-	"mobilellm/export"
-	"mobilellm/export/exporttest"
+	"mobilellm/checkpoint/modeltest"
+	"mobilellm/internal/filemap"
 	"mobilellm/tokenizer"
 )
 
-func written(t testing.TB, m *export.Model, typ Type) []byte {
+// sample is a model of drawn weights.
+func sample(c arch.Config, seed uint64) Contents {
+	return Contents{c.Resolved(), modeltest.Weights(c, seed), modeltest.Vocabulary()}
+}
+
+func written(t testing.TB, m Contents, typ Type) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	if _, err := Write(&out, m, typ); err != nil {
@@ -29,16 +34,42 @@ func written(t testing.TB, m *export.Model, typ Type) []byte {
 	return out.Bytes()
 }
 
-func parsedFile(raw []byte) (*File, error) {
-	return NewFile(bytes.NewReader(raw), int64(len(raw)), "x.gguf")
-}
+func parsedFile(raw []byte) (*File, error) { return NewFile(filemap.Bytes(raw), "x.gguf") }
 
-func parsed(raw []byte) (*export.Model, error) {
+// parsed reads all of a model but its tokenizer.
+func parsed(raw []byte) (*File, Contents, error) {
 	f, err := parsedFile(raw)
 	if err != nil {
-		return nil, err
+		return nil, Contents{}, err
 	}
-	return f.Model()
+	m := Contents{Weights: map[string][]float32{}}
+	if m.Config, err = f.Config(); err != nil {
+		return nil, m, err
+	}
+	if err := f.Check(m.Config); err != nil {
+		return nil, m, err
+	}
+	for _, p := range m.Config.Parameters() {
+		m.Weights[p.Name] = make([]float32, p.Size())
+		if err := f.Load(m.Config, p, m.Weights[p.Name]); err != nil {
+			return nil, m, err
+		}
+	}
+	return f, m, nil
+}
+
+// vocabularyOf reads the tokenizer as other formats would.
+func vocabularyOf(t *testing.T, f *File) *tokenizer.Vocabulary {
+	t.Helper()
+	tok, err := f.Tokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := tok.Vocabulary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -57,10 +88,10 @@ func TestRoundTrip(t *testing.T) {
 			c.RoPEScaling = arch.RoPEScaling{Type: arch.Llama3RoPE, Factor: 8, LowFreqFactor: 1.5, HighFreqFactor: 3, OriginalContext: 20}
 		}},
 	} {
-		c := exporttest.Config()
+		c := modeltest.Config()
 		tt.change(&c)
-		m := exporttest.Model(c, 2)
-		got, err := parsed(written(t, m, F32))
+		m := sample(c, 2)
+		f, got, err := parsed(written(t, m, F32))
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 			continue
@@ -71,24 +102,21 @@ func TestRoundTrip(t *testing.T) {
 		if !reflect.DeepEqual(got.Weights, m.Weights) {
 			t.Errorf("%s: weights differ", tt.name)
 		}
-		v, err := got.Vocabulary()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := exporttest.Vocabulary(); !slices.Equal(v.Tokens, want.Tokens) || !reflect.DeepEqual(v.Special, want.Special) || !reflect.DeepEqual(got.Meta.Tokens, m.Meta.Tokens) {
-			t.Errorf("%s: the vocabulary came back as %v, %+v", tt.name, v, got.Meta)
+		v, tokens := vocabularyOf(t, f), f.ModelTokens(c.VocabSize)
+		if want := m.Vocabulary; !slices.Equal(v.Tokens, want.Tokens) || !reflect.DeepEqual(v.Special, want.Special) || !reflect.DeepEqual(tokens, modeltest.Tokens()) {
+			t.Errorf("%s: the vocabulary came back as %v, %+v", tt.name, v, tokens)
 		}
 	}
 }
 
 // Each type keeps what its bits can hold.
 func TestTypes(t *testing.T) {
-	m := exporttest.Model(exporttest.Config(), 3)
+	m := sample(modeltest.Config(), 3)
 	for _, tt := range []struct {
 		typ  Type
 		most float64 // of the largest magnitude
 	}{{F16, 1. / 2048}, {BF16, 1. / 256}, {Q8_0, 1. / 220}} {
-		got, err := parsed(written(t, m, tt.typ))
+		_, got, err := parsed(written(t, m, tt.typ))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -107,47 +135,21 @@ func TestTypes(t *testing.T) {
 
 // A byte-level vocabulary keeps its merges and the pattern of words.
 func TestByteLevel(t *testing.T) {
-	m := exporttest.Model(exporttest.Config(), 4)
+	m := sample(modeltest.Config(), 4)
 	want := &tokenizer.Vocabulary{
 		Kind: tokenizer.ByteLevel, Patterns: []string{tokenizer.WordPattern}, Unknown: tokenizer.None,
 		Special: tokenizer.Special{BOS: 2, EOS: []int32{2}, PAD: tokenizer.None, Start: 2},
 		Tokens:  []tokenizer.Token{{Text: "a", Type: tokenizer.Normal}, {Text: "Ġ", Type: tokenizer.Normal}, {Text: "<|endoftext|>", Type: tokenizer.Control}, {Text: "Ġa", Type: tokenizer.Normal}},
 		Merges:  [][2]string{{"Ġ", "a"}},
 	}
-	m.SetVocabulary(want)
-	got, err := parsed(written(t, m, F32))
+	m.Vocabulary = want
+	f, _, err := parsed(written(t, m, F32))
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, err := got.Vocabulary()
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := vocabularyOf(t, f)
 	if !reflect.DeepEqual(v, want) {
 		t.Errorf("came back as %+v", v)
-	}
-}
-
-// testdata/golden.py asked the gguf package.
-func TestQ8Golden(t *testing.T) {
-	var cases []struct {
-		X     []float32 `json:"x"`
-		Bytes []int     `json:"bytes"`
-		Back  []float32 `json:"back"`
-	}
-	load(t, "testdata/q8_0.json", &cases)
-	for i, c := range cases {
-		raw := Q8_0.encode(nil, c.X)
-		for j, want := range c.Bytes {
-			if int(raw[j]) != want {
-				t.Fatalf("block %d: byte %d is %d, want %d", i, j, raw[j], want)
-			}
-		}
-		back := make([]float32, 32)
-		Q8_0.decode(back, raw)
-		if !slices.Equal(back, c.Back) {
-			t.Errorf("block %d is %v, want %v", i, back, c.Back)
-		}
 	}
 }
 
@@ -166,19 +168,19 @@ func TestRoPEFactorsGolden(t *testing.T) {
 
 // Llama 3's own scaling is known again in a file that has the factors only.
 func TestForeignLlama3(t *testing.T) {
-	c := exporttest.Config()
+	c := modeltest.Config()
 	c.RoPEBase = 500000
 	c.RoPEScaling = arch.RoPEScaling{Type: arch.Llama3RoPE, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192}
-	raw := written(t, exporttest.Model(c, 5), F32)
+	raw := written(t, sample(c, 5), F32)
 	foreign := bytes.ReplaceAll(raw, []byte("mobilellm.rope_scaling"), []byte("foreignxx.rope_scaling"))
-	got, err := parsed(foreign)
+	_, got, err := parsed(foreign)
 	if err != nil || got.Config.RoPEScaling != c.RoPEScaling {
 		t.Errorf("scaling %+v, %v, want %+v", got, err, c.RoPEScaling)
 	}
 	c.RoPEScaling.LowFreqFactor, c.RoPEScaling.HighFreqFactor = 1.5, 900
-	raw = written(t, exporttest.Model(c, 5), F32)
+	raw = written(t, sample(c, 5), F32)
 	foreign = bytes.ReplaceAll(raw, []byte("mobilellm.rope_scaling"), []byte("foreignxx.rope_scaling"))
-	if _, err := parsed(foreign); err == nil || !strings.Contains(err.Error(), "is not Llama 3's") {
+	if _, _, err := parsed(foreign); err == nil || !strings.Contains(err.Error(), "is not Llama 3's") {
 		t.Errorf("other factors: %v", err)
 	}
 }
@@ -195,21 +197,21 @@ func load(t *testing.T, path string, into any) {
 }
 
 func TestRefused(t *testing.T) {
-	c := exporttest.Config()
+	c := modeltest.Config()
 	c.FFN = arch.ReLU
-	if _, err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "relu has no place") {
+	if _, err := Write(&bytes.Buffer{}, sample(c, 1), F32); err == nil || !strings.Contains(err.Error(), "relu has no place") {
 		t.Errorf("relu: %v", err)
 	}
-	c = exporttest.Config()
+	c = modeltest.Config()
 	c.LayerSharing.Strategy = arch.Reverse
-	if _, err := Write(&bytes.Buffer{}, exporttest.Model(c, 1), F32); err == nil || !strings.Contains(err.Error(), "shared layers (reverse)") {
+	if _, err := Write(&bytes.Buffer{}, sample(c, 1), F32); err == nil || !strings.Contains(err.Error(), "shared layers (reverse)") {
 		t.Errorf("reverse: %v", err)
 	}
-	m := exporttest.Model(exporttest.Config(), 1)
-	m.SetVocabulary(&tokenizer.Vocabulary{
+	m := sample(modeltest.Config(), 1)
+	m.Vocabulary = &tokenizer.Vocabulary{
 		Kind: tokenizer.ByteLevel, Patterns: []string{"x+"}, Special: tokenizer.NoSpecial(), Unknown: tokenizer.None,
 		Tokens: []tokenizer.Token{{Text: "a", Type: tokenizer.Normal}, {Text: "b", Type: tokenizer.Normal}, {Text: "ab", Type: tokenizer.Normal}}, Merges: [][2]string{{"a", "b"}},
-	})
+	}
 	if _, err := Write(&bytes.Buffer{}, m, F32); err == nil || !strings.Contains(err.Error(), `no name for the tokenizer's words: pattern ["x+"]`) {
 		t.Errorf("pattern: %v", err)
 	}
@@ -241,7 +243,7 @@ func start(tensors, values uint64) *file {
 func TestMalformed(t *testing.T) {
 	const u32, str, arr = uint32(typeUint32), uint32(typeString), uint32(typeArray)
 	huge := uint64(math.MaxUint64)
-	good := written(t, exporttest.Model(exporttest.Config(), 1), F32)
+	good := written(t, sample(modeltest.Config(), 1), F32)
 	tensor := func(offset uint64, typ uint32, dims ...uint64) *file {
 		return start(1, 0).put("a", uint32(len(dims)), dims, typ, offset)
 	}
@@ -264,7 +266,12 @@ func TestMalformed(t *testing.T) {
 		{"a key twice", start(0, 2).put("a", u32, uint32(1), "a", u32, uint32(1)).Bytes(), `metadata "a" is given twice`},
 		{"nine dimensions", tensor(0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1).Bytes(), "9 dimensions are more than 4"},
 		{"absurd dimensions", tensor(0, 0, 1<<30, 1<<30, 1<<30, 1<<30).Bytes(), "too large"},
-		{"an unknown tensor type", tensor(0, 14, 256).Bytes(), "type 14 is not supported"},
+		{"an unknown tensor type", tensor(0, 77, 256).Bytes(), "type 77 is not supported: only f32, f16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k, q5_k, q6_k, bf16 are"},
+		{"a type that is not read", tensor(0, 10, 256).Bytes(), "q2_k is not supported: only f32,"},
+		{"big-endian", []byte("GGUF\x00\x00\x00\x03\x00\x00\x00\x00"), "big-endian machine"},
+		{"a part of a model", start(0, 2).put(keyArchitecture, str, "llama", keySplits, u32, uint32(3)).Bytes(), "split.count (3) is not supported: this is one of several files"},
+		{"heads by layer", start(0, 5).put(keyArchitecture, str, "llama", keyContext, u32, uint32(8), keyDim, u32, uint32(8), keyLayers, u32, uint32(1), keyFFN, arr, u32, uint64(1), uint32(8)).Bytes(), "llama.feed_forward_length is a []int64; one number for all layers is expected"},
+		{"part of a super block", tensor(0, 14, 128).Bytes(), "no whole blocks of q6_k"},
 		{"part of a block", tensor(0, 8, 40).Bytes(), "no whole blocks of q8_0"},
 		{"beyond the end", tensor(0, 0, 1<<20).Bytes(), "truncated: tensor a takes bytes 0 to 4194304"},
 		{"an absurd offset", tensor(1<<63, 0, 1).Bytes(), "too large"},
@@ -283,7 +290,7 @@ func TestMalformed(t *testing.T) {
 		began := time.Now()
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := parsed(tt.raw)
+		_, _, err := parsed(tt.raw)
 		runtime.ReadMemStats(&after)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "x.gguf: ") {
 			t.Errorf("%s: error %v, want %s", tt.name, err, tt.want)
@@ -303,18 +310,18 @@ func layers(n uint32) []byte {
 }
 
 func FuzzFile(f *testing.F) {
-	c := exporttest.Config()
+	c := modeltest.Config()
 	c.Dim, c.HeadDim, c.FFNDim, c.VocabSize, c.Layers = 8, 2, 8, 275, 1
 	for _, typ := range []Type{F32, Q8_0} {
-		f.Add(written(f, exporttest.Model(c, 1), typ))
+		f.Add(written(f, sample(c, 1), typ))
 	}
 	f.Add(start(1, 0).put("a", uint32(1), uint64(16), uint32(0), uint64(0), make([]byte, 64)).Bytes())
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		m, err := parsed(raw)
+		f, _, err := parsed(raw)
 		if err != nil {
 			return
 		}
-		if err := m.Check(); err != nil {
+		if _, err := f.Tokenizer(); err != nil && !strings.HasPrefix(err.Error(), "x.gguf") {
 			t.Fatal(err)
 		}
 	})

@@ -32,6 +32,7 @@ const (
 	keyRoPEType  = "llama.rope.scaling.type"
 	keyRoPEBy    = "llama.rope.scaling.factor"
 	keyExperts   = "llama.expert_count"
+	keySplits    = "split.count"
 
 	// What llama.cpp has no key for, so that the way back is exact.
 	keyOurType     = "mobilellm.rope_scaling.type"
@@ -46,7 +47,7 @@ func shapeMetadata(c arch.Config, t Type) ([]keyValue, error) {
 	list := []keyValue{
 		{keyArchitecture, architecture},
 		{"general.name", "mobilellm"},
-		{keyFileType, typeInfo[t].fileType},
+		{keyFileType, fileTypes[t]},
 		{keyVocab, uint32(c.VocabSize)},
 		{keyContext, uint32(c.Context)},
 		{keyDim, uint32(c.Dim)},
@@ -94,8 +95,16 @@ func factors(c arch.Config) []float32 {
 	return list
 }
 
-// config reads the model's shape from the metadata. What the tensors say (tied
-// head, vocabulary) comes from them.
+// Config reads the model's shape from the metadata. What the tensors say (tied
+// head, vocabulary) comes from them. Errors name the file.
+func (f *File) Config() (arch.Config, error) {
+	c, err := f.config()
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", f.name, err)
+	}
+	return c, nil
+}
+
 func (f *File) config() (arch.Config, error) {
 	c := arch.Default()
 	if name, _ := f.Metadata[keyArchitecture].(string); name != architecture {
@@ -104,14 +113,20 @@ func (f *File) config() (arch.Config, error) {
 	if n, ok := number(f.Metadata[keyExperts]); ok && n > 0 {
 		return c, fmt.Errorf("%s (%g) is not supported: experts", keyExperts, n)
 	}
+	if n, ok := number(f.Metadata[keySplits]); ok && n > 1 {
+		return c, fmt.Errorf("%s (%g) is not supported: this is one of several files of a model\nhint: llama-gguf-split --merge makes one of them", keySplits, n)
+	}
 	var errs []error
 	integer := func(key string, to *int, otherwise int) {
-		n, ok := number(f.Metadata[key])
+		value, given := f.Metadata[key]
+		n, ok := number(value)
 		switch {
-		case !ok && f.Metadata[key] == nil && otherwise >= 0:
+		case !given && otherwise >= 0:
 			*to = otherwise
-		case !ok:
+		case !given:
 			errs = append(errs, fmt.Errorf("%s is missing", key))
+		case !ok:
+			errs = append(errs, fmt.Errorf("%s is a %T; one number for all layers is expected", key, value))
 		case n != math.Trunc(n) || n < 0 || n > math.MaxInt32:
 			errs = append(errs, fmt.Errorf("%s (%g) is no size", key, n))
 		default:
@@ -174,36 +189,55 @@ func (f *File) scaling(c arch.Config) (arch.RoPEScaling, error) {
 		s.OriginalContext = int(min(original, math.MaxInt32))
 		return s, nil
 	}
-	switch kind, _ := f.Metadata[keyRoPEType].(string); kind {
-	case "", "none":
+	kind, given := f.Metadata[keyRoPEType].(string)
+	factor, stretched := decimal(f.Metadata[keyRoPEBy])
+	if !given { // llama.cpp's default
+		kind = "linear"
+	}
+	scaled := none
+	switch kind {
+	case "none":
 	case "linear":
-		factor, _ := decimal(f.Metadata[keyRoPEBy])
-		return arch.RoPEScaling{Type: arch.LinearRoPE, Factor: factor}, nil
+		if stretched && factor != 0 && factor != 1 {
+			scaled = arch.RoPEScaling{Type: arch.LinearRoPE, Factor: factor}
+		}
 	default:
 		return none, fmt.Errorf("%s %q is not supported", keyRoPEType, kind)
 	}
-	if _, ok := f.tensor(ropeFactors); ok {
-		return f.llama3(c)
+	if _, ok := f.tensor(ropeFactors); !ok {
+		return scaled, nil
 	}
-	return none, nil
+	if scaled != none {
+		return none, fmt.Errorf("%s %q beside tensor %s is not supported", keyRoPEType, kind, ropeFactors)
+	}
+	return f.llama3(c)
 }
 
 // llama3 finds the parameters that make the file's factors. Llama 3's own are the
 // only ones it tries: the format does not keep them.
 func (f *File) llama3(c arch.Config) (arch.RoPEScaling, error) {
+	t, err := f.find(ropeFactors, []int{c.HeadDim / 2})
+	if err != nil {
+		return c.RoPEScaling, err
+	}
 	given := make([]float32, c.HeadDim/2)
-	if err := f.read(ropeFactors, []int{c.HeadDim / 2}, given); err != nil {
+	if err := f.read(t, given, nil); err != nil {
 		return c.RoPEScaling, err
 	}
 	largest := float32(1)
+	plain := true
 	for _, x := range given {
 		largest = max(largest, x)
+		plain = plain && x == 1
+	}
+	if plain {
+		return c.RoPEScaling, nil
 	}
 	c.RoPEScaling = arch.RoPEScaling{
 		Type: arch.Llama3RoPE, Factor: float64(largest), LowFreqFactor: 1, HighFreqFactor: 4, OriginalContext: 8192,
 	}
 	for i, want := range factors(c) {
-		if math.Abs(float64(want-given[i])) > 1e-4*float64(want) {
+		if !(math.Abs(float64(want-given[i])) <= 1e-4*float64(want)) {
 			return c.RoPEScaling, fmt.Errorf("tensor %s: the scaling of rotary embeddings is not Llama 3's, and others are not supported", ropeFactors)
 		}
 	}

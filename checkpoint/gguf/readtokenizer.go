@@ -2,18 +2,33 @@ package gguf
 
 import (
 	"fmt"
+	"io/fs"
 
 	"mobilellm/tokenizer"
 )
 
-// hasVocabulary says whether the file brings a tokenizer.
-func (f *File) hasVocabulary() bool {
+// HasTokenizer says whether the file brings a tokenizer.
+func (f *File) HasTokenizer() bool {
 	model, _ := f.Metadata[keyModel].(string)
 	return model != "" && model != "no_vocab" && model != "none"
 }
 
-// tokenizer makes the file's tokenizer.
-func (f *File) tokenizer() (*tokenizer.Tokenizer, error) {
+// ModelTokens are the special tokens of a model of so many, those of a model without a
+// tokenizer where there is none.
+func (f *File) ModelTokens(vocab int) tokenizer.ModelTokens {
+	s := tokenizer.NoSpecial()
+	if f.HasTokenizer() {
+		s = f.special(vocab)
+	}
+	return tokenizer.ModelTokens{BOS: s.BOS, EOS: s.EOS, PAD: s.PAD}
+}
+
+// Tokenizer makes the file's tokenizer. Its error wraps [fs.ErrNotExist] where the file
+// has none, and names the file.
+func (f *File) Tokenizer() (*tokenizer.Tokenizer, error) {
+	if !f.HasTokenizer() {
+		return nil, fmt.Errorf("%s has no tokenizer: %w", f.name, fs.ErrNotExist)
+	}
 	v, err := f.vocabulary()
 	if err == nil {
 		var t *tokenizer.Tokenizer

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"mobilellm/export/exporttest"
+	"mobilellm/checkpoint/modeltest"
 	"mobilellm/tokenizer"
 )
 
@@ -42,7 +42,7 @@ func TestNotes(t *testing.T) {
 				{"id": 3, "content": "3", "lstrip": true}, {"id": 4, "content": "4", "lstrip": true}]`)
 		}, `finds "1", "2", "3", … whatever`},
 	} {
-		v := exporttest.Vocabulary()
+		v := modeltest.Vocabulary()
 		if !tt.pieces {
 			v = byteLevel()
 		}
@@ -59,7 +59,7 @@ func TestNotes(t *testing.T) {
 
 // llama.cpp looks for user-defined pieces before it writes blanks as SentencePiece does.
 func TestUserDefinedBlanks(t *testing.T) {
-	v := exporttest.Vocabulary()
+	v := modeltest.Vocabulary()
 	v.Tokens[270] = tokenizer.Token{Text: "\u2581\u2581", Type: tokenizer.UserDefined}
 	list, _, err := tokenizerMetadata(v, len(v.Tokens))
 	if err != nil {

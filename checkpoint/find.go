@@ -1,0 +1,115 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"mobilellm/arch"
+	"mobilellm/checkpoint/gguf"
+	"mobilellm/internal/regular"
+)
+
+// Open opens a model. The path is that of
+//
+//   - a Hugging Face folder, or a checkpoint of a run, which is one;
+//   - a run's folder, or that of its checkpoints: the best is meant, or else the latest;
+//   - a GGUF file.
+//
+// Tensors must be exactly the parameters that the model's shape describes. Weights are
+// read by [Model.LoadInto] or [Model.Load], straight from the files' mappings. Files of
+// a run's checkpoint are compared with their checksums.
+func Open(path string) (*Model, error) {
+	at, file, err := find(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case file:
+		return openGGUF(at)
+	}
+	return openFolder(at)
+}
+
+// ConfigOf reads the shape of a model that [Open] would open, and nothing more: its
+// weights need not be there.
+func ConfigOf(path string) (arch.Config, error) {
+	at, file, err := find(path)
+	if err != nil {
+		return arch.Config{}, err
+	}
+	if !file {
+		c, _, err := ReadConfig(filepath.Join(at, ConfigFile))
+		return c, err
+	}
+	f, err := gguf.Open(at)
+	if err != nil {
+		return arch.Config{}, err
+	}
+	c, err := f.Config()
+	return c, errors.Join(err, f.Close())
+}
+
+// find is where the model lies that a path stands for: a GGUF file, or a folder with a
+// config.json.
+func find(path string) (at string, file bool, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", false, fmt.Errorf("there is no model at %s: %w\nhint: name a Hugging Face folder, a GGUF file, a run's folder or a checkpoint", path, fs.ErrNotExist)
+	case err != nil:
+		return "", false, err
+	case !info.IsDir():
+		return path, true, checkGGUF(path)
+	}
+	if _, err := os.Stat(filepath.Join(path, ConfigFile)); err == nil {
+		return path, false, nil
+	}
+	for _, dir := range []string{path, filepath.Join(path, CheckpointsDir)} {
+		entry, err := Best(dir)
+		if errors.Is(err, ErrNone) {
+			entry, err = Latest(dir)
+		}
+		if err == nil {
+			return entry.Path, false, nil
+		}
+		if !errors.Is(err, ErrNone) {
+			return "", false, err
+		}
+	}
+	return "", false, noModel(path)
+}
+
+// CheckpointsDir is the folder of checkpoints within a run's.
+const CheckpointsDir = "checkpoints"
+
+// noModel says what a folder lacks.
+func noModel(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	err = fmt.Errorf("%s holds no model: neither %s nor checkpoints of a run (%s or %s…, there or in %s)", dir, ConfigFile, bestName, stepPrefix, CheckpointsDir)
+	for _, entry := range entries {
+		if filepath.Ext(entry.Name()) == ".gguf" {
+			return fmt.Errorf("%w\nhint: name the file: %s", err, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return err
+}
+
+// checkGGUF tells a GGUF file by its first bytes.
+func checkGGUF(path string) (err error) {
+	f, err := regular.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	start := make([]byte, len(gguf.Magic))
+	if _, err := io.ReadFull(f, start); err == nil && string(start) == gguf.Magic {
+		return nil
+	}
+	return fmt.Errorf("%s is no model: a GGUF file begins with %s\nhint: safetensors and pytorch_model.bin are read as part of their folder, with its %s", path, gguf.Magic, ConfigFile)
+}

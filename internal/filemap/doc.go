@@ -1,0 +1,2 @@
+// Package filemap maps files into memory, to be read without being copied.
+package filemap
