@@ -2,7 +2,8 @@
 
     python real_model.py --bin FOLDER MODEL
 
-MODEL is the folder that smollm2.sh makes. Run it by run.sh.
+MODEL is the folder that smollm2.sh makes, beside the GGUF file that it is made of.
+Run it by run.sh.
 """
 
 import argparse
@@ -35,8 +36,9 @@ transformers.logging.disable_progress_bar()
 torch.set_num_threads(2)
 
 
-def check_ids(c, p, model):
-    """20 KB of odd text, as the tokenizers library encodes it."""
+def check_ids(c, p, model, source):
+    """20 KB of odd text, as the tokenizers library encodes it, by the folder's files
+    and by the GGUF file."""
     texts, size = [], 0
     for text in odd_texts.texts(4000, 7, ["<|im_start|>", "<|im_end|>", "<|endoftext|>"]):
         texts.append(text)
@@ -44,11 +46,12 @@ def check_ids(c, p, model):
         if size >= ODD_BYTES:
             break
     lines = "".join(json.dumps(t) + "\n" for t in texts)
-    out = subprocess.run([p.binaries / "mobilellm-data", "encode", "--json-lines", "--parse-special", "--tokenizer", model],
-                         input=lines, capture_output=True, text=True, check=True).stdout
     library = tokenizers.Tokenizer.from_file(str(model / "tokenizer.json"))
-    wrong = [t for t, ours in zip(texts, out.splitlines(), strict=True) if json.loads(ours) != library.encode(t, add_special_tokens=False).ids]
-    c.check(CASE, "tokenizers", "token ids", not wrong, repr(wrong[:1]) if wrong else f"{len(texts)} texts, {size} bytes")
+    for path in (model, source):
+        out = subprocess.run([p.binaries / "mobilellm-data", "encode", "--json-lines", "--parse-special", "--tokenizer", path],
+                             input=lines, capture_output=True, text=True, check=True).stdout
+        wrong = [t for t, ours in zip(texts, out.splitlines(), strict=True) if json.loads(ours) != library.encode(t, add_special_tokens=False).ids]
+        c.check(CASE, "tokenizers", f"token ids by {path.name}", not wrong, repr(wrong[:1]) if wrong else f"{len(texts)} texts, {size} bytes")
 
 
 def greedy(m, tok, prompt):
@@ -72,6 +75,32 @@ def check_text(c, p, model, m, tok):
     ours = p.run("mobilellm-generate", "--model", model, "--prompt", chat, "--parse-special", "--max-tokens", NEW_TOKENS, "--temperature", 0)
     c.check(CASE, "transformers", "greedy answer in a chat", ours.removesuffix("\n") == greedy(m, tok, chat), repr(ours[:40]))
     return ids, want
+
+
+def read_gguf(source):
+    """The model that transformers reads from the file. Its from_pretrained does the
+    same and wants another package."""
+    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
+
+    config = transformers.LlamaConfig(**load_gguf_checkpoint(str(source))["config"])
+    m = transformers.LlamaForCausalLM(config).eval()
+    wanting = m.load_state_dict(load_gguf_checkpoint(str(source), return_tensors=True, model_to_load=m)["tensors"], strict=False)
+    assert wanting.missing_keys in ([], ["lm_head.weight"]) and not wanting.unexpected_keys, wanting
+    m.tie_weights()
+    return m
+
+
+def check_gguf(c, p, source, tok, ids, work):
+    """The file itself, in 4 bits: logits, greedy text, and a folder made of it."""
+    m = read_gguf(source)
+    with torch.no_grad():
+        want = m(torch.tensor([ids])).logits[0].numpy()
+    c.close(CASE, "transformers", "logits of the GGUF file", p.logits(source, ids), want, LOGITS * np.abs(want).max())
+    for prompt in PROMPTS:
+        ours = p.generate(source, prompt, NEW_TOKENS).decode()
+        c.check(CASE, "transformers", f"greedy text of the GGUF file after {prompt!r}", ours == greedy(m, tok, prompt), repr(ours[:40]))
+    out = p.export(source, "hf", work / "hf-of-gguf")
+    c.check(CASE, "verify", "hf of the GGUF file", *p.verify(source, out))
 
 
 def check_exports(c, p, model, tok, ids, want, work):
@@ -100,10 +129,12 @@ def main():
     c, p = Checks(), Program(args.bin.resolve())
     tok = transformers.AutoTokenizer.from_pretrained(args.model)
     m = transformers.AutoModelForCausalLM.from_pretrained(args.model, dtype=torch.float32).eval()
-    check_ids(c, p, args.model)
+    source = args.model.parent / "smollm2.gguf"
+    check_ids(c, p, args.model, source)
     ids, want = check_text(c, p, args.model, m, tok)
     del m
     with tempfile.TemporaryDirectory(prefix="mobilellm-real-") as work:
+        check_gguf(c, p, source, tok, ids, pathlib.Path(work))
         check_exports(c, p, args.model, tok, ids, want, pathlib.Path(work))
     print(f"{c.passed} passed, {c.failed} failed")
     return 1 if c.failed else 0

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"mobilellm/checkpoint/gguf"
+	"mobilellm/checkpoint/modeltest"
 )
 
 // golden is testdata/golden.json, which golden.py writes with transformers.
@@ -93,11 +93,11 @@ func source(t *testing.T, name string) (string, error) {
 		}
 		return string(raw), nil
 	}
-	cache, err := os.UserCacheDir()
+	path, _, err := modeltest.SmolLM2()
 	if err != nil {
 		return "", err
 	}
-	f, err := gguf.Open(filepath.Join(cache, "mobilellm", "smollm2", "smollm2.gguf"))
+	f, err := gguf.Open(path)
 	if err != nil {
 		return "", err
 	}
