@@ -3,8 +3,9 @@
 //
 // A file is a header, key-value metadata (the model's shape and its tokenizer),
 // a list of tensors and their data. [Write] writes a model of the llama
-// architecture in f32, f16, bf16 or q8_0; [Read] reads one. What differs from
-// Hugging Face's folders:
+// architecture in f32, f16, bf16 or q8_0. [Open] reads one of these types or of
+// blocks of 4 to 6 bits: [File.Config], [File.Check], [File.Load] and
+// [File.Tokenizer]. What differs from Hugging Face's folders:
 //
 //   - tensors have llama.cpp's names (blk.3.attn_q.weight), and shapes are listed
 //     with the fastest dimension first;
@@ -20,6 +21,6 @@
 // tokenizer does, [Write] returns as notes; what it has no key for stands under
 // mobilellm.tokenizer, and counts on the way back only where it agrees with the keys.
 //
-// A [File] is the parsed header. Counts and lengths in it are held against the
+// A [File] is the parsed header over the file's mapping. Counts and lengths in it are held against the
 // size of the file before anything is allocated.
 package gguf

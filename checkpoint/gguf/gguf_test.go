@@ -341,3 +341,68 @@ func TestUnknownRoPEScaling(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// The scaling is what llama.cpp makes of the keys and the tensor.
+func TestReadScaling(t *testing.T) {
+	c := modeltest.Config()
+	linear := arch.RoPEScaling{Type: arch.LinearRoPE, Factor: 2}
+	ones, twos := make([]float32, 4), []float32{2, 2, 2, 2}
+	for i := range ones {
+		ones[i] = 1
+	}
+	for _, tt := range []struct {
+		name     string
+		metadata map[string]any
+		factors  []float32
+		want     arch.RoPEScaling
+		err      string
+	}{
+		{"plain", nil, nil, c.RoPEScaling, ""},
+		{"linear", map[string]any{keyRoPEType: "linear", keyRoPEBy: float32(2)}, nil, linear, ""},
+		{"a factor alone", map[string]any{keyRoPEBy: float32(2)}, nil, linear, ""},
+		{"a factor of none", map[string]any{keyRoPEType: "none", keyRoPEBy: float32(2)}, nil, c.RoPEScaling, ""},
+		{"no factor", map[string]any{keyRoPEType: "linear"}, nil, c.RoPEScaling, ""},
+		{"a factor of 0", map[string]any{keyRoPEBy: float32(0)}, nil, c.RoPEScaling, ""},
+		{"factors of 1", nil, ones, c.RoPEScaling, ""},
+		{"other factors", nil, twos, c.RoPEScaling, "tensor rope_freqs.weight: the scaling of rotary embeddings is not Llama 3's"},
+		{"no numbers", nil, []float32{1, float32(math.NaN()), 1, 1}, c.RoPEScaling, "is not Llama 3's"},
+		{"both", map[string]any{keyRoPEBy: float32(2)}, ones, c.RoPEScaling, `llama.rope.scaling.type "linear" beside tensor rope_freqs.weight is not supported`},
+		{"yarn", map[string]any{keyRoPEType: "yarn", keyRoPEBy: float32(2)}, nil, c.RoPEScaling, `llama.rope.scaling.type "yarn" is not supported`},
+	} {
+		f := &File{Metadata: tt.metadata, file: filemap.Bytes(F32.encode(nil, tt.factors)), index: map[string]int{}}
+		if tt.factors != nil {
+			f.index[ropeFactors], f.Tensors = 0, []Tensor{{Name: ropeFactors, Shape: []int{4}, Type: F32, bytes: 16}}
+		}
+		got, err := f.scaling(c)
+		if (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.err)
+		}
+		if err == nil && got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// A byte that the vocabulary has no token for stands for nothing, as in the tokenizers
+// library, and joins nothing over it.
+func TestMissingByte(t *testing.T) {
+	v := byteLevel()
+	v.Tokens[4].Text = "<gone>"
+	v.Tokens = append(v.Tokens, tokenizer.Token{Text: "ab", Type: tokenizer.Normal})
+	v.Merges, v.Patterns = [][2]string{{"a", "b"}}, []string{digit, gpt2Words}
+	m := sample(modeltest.Config(), 1)
+	m.Vocabulary = v
+	f, _, err := parsed(written(t, m, F32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := f.Tokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string][]int32{"ab\x04": {260}, "\x04": nil, "a\x04\x03": {'a', 3}} {
+		if got := tok.EncodeOrdinary([]byte(text)); !slices.Equal(got, want) {
+			t.Errorf("%q has ids %d, want %d", text, got, want)
+		}
+	}
+}
