@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -76,5 +77,35 @@ func TestSmolLM2(t *testing.T) {
 	}
 	if ids := a.Encode([]byte("a\x04b")); len(ids) != 2 {
 		t.Errorf("a byte without a token gives ids %d", ids)
+	}
+}
+
+// Opening and reading all weights into memory that is there.
+func BenchmarkLoad(b *testing.B) {
+	file, dir, err := modeltest.SmolLM2()
+	if err != nil {
+		b.Skip(err)
+	}
+	for _, path := range []string{file, dir} {
+		b.Run(filepath.Base(path), func(b *testing.B) {
+			var dst [][]float32
+			for b.Loop() {
+				m, err := Open(path)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for i, p := range m.Config.Parameters() {
+					if i == len(dst) {
+						dst = append(dst, make([]float32, p.Size()))
+					}
+					if err := m.LoadInto(p.Name, dst[i], p.Shape); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := m.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
