@@ -51,7 +51,7 @@ func benchmarkOpen(b *testing.B, c arch.Config) {
 	b.Run("all", func(b *testing.B) {
 		b.SetBytes(bytes)
 		for b.Loop() {
-			c, err := Open(path)
+			c, err := OpenCheckpoint(path)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func benchmarkOpen(b *testing.B, c arch.Config) {
 	})
 	b.Run("model", func(b *testing.B) { // as generation and exports open it
 		for b.Loop() {
-			m, err := ReadModel(path)
+			m, err := Open(path)
 			if err != nil {
 				b.Fatal(err)
 			}
