@@ -23,6 +23,7 @@ type Graph struct {
 	Hidden   *gorgonia.Node // [N,C], what the head reads
 	LogProbs *gorgonia.Node // [N] float32, each token's log p(target), 0 where it is not supervised; nil without TokenLogProbs
 	Teacher  *TeacherInputs // nil without a teacher
+	Cached   *CacheInputs   // nil but for BuildCached
 	TopLogP  *gorgonia.Node // [N,k], nil but for BuildTop
 	TopIDs   *gorgonia.Node // [N,k], the tokens of TopLogP as numbers
 
@@ -75,6 +76,47 @@ func (c Config) BuildTop(batch, seq, k int, options ...Option) (*Graph, error) {
 			b.graph.TopLogP, b.graph.TopIDs, b.err = op.TopLogProbs("head", x, b.head(), k)
 		}
 	}, options...)
+	if err != nil {
+		return nil, err
+	}
+	return b.graph, nil
+}
+
+// CacheInputs are what a graph with a KV cache reads besides its tokens.
+type CacheInputs struct {
+	op.Cache
+	Memory    *gorgonia.Node // [Cache.Shape()], keys and values of all tokens so far
+	Positions *gorgonia.Node // [N] int32, each token's in its sequence
+	Sequences *gorgonia.Node // [N] int32, each token's row of Table; negative for a token that is none
+	Table     *gorgonia.Node // [S·Cache.Table()] int32, the blocks of each sequence
+	Wanted    *gorgonia.Node // [M] int32, the tokens whose logits are wanted
+}
+
+// Cache is the KV cache of a model for sequences of so many positions, with so many
+// blocks of [op.CacheBlock] positions: an entry for each position of the schedule.
+func (c Config) Cache(context, blocks int) op.Cache {
+	c = c.Resolved()
+	return op.Cache{
+		Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim, RoPE: c.RoPE(),
+		Layers: c.Schedule().Len(), Context: context, Blocks: blocks,
+	}
+}
+
+// BuildCached returns the graph of a step of inference: rows tokens of up to sequences
+// sequences, new behind those that are in the cache, and the logits [M,V] of wanted of
+// them.
+func (c Config) BuildCached(rows, wanted, sequences int, cache op.Cache) (*Graph, error) {
+	b, err := c.build(1, rows, tensor.Float32, (*builder).wantedLogits, func(b *builder) {
+		ids := func(name string, n int) *gorgonia.Node {
+			return gorgonia.NewVector(b.graph.ExprGraph, tensor.Int32, gorgonia.WithShape(n), gorgonia.WithName(name))
+		}
+		shape := cache.Shape()
+		b.graph.Cached = &CacheInputs{
+			Cache: cache, Memory: b.matrix("cache", shape[0], shape[1]),
+			Positions: ids("positions", rows), Sequences: ids("sequences", rows),
+			Table: ids("table", sequences*cache.Table()), Wanted: ids("wanted", wanted),
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +188,7 @@ func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
 	n := b.norm(at("attn.norm"), x, LayerParameterName("input_layernorm", layer))
 	qkv := b.add(op.Linear(at("attn.qkv"), n,
 		weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj"))) // [N,(H+2K)·D]
-	a := b.attention(at("attn"), qkv)                                    // [N,H·D]
+	a := b.attention(at("attn"), position, qkv)                          // [N,H·D]
 	o := b.add(op.Linear(at("attn.out"), a, weight("self_attn.o_proj"))) // [N,C]
 	h := b.add(op.Add(at("attn.add"), x, o))                             // [N,C]
 	n = b.norm(at("ffn.norm"), h, LayerParameterName("post_attention_layernorm", layer))
@@ -155,7 +197,10 @@ func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
 	return b.add(op.Add(at("ffn.add"), h, d))
 }
 
-func (b *builder) attention(at string, qkv *gorgonia.Node) *gorgonia.Node {
+func (b *builder) attention(at string, position int, qkv *gorgonia.Node) *gorgonia.Node {
+	if c := b.graph.Cached; c != nil {
+		return b.add(op.CachedAttention(at, qkv, c.Memory, c.Positions, c.Sequences, c.Table, position, c.Cache))
+	}
 	if b.graph.Starts != nil {
 		return b.add(op.MaskedAttention(at, qkv, b.graph.Starts, b.heads()))
 	}
@@ -201,6 +246,13 @@ func (b *builder) loss(x *gorgonia.Node) {
 
 func (b *builder) logits(x *gorgonia.Node) {
 	b.graph.Logits = b.add(op.Linear("head", x, b.head()))
+}
+
+// wantedLogits are those of some tokens.
+func (b *builder) wantedLogits(x *gorgonia.Node) {
+	if b.err == nil {
+		b.logits(b.add(op.Embedding("wanted", x, b.graph.Cached.Wanted)))
+	}
 }
 
 func (b *builder) head() *gorgonia.Node { return b.param(b.HeadParameter()) }

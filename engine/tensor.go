@@ -35,13 +35,19 @@ type Tensor struct {
 	// bytes: known before the address is. Nil for a tensor that lies for itself.
 	group  *Tensor
 	offset int64
+	packed int64 // bytes in the device's layout for products of few rows; 0 for row-major
 }
 
 // Len is the number of elements.
 func (t *Tensor) Len() int { return t.Shape.TotalSize() }
 
 // Bytes is the size in memory.
-func (t *Tensor) Bytes() int64 { return int64(t.Len()) * t.DType.Size() }
+func (t *Tensor) Bytes() int64 {
+	if t.packed > 0 {
+		return t.packed
+	}
+	return int64(t.Len()) * t.DType.Size()
+}
 
 // Rows is the first dimension; a scalar has one row.
 func (t *Tensor) Rows() int {
@@ -84,6 +90,9 @@ func (t *Tensor) want(d DType) {
 	}
 	if t.on != nil {
 		panic(fmt.Sprintf("engine: %s is in the device's memory: copy it", t.Name))
+	}
+	if t.packed > 0 {
+		panic(fmt.Sprintf("engine: %s is packed", t.Name))
 	}
 }
 
@@ -131,6 +140,9 @@ func (t *Tensor) sized(n int, size int64) {
 	}
 	if t.ptr == nil {
 		panic(fmt.Sprintf("engine: %s has no memory", t.Name))
+	}
+	if t.packed > 0 {
+		panic(fmt.Sprintf("engine: %s is packed", t.Name))
 	}
 }
 

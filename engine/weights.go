@@ -40,18 +40,18 @@ func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, e
 		w.names = append(w.names, p.Name)
 	}
 	var err error
-	if w.values, err = w.place(params, "", F32); err != nil {
+	if w.values, err = w.place(params, "", ofType(F32)); err != nil {
 		return nil, err
 	}
 	if keep.Gradients {
-		if w.grads, err = w.place(params, "grad.", F32); err != nil {
+		if w.grads, err = w.place(params, "grad.", ofType(F32)); err != nil {
 			w.Close()
 			return nil, err
 		}
 		w.reused = w.mem[len(w.mem)-1]
 	}
 	if keep.BF16 && dev.KeepsBF16() {
-		copies, err := w.place(params, "bf16.", BF16)
+		copies, err := w.place(params, "bf16.", ofType(BF16))
 		if err != nil {
 			w.Close()
 			return nil, err
@@ -63,14 +63,21 @@ func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, e
 	return w, nil
 }
 
-func (w *Weights) place(params []Parameter, prefix string, d DType) (map[string]*Tensor, error) {
+// ofType is place's for tensors of one type.
+func ofType(d DType) func(Parameter) *Tensor {
+	return func(Parameter) *Tensor { return &Tensor{DType: d} }
+}
+
+// place allocates a tensor for each parameter, of the type and layout of typed.
+func (w *Weights) place(params []Parameter, prefix string, typed func(Parameter) *Tensor) (map[string]*Tensor, error) {
 	tensors := make(map[string]*Tensor, len(params))
 	var total int64
 	for _, p := range params {
 		if tensors[p.Name] != nil {
 			return nil, fmt.Errorf("engine: parameter %s appears twice", p.Name)
 		}
-		t := &Tensor{Name: prefix + p.Name, Shape: tensor.Shape(p.Shape), DType: d}
+		t := typed(p)
+		t.Name, t.Shape = prefix+p.Name, tensor.Shape(p.Shape)
 		tensors[p.Name] = t
 		total += t.Bytes()
 	}

@@ -73,7 +73,12 @@ func (d *Device) Alloc(bytes int64) (engine.Memory, error) { return alloc(bytes)
 var kernels = engine.NewKernels[*Device]("the cpu")
 
 // Compile implements engine.Device.
-func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) { return kernels.Compile(d, in) }
+func (d *Device) Compile(in *engine.Instr) (engine.Kernel, error) {
+	if err := refusePacked(in); err != nil {
+		return nil, err
+	}
+	return kernels.Compile(d, in)
+}
 
 // KeepsBF16 implements engine.Device: package bf16 rounds weights as it packs
 // them, oneDNN wants them rounded.

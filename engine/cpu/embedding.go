@@ -12,26 +12,19 @@ func init() {
 	engine.Register(kernels, newEmbeddingGrad)
 }
 
-type embedding struct {
-	noScratch
-	d  *Device
-	in *engine.Instr
-}
-
+// newEmbedding copies rows in float32; ids were checked when they were written
+// (engine.WriteIDs).
 func newEmbedding(d *Device, in *engine.Instr, _ op.EmbeddingOp) (engine.Kernel, error) {
-	return &embedding{d: d, in: in}, nil
-}
-
-// Run copies rows in float32. It does not check ids: whoever writes them does, by
-// [engine.WriteIDs].
-func (k *embedding) Run(unsafe.Pointer, bool) {
-	w, ids, x := k.in.In[0], k.in.In[1].Ids(), k.in.Out[0].Float32s()
-	c, table := w.Cols(), w.Float32s()
-	k.d.rows(len(ids), func(_, first, last int) {
+	if in.In[0].Packed() {
+		return newPackedEmbedding(d, in), nil
+	}
+	w, tokens, x := in.In[0], in.In[1], in.Out[0]
+	return newRowsKernel(d, x.Rows(), func(_, first, last int) {
+		ids, table, c := tokens.Ids(), w.Float32s(), w.Cols()
 		for n := first; n < last; n++ {
-			copy(x[n*c:(n+1)*c], table[int(ids[n])*c:])
+			copy(rowOf[float32](x, n), table[int(ids[n])*c:][:c])
 		}
-	})
+	}), nil
 }
 
 // embeddingGrad adds each token's gradient to its row. Every worker owns a

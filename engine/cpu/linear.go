@@ -85,6 +85,9 @@ func scratchOf(d *Device, products ...*tiled) int64 {
 
 func newLinear(d *Device, in *engine.Instr, _ op.LinearOp) (engine.Kernel, error) {
 	x, y := in.In[0], in.Out[0]
+	if in.In[1].Packed() {
+		return newPackedLinear(d, in)
+	}
 	o, err := weightRows(in.In[1:], d.weightType(x.DType))
 	if err != nil {
 		return nil, err

@@ -21,16 +21,19 @@ func newRMSNorm(d *Device, in *engine.Instr, o op.RMSNormOp) (engine.Kernel, err
 	if kept == nil {
 		kept = in.Out[1]
 	}
-	return byType(kept,
-		func(bool) { rmsnorm[float32](d, in, o.Eps) },
-		func(bool) { rmsnorm[uint16](d, in, o.Eps) }), nil
+	rows := rmsnorm[float32](in, o.Eps)
+	if kept.DType == engine.BF16 {
+		rows = rmsnorm[uint16](in, o.Eps)
+	}
+	return newRowsKernel(d, in.In[0].Rows(), rows), nil
 }
 
-func rmsnorm[E elem](d *Device, in *engine.Instr, eps float64) {
-	x, w := in.In[0], in.In[1].Float32s()
+func rmsnorm[E elem](in *engine.Instr, eps float64) func(_, first, last int) {
+	x := in.In[0]
 	y, xhat, rstd := in.Out[0], in.Out[1], in.Out[2]
 	c := x.Cols()
-	d.rows(x.Rows(), func(_, first, last int) {
+	return func(_, first, last int) {
+		w := in.In[1].Float32s()
 		for n := first; n < last; n++ {
 			row := rowOf[float32](x, n)
 			r := float32(1 / math.Sqrt(float64(dot(row, row))/float64(c)+eps))
@@ -46,7 +49,7 @@ func rmsnorm[E elem](d *Device, in *engine.Instr, eps float64) {
 				rstd.Float32s()[n] = r
 			}
 		}
-	})
+	}
 }
 
 func newScale(d *Device, in *engine.Instr, _ op.ScaleOp) (engine.Kernel, error) {

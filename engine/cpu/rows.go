@@ -26,6 +26,22 @@ func (d *Device) rows(n int, f func(worker, first, last int)) {
 	d.run((n+rowGrain-1)/rowGrain, func(w, i int) { f(w, i*rowGrain, min((i+1)*rowGrain, n)) })
 }
 
+// rowsKernel runs one function for every block of rows. What it captures is there from
+// the start, so that a run allocates nothing.
+type rowsKernel struct {
+	noScratch
+	d     *Device
+	count int
+	block func(worker, i int)
+}
+
+// newRowsKernel is for operands of n rows.
+func newRowsKernel(d *Device, n int, f func(worker, first, last int)) rowsKernel {
+	return rowsKernel{d: d, count: ceil(n, rowGrain), block: func(w, i int) { f(w, i*rowGrain, min((i+1)*rowGrain, n)) }}
+}
+
+func (k rowsKernel) Run(unsafe.Pointer, bool) { k.d.run(k.count, k.block) }
+
 // pieces runs f for pieces of n rows: each has size rows but the last ones, one a
 // worker, which are cut in half, so that the workers end at about the same time.
 func (d *Device) pieces(n, size int, f func(worker, first, rows int)) {

@@ -12,26 +12,20 @@ func init() {
 }
 
 func newSwiGLU(d *Device, in *engine.Instr, _ op.SwiGLUOp) (engine.Kernel, error) {
-	return byType(in.In[0], func(bool) { swigluRows(d, in) }, func(bool) { swigluBF16(d, in) }), nil
-}
-
-func swigluRows(d *Device, in *engine.Instr) {
 	x, h := in.In[0], in.Out[0]
 	f := h.Cols()
-	d.rows(x.Rows(), func(_, first, last int) {
+	rows := func(_, first, last int) {
 		for n := first; n < last; n++ {
 			row := rowOf[float32](x, n)
 			swiglu(rowOf[float32](h, n), row[:f], row[f:])
 		}
-	})
-}
-
-func swigluBF16(d *Device, in *engine.Instr) {
-	x, h := in.In[0], in.Out[0]
-	f := h.Cols()
-	d.rows(x.Rows(), func(_, first, last int) {
-		bf16.SwiGLU(columnsAt(h, first, 0), columnsAt(x, first, 0), last-first, f)
-	})
+	}
+	if x.DType == engine.BF16 {
+		rows = func(_, first, last int) {
+			bf16.SwiGLU(columnsAt(h, first, 0), columnsAt(x, first, 0), last-first, f)
+		}
+	}
+	return newRowsKernel(d, x.Rows(), rows), nil
 }
 
 func newSwiGLUGrad(d *Device, in *engine.Instr, _ op.SwiGLUGradOp) (engine.Kernel, error) {

@@ -10,6 +10,7 @@ import (
 	"mobilellm/engine/cuda"
 	"mobilellm/engine/cuda/shadow"
 	"mobilellm/engine/kerneltest"
+	"mobilellm/engine/op"
 )
 
 // chunk is more tokens than one piece of work of any kernel.
@@ -18,13 +19,28 @@ const chunk = 512
 // compareKernels runs every case that the device has a kernel for.
 func compareKernels(t *testing.T, dev *cuda.Device, skip func(kerneltest.Case) bool) {
 	for _, c := range kerneltest.Cases(chunk) {
-		if skip(c) {
+		if _, cached := c.Op.(op.CachedAttentionOp); cached || skip(c) {
 			continue
 		}
 		for _, precision := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {
 			t.Run(precision.String()+"/"+c.Name, func(t *testing.T) { c.Run(t, dev, precision) })
 		}
 	}
+}
+
+// A KV cache is refused by the operation's name.
+func TestNoCacheOnGPU(t *testing.T) {
+	dev, _ := open(t, shadow.Options{}, cuda.Options{})
+	for _, c := range kerneltest.Cases(chunk) {
+		if o, cached := c.Op.(op.CachedAttentionOp); cached {
+			_, err := dev.Compile(&engine.Instr{Op: o})
+			if err == nil || !strings.Contains(err.Error(), "has no kernel for op.CachedAttentionOp") {
+				t.Errorf("%s: %v", c.Name, err)
+			}
+			return
+		}
+	}
+	t.Error("no case of a KV cache")
 }
 
 // Every instruction becomes the launches that its operation means: on the shadow,

@@ -107,7 +107,45 @@ func Cases(headTokens int) []Case {
 			add(Case{Name: "masked attention.grad, " + kind + size, Op: op.AttentionGradOp{Heads: h, Masked: true}, In: []tensor.Shape{matrix(n, h.Width()), matrix(n, o), matrix(n, h.Heads), matrix(n, o), nil}, IDs: starts, F32: map[int]bool{2: true}, Out: []engine.DType{b}})
 		}
 	}
+	for _, h := range []op.Cache{
+		{Heads: 2, KVHeads: 1, HeadDim: 8, Context: 100, Blocks: 6},
+		{Heads: 9, KVHeads: 3, HeadDim: 64, Context: 300, Blocks: 20},
+		{Heads: 10, KVHeads: 2, HeadDim: 22, Context: 64, Blocks: 4},
+		{Heads: 3, KVHeads: 3, HeadDim: 160, Context: 130, Blocks: 9},
+	} {
+		h.RoPE.Base, h.Layers = 10000, 2
+		for _, n := range []int{1, 5, 70} {
+			positions, sequences, table := cached(rng, h, n)
+			add(Case{
+				Name: fmt.Sprintf("cachedattention %d rows H%d K%d D%d of %d", n, h.Heads, h.KVHeads, h.HeadDim, h.Context),
+				Op:   op.CachedAttentionOp{Cache: h, Layer: 1}, In: []tensor.Shape{matrix(n, h.Width()), h.Shape(), nil, nil, nil},
+				IDsOf: map[int][]int32{2: positions, 3: sequences, 4: table}, F32: map[int]bool{0: true}, Out: []engine.DType{f},
+			})
+		}
+	}
 	return cs
+}
+
+// cached are n new tokens of two sequences that have some already, one of whose rows
+// is no token: positions, sequences and the sequences' blocks.
+func cached(rng *rand.Rand, c op.Cache, n int) (positions, sequences, table []int32) {
+	for _, b := range rng.Perm(c.Blocks)[:2*c.Table()] {
+		table = append(table, int32(b))
+	}
+	next := []int32{int32(c.Context - n - 1), 3}
+	if next[0] < 0 {
+		next = []int32{int32(c.Context - n/2 - 1), 3}
+	}
+	for i := range n {
+		s := int32(i % 2)
+		if i == 3 {
+			positions, sequences = append(positions, 0), append(sequences, -1)
+			continue
+		}
+		positions, sequences = append(positions, next[s]), append(sequences, s)
+		next[s]++
+	}
+	return positions, sequences, table
 }
 
 // documents are the starts of documents of 1 to 2·mean−1 tokens.
