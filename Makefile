@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
+.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -50,6 +50,10 @@ test-gpu: ## vet and test the tag gpu: on a GPU where there is one; SANITIZE=1 a
 bench: build ## speed of a training step beside the machine's own peaks
 	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision float32
 	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision bf16
+
+bench-infer: build ## speed of prompts and of tokens one by one, beside the machine's own peaks
+	bin/mobilellm-bench infer --config 125m.yaml --precision float32
+	bin/mobilellm-bench infer --config 125m.yaml --precision bf16 --kv-type bf16
 
 bench-peers: $(if $(filter cuda,$(DEVICE)),build-gpu,build) ## the same beside PyTorch and transformers, from PyPI; DEVICE=cuda on a GPU
 	scripts/bench-peers.sh

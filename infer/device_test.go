@@ -34,7 +34,7 @@ func TestRemoteDevice(t *testing.T) {
 	var texts [2][]int32
 	var logits [2][]float32
 	for i, dev := range []Device{processor, remote} {
-		m, err := Load(dir, dev)
+		m, err := Load(dir, dev, LoadOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

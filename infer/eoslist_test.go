@@ -77,7 +77,7 @@ func withEOS(t *testing.T, file string, list []int32) *Model {
 	}
 	dev := cpu.New(cpu.Options{Workers: 2})
 	t.Cleanup(dev.Close)
-	m, err := Load(dir, dev)
+	m, err := Load(dir, dev, LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"gorgonia.org/gorgonia"
-
-	"mobilellm/engine"
+	"mobilellm/arch"
 	"mobilellm/engine/cpu"
 	"mobilellm/tokenizer"
 )
@@ -43,25 +41,12 @@ func TestLogits(t *testing.T) {
 	}
 }
 
-// reference computes the last token's logits without padding, by the head of the
-// graph.
+// reference computes the last token's logits by the graph of the whole model, on weights
+// that are not packed.
 func reference(t *testing.T, m *Model, ids []int32) []float32 {
 	t.Helper()
-	g, err := m.Config.BuildLogits(1, len(ids))
-	if err != nil {
-		t.Fatal(err)
-	}
-	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Logits}, Weights: m.weights}, m.dev, engine.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer vm.Close()
-	copy(vm.Input(g.Tokens).Ids(), ids)
-	if err := vm.RunAll(); err != nil {
-		t.Fatal(err)
-	}
-	all := vm.Output(g.Logits).Float32s()
-	return slices.Clone(all[len(all)-m.Config.VocabSize:])
+	all := oracle(t, m.Config, folderOf[m], ids)
+	return all[len(all)-1]
 }
 
 func generated(t *testing.T, m *Model, o Options) []int32 {
@@ -109,7 +94,6 @@ func TestGenerate(t *testing.T) {
 func TestGenerateEnds(t *testing.T) {
 	m := loaded(t)
 	eos, _ := m.Tokenizer.Special().End()
-	embedding := m.weights.Value("model.embed_tokens.weight").Float32s()
 	c := m.Config.Dim
 	prompt := []int32{'x'} // without BOS, which has the id of EOS
 	logits, err := m.Logits(prompt)
@@ -117,10 +101,13 @@ func TestGenerateEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	best := likeliest(logits)
-	for i := range c {
-		embedding[int(eos)*c+i] = 3 * embedding[int(best)*c+i] // and so its logit is three times the largest
-	}
-	m.weights.Changed()
+	m = loadedWith(t, LoadOptions{}, func(name string, x []float32) {
+		if name == arch.EmbeddingName {
+			for i := range c {
+				x[int(eos)*c+i] = 3 * x[int(best)*c+i] // and so its logit is three times the largest
+			}
+		}
+	})
 	n := 0
 	if err := m.Generate(context.Background(), prompt, Options{MaxTokens: 5}, func(int32) { n++ }); err != nil || n > 0 {
 		t.Errorf("%d tokens were handed out before EOS, the likeliest (%v)", n, err)
@@ -128,19 +115,11 @@ func TestGenerateEnds(t *testing.T) {
 }
 
 func TestGenerateContext(t *testing.T) {
-	m := loaded(t)
-	v, err := m.Tokenizer.Vocabulary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.Special = tokenizer.NoSpecial() // nothing ends a text
-	if m.Tokenizer, err = tokenizer.FromVocabulary(v); err != nil {
-		t.Fatal(err)
-	}
+	m := endless(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	n := 0
-	err = m.Generate(ctx, m.Tokenizer.Prompt("x"), Options{MaxTokens: 1000}, func(int32) {
+	err := m.Generate(ctx, m.Tokenizer.Prompt("x"), Options{MaxTokens: 1000, Slide: true}, func(int32) {
 		if n++; n == 3 {
 			cancel()
 		}
@@ -152,11 +131,14 @@ func TestGenerateContext(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for want, o := range map[string]Options{
-		"max-tokens (0) must be at least 1":      {},
-		"temperature (-1) must not be negative":  {MaxTokens: 1, Temperature: -1},
-		"temperature (NaN) must not be negative": {MaxTokens: 1, Temperature: math.NaN()},
-		"top-k (-1) must not be negative":        {MaxTokens: 1, TopK: -1},
-		"top-p (1.5) must lie between 0 and 1":   {MaxTokens: 1, TopP: 1.5},
+		"max-tokens (0) must be at least 1":             {},
+		"temperature (-1) must not be negative":         {MaxTokens: 1, Temperature: -1},
+		"temperature (NaN) must not be negative":        {MaxTokens: 1, Temperature: math.NaN()},
+		"top-k (-1) must not be negative":               {MaxTokens: 1, TopK: -1},
+		"top-p (1.5) must lie between 0 and 1":          {MaxTokens: 1, TopP: 1.5},
+		"min-p (NaN) must lie between 0 and 1":          {MaxTokens: 1, MinP: math.NaN()},
+		"repeat-penalty (-1) must be a positive number": {MaxTokens: 1, RepeatPenalty: -1},
+		"logprobs (-1) must not be negative":            {MaxTokens: 1, LogProbs: -1},
 	} {
 		if err := o.Validate(); err == nil || err.Error() != want {
 			t.Errorf("%+v: %v, want %s", o, err, want)
@@ -179,13 +161,16 @@ func TestSampler(t *testing.T) {
 		{Options{Temperature: 1, TopP: .71}, []float64{0, 4. / 9, 2. / 9, 3. / 9}},
 		{Options{Temperature: 1, TopK: 3, TopP: .5}, []float64{0, 4. / 7, 0, 3. / 7}}, // 4/9 is not enough
 		{Options{Temperature: 1, TopP: 1}, []float64{.1, .4, .2, .3}},
+		{Options{Temperature: 1, MinP: .49}, []float64{0, 4. / 9, 2. / 9, 3. / 9}},
+		{Options{Temperature: 1, TopK: 2, MinP: .8}, []float64{0, 1, 0, 0}},
+		{Options{Temperature: 1, TopK: 1, MinP: 1, TopP: .1}, []float64{0, 1, 0, 0}},
 	}
 	const n = 40000
 	for _, test := range tests {
 		s := newSampler(test.o)
 		counts := make([]float64, len(logits))
 		for range n {
-			counts[s.next(logits)]++
+			counts[s.next(logits, nil)]++
 		}
 		for id, want := range test.want {
 			if got := counts[id] / n; math.Abs(got-want) > 5*math.Sqrt(want*(1-want)/n) {
@@ -241,11 +226,11 @@ func TestStream(t *testing.T) {
 func TestLoadErrors(t *testing.T) {
 	dev := cpu.New(cpu.Options{Workers: 1})
 	defer dev.Close()
-	if _, err := Load(t.TempDir(), dev); err == nil || !strings.Contains(err.Error(), "holds no model") {
+	if _, err := Load(t.TempDir(), dev, LoadOptions{}); err == nil || !strings.Contains(err.Error(), "holds no model") {
 		t.Errorf("an empty folder gives %v", err)
 	}
 	small := saved(t, filepath.Join(t.TempDir(), "small"), 200)
-	m, err := Load(small, dev) // has fewer ids than its tokenizer, which matters where one occurs
+	m, err := Load(small, dev, LoadOptions{}) // has fewer ids than its tokenizer, which matters where one occurs
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 
-	"gorgonia.org/gorgonia"
-
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/engine"
+	"mobilellm/engine/op"
 	"mobilellm/tokenizer"
 )
 
@@ -17,6 +16,22 @@ type Device interface {
 	engine.Device
 	// For runs f(worker, i) for every i below n on the device's workers.
 	For(n int, f func(worker, i int))
+	// Workers is their number.
+	Workers() int
+}
+
+// LoadOptions say how a model is held.
+type LoadOptions struct {
+	// Precision is the type of the weights: float32, or bf16, which halves what is read
+	// for each token.
+	Precision engine.Precision
+	// CacheType is the type of the KV cache, F32 or BF16.
+	CacheType engine.DType
+	// Context is the most tokens of a sequence; 0 for the model's own, which it does
+	// not exceed.
+	Context int
+	// Slots is the number of sequences; 0 for one.
+	Slots int
 }
 
 // Model is a model in memory, with its tokenizer. It is not safe for concurrent
@@ -25,24 +40,29 @@ type Model struct {
 	Config    arch.Config
 	Tokenizer *tokenizer.Tokenizer
 
-	dev      Device
-	weights  *engine.Weights
-	programs map[int]*program // by padded length
-	logits   []float32        // [V]
+	dev     Device
+	weights *engine.Weights
+	context int
+	slots   []slot
+	forward forward
 }
 
-// program computes, for so many tokens, what the head reads or, on a device whose
-// memory the host cannot touch, the logits of all.
-type program struct {
-	graph *arch.Graph
-	vm    *engine.VM
-	out   *gorgonia.Node
-	away  []float32 // what is copied from such a device, [T,V]
+// slot is a sequence: the tokens whose keys and values are in the cache.
+type slot struct {
+	tokens []int32
 }
 
-// Load reads a model that [checkpoint.Open] opens: its shape, the weights, which are
-// held in float32, and the tokenizer.
-func Load(path string, dev Device) (_ *Model, err error) {
+// forward computes new tokens.
+type forward interface {
+	// run computes step.Tokens, which follow the slot's, and hands out the logits.
+	run(steps []Step) error
+	// truncate forgets a slot's tokens from the n-th on.
+	truncate(slot, n int)
+	close() error
+}
+
+// Load reads the model at path, which [checkpoint.Open] opens.
+func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
 	folder, err := checkpoint.Open(path)
 	if err != nil {
 		return nil, err
@@ -52,140 +72,156 @@ func Load(path string, dev Device) (_ *Model, err error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{
-		Config: folder.Config, Tokenizer: tok, dev: dev, programs: map[int]*program{}, logits: make([]float32, folder.Config.VocabSize),
-	}
-	var list []engine.Parameter
-	for _, p := range m.Config.Parameters() {
-		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape})
-	}
-	if m.weights, err = engine.NewWeights(dev, list, engine.WeightOptions{}); err != nil {
+	return New(folder.Config, tok, dev, o, folder.LoadInto)
+}
+
+// New makes a model of weights that load reads, each by its name, as float32, row-major.
+// load is called from several goroutines.
+func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, load func(name string, dst []float32, shape []int) error) (*Model, error) {
+	m := &Model{Config: c, Tokenizer: tok, dev: dev, slots: make([]slot, max(o.Slots, 1))}
+	var err error
+	if m.context, err = m.contextFor(o.Context); err != nil {
 		return nil, err
 	}
+	var list []engine.Parameter
+	for _, p := range c.Parameters() {
+		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape})
+	}
+	fill := func(p engine.Parameter, dst []float32) error { return load(p.Name, dst, p.Shape) }
+	packer, packs := dev.(engine.Packer)
+	if !packs {
+		if err := m.loadWhole(list, o, fill); err != nil {
+			return nil, err
+		}
+		return m, nil
+	}
+	typ := engine.F32
+	if o.Precision == engine.PrecisionBF16 {
+		typ = engine.BF16
+	}
+	if m.weights, err = engine.LoadPacked(packer, list, typ, dev.Workers(), fill); err != nil {
+		return nil, err
+	}
+	if m.forward, err = newCached(m, o.CacheType); err != nil {
+		return nil, errors.Join(err, m.weights.Close())
+	}
+	return m, nil
+}
+
+// contextFor is the longest sequence: the model's context or less. Keys that a dynamic
+// RoPE turned by one length cannot be turned by another, so that it ends where it would
+// begin to stretch.
+func (m *Model) contextFor(asked int) (int, error) {
+	most := m.Config.Context
+	if s := m.Config.RoPE().Scaling; s.Kind == op.DynamicRoPE {
+		most = min(most, s.Original)
+	}
+	if asked < 0 || asked > most {
+		return 0, fmt.Errorf("context (%d) must lie between 1 and the model's %d", asked, most)
+	}
+	if asked == 0 {
+		return most, nil
+	}
+	return asked, nil
+}
+
+// loadWhole holds the weights for a device without kernels for the cache.
+func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, load func(engine.Parameter, []float32) error) (err error) {
+	if o.Precision != engine.PrecisionF32 || o.CacheType != engine.F32 {
+		return fmt.Errorf("%s has no kernels for a KV cache: it generates in float32 only", m.dev.Name())
+	}
+	if m.weights, err = engine.NewWeights(m.dev, list, engine.WeightOptions{}); err != nil {
+		return err
+	}
+	m.forward = newWhole(m)
 	for _, p := range list {
-		load := func(dst []float32) error { return folder.LoadInto(p.Name, dst, p.Shape) }
-		if err := engine.Fill(m.weights.Value(p.Name), load); err != nil {
-			return nil, errors.Join(err, m.Close())
+		if err := engine.Fill(m.weights.Value(p.Name), func(dst []float32) error { return load(p, dst) }); err != nil {
+			return errors.Join(err, m.Close())
 		}
 	}
 	m.weights.Changed()
-	return m, nil
+	return nil
 }
 
 // Note is what the user should know of the model's tokenizer; empty for nothing.
 func (m *Model) Note() string { return m.Tokenizer.Beyond(m.Config.VocabSize) }
 
+// Context is the most tokens of a sequence.
+func (m *Model) Context() int { return m.context }
+
+// Slots is the number of sequences.
+func (m *Model) Slots() int { return len(m.slots) }
+
+// Bytes is the memory of the weights.
+func (m *Model) Bytes() int64 { return m.weights.Bytes() }
+
+// CacheBytes is the memory that a token takes in the KV cache; 0 without one.
+func (m *Model) CacheBytes() int64 {
+	c, ok := m.forward.(*cached)
+	if !ok {
+		return 0
+	}
+	return 2 * int64(c.cache.Layers*c.cache.KVHeads*c.cache.HeadDim) * c.tensor.DType.Size()
+}
+
 // Close frees the model's memory; the device stays.
-func (m *Model) Close() error {
-	var errs []error
-	for _, p := range m.programs {
-		errs = append(errs, p.vm.Close())
-	}
-	clear(m.programs)
-	return errors.Join(append(errs, m.weights.Close())...)
+func (m *Model) Close() error { return errors.Join(m.forward.close(), m.weights.Close()) }
+
+// Step is new tokens of a sequence.
+type Step struct {
+	Slot   int
+	Tokens []int32
+	All    bool // the logits of every token are wanted, not of the last one only
+	// Logits is given the logits [V] that follow Tokens[i], in order. They are valid
+	// until it returns. Nil where none are wanted.
+	Logits func(i int, logits []float32)
 }
 
-// shortest is the length of the smallest program.
-const shortest = 16
-
-// paddedLength is the least power of two that holds n tokens, at most the
-// context. Attention looks back only, so what follows the last token changes
-// nothing.
-func (m *Model) paddedLength(n int) int {
-	length := shortest
-	for length < n {
-		length *= 2
-	}
-	return min(length, m.Config.Context)
-}
-
-func (m *Model) program(length int) (*program, error) {
-	if p := m.programs[length]; p != nil {
-		return p, nil
-	}
-	p := new(program)
-	var err error
-	if _, remote := m.dev.(engine.Remote); remote {
-		if p.graph, err = m.Config.BuildLogits(1, length); err == nil {
-			p.out, p.away = p.graph.Logits, make([]float32, length*m.Config.VocabSize)
+// Forward computes new tokens of several sequences, at most one step of each slot. No
+// sequence becomes longer than the context.
+func (m *Model) Forward(steps []Step) error {
+	for _, s := range steps {
+		if s.Slot < 0 || s.Slot >= len(m.slots) {
+			return fmt.Errorf("infer: slot %d of %d", s.Slot, len(m.slots))
 		}
-	} else if p.graph, err = m.Config.BuildHidden(1, length); err == nil {
-		p.out = p.graph.Hidden
+		if n := len(m.slots[s.Slot].tokens) + len(s.Tokens); n > m.context {
+			return fmt.Errorf("infer: %d tokens are more than the context of %d", n, m.context)
+		}
+		if err := engine.CheckIDs(s.Tokens, m.Config.VocabSize); err != nil {
+			return fmt.Errorf("infer: %w", err)
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if p.vm, err = engine.Compile(engine.Program{Outputs: []*gorgonia.Node{p.out}, Weights: m.weights}, m.dev, engine.Options{}); err != nil {
-		return nil, err
-	}
-	m.programs[length] = p
-	return p, nil
+	return m.forward.run(steps)
+}
+
+// Tokens are those of a slot so far. They must not be changed.
+func (m *Model) Tokens(slot int) []int32 { return m.slots[slot].tokens }
+
+// Truncate forgets the tokens of a slot from the n-th on.
+func (m *Model) Truncate(slot, n int) {
+	m.slots[slot].tokens = m.slots[slot].tokens[:n]
+	m.forward.truncate(slot, n)
 }
 
 // Logits are the scores [V] of the token that follows ids, valid until the next
-// call. Of more ids than the model's context only the last count.
+// call. Of more ids than the context only the last count. It takes slot 0.
 func (m *Model) Logits(ids []int32) ([]float32, error) {
 	if len(ids) == 0 {
 		return nil, errors.New("infer: there is no token to go on from")
 	}
-	ids = ids[max(0, len(ids)-m.Config.Context):]
-	if err := engine.CheckIDs(ids, m.Config.VocabSize); err != nil {
-		return nil, fmt.Errorf("infer: %w", err)
-	}
-	p, err := m.program(m.paddedLength(len(ids)))
-	if err != nil {
-		return nil, err
-	}
-	padded := make([]int32, m.paddedLength(len(ids)))
-	copy(padded, ids)
-	if err := engine.Write(p.vm.Input(p.graph.Tokens), padded); err != nil {
-		return nil, err
-	}
-	if err := p.vm.RunAll(); err != nil {
-		return nil, err
-	}
-	out, last := p.vm.Output(p.out), len(ids)-1
-	if p.away == nil {
-		m.head(out.Float32s()[last*m.Config.Dim:][:m.Config.Dim])
-		return m.logits, nil
-	}
-	if err := engine.Read(out, p.away); err != nil {
-		return nil, err
-	}
-	copy(m.logits, p.away[last*len(m.logits):])
-	return m.logits, nil
+	ids = ids[max(0, len(ids)-m.context):]
+	n := min(agree(m.slots[0].tokens, ids), len(ids)-1)
+	m.Truncate(0, n)
+	var logits []float32
+	err := m.Forward([]Step{{Tokens: ids[n:], Logits: func(_ int, l []float32) { logits = l }}})
+	return logits, err
 }
 
-// headRows is the number of rows of the head that a worker takes at a time.
-const headRows = 256
-
-// head multiplies the hidden state x [C] of the last token with the output matrix
-// [V,C].
-func (m *Model) head(x []float32) {
-	name := arch.HeadName
-	if m.Config.ShareEmbedding {
-		name = arch.EmbeddingName
+// agree is how many tokens a and b begin with in common.
+func agree(a, b []int32) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
 	}
-	w, c := m.weights.Value(name).Float32s(), len(x)
-	m.dev.For((len(m.logits)+headRows-1)/headRows, func(_, i int) {
-		for row := i * headRows; row < min((i+1)*headRows, len(m.logits)); row++ {
-			m.logits[row] = dot(w[row*c:][:c], x)
-		}
-	})
-}
-
-func dot(a, b []float32) float32 {
-	var s [4]float32
-	n := len(a) &^ 3
-	for i := 0; i < n; i += 4 {
-		u, v := a[i:i+4:i+4], b[i:i+4:i+4]
-		s[0] += u[0] * v[0]
-		s[1] += u[1] * v[1]
-		s[2] += u[2] * v[2]
-		s[3] += u[3] * v[3]
-	}
-	for i := n; i < len(a); i++ {
-		s[0] += a[i] * b[i]
-	}
-	return s[0] + s[1] + s[2] + s[3]
+	return n
 }

@@ -8,7 +8,7 @@ import (
 	"mobilellm/internal/cli"
 )
 
-const description = `Measure training beside the machine's peaks, and how fast text is encoded.
+const description = `Measure training and inference beside the machine's peaks, and how fast text is encoded.
 
 Results go to standard output, what is being measured to standard error.
 
@@ -22,7 +22,7 @@ Exit codes:
 func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 func newCommand() *cobra.Command {
-	c := &cobra.Command{Use: "mobilellm-bench", Short: "Measure training and encoding", Long: description}
-	c.AddCommand(trainCommand(), distilCommand(), scalingCommand(), tokenizeCommand())
+	c := &cobra.Command{Use: "mobilellm-bench", Short: "Measure training, inference and encoding", Long: description}
+	c.AddCommand(trainCommand(), distilCommand(), scalingCommand(), inferCommand(), tokenizeCommand())
 	return c
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mobilellm/device"
+	"mobilellm/engine"
 	"mobilellm/infer"
 	"mobilellm/internal/cli"
 )
@@ -30,10 +32,11 @@ Exit codes:
 func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 type flags struct {
-	model, prompt string
-	device        string
-	parseSpecial  bool
-	options       infer.Options
+	model, prompt             string
+	device, precision, kvType string
+	parseSpecial, noSlide     bool
+	stops                     []string
+	options                   infer.Options
 }
 
 func newCommand() *cobra.Command {
@@ -57,6 +60,13 @@ func newCommand() *cobra.Command {
 	l.Float64Var(&f.options.Temperature, "temperature", 0.8, "how even the draw is; 0 always takes the likeliest token")
 	l.IntVar(&f.options.TopK, "top-k", 0, "draw from this many of the likeliest tokens only; 0 for all")
 	l.Float64Var(&f.options.TopP, "top-p", 0, "draw from the likeliest tokens of this total probability only; 0 for all")
+	l.Float64Var(&f.options.MinP, "min-p", 0, "draw only from tokens of at least this share of the likeliest's probability; 0 for all")
+	l.Float64Var(&f.options.RepeatPenalty, "repeat-penalty", 1, "divides the logits of tokens that occurred of late; 1 changes nothing")
+	l.IntVar(&f.options.RepeatLast, "repeat-last", 64, "how many tokens count as of late")
+	l.StringArrayVar(&f.stops, "stop", nil, "end before this text; may be given several times")
+	l.BoolVar(&f.noSlide, "no-slide", false, "end at the model's context; otherwise the oldest half of the text is forgotten there")
+	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32, or bf16, which is about twice as fast")
+	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	l.Uint64Var(&f.options.Seed, "seed", 1, "the same seed gives the same text")
 	return c
 }
@@ -70,12 +80,16 @@ func (f *flags) generate(ctx context.Context, w, notes io.Writer) error {
 	if err := f.options.Validate(); err != nil {
 		return cli.Usagef("--%w", err)
 	}
+	load, err := f.load()
+	if err != nil {
+		return cli.Usage(err)
+	}
 	dev, err := device.Open(f.device, 0, nil)
 	if err != nil {
 		return fmt.Errorf("--%w", err)
 	}
 	defer dev.Close()
-	m, err := infer.Load(f.model, dev)
+	m, err := infer.Load(f.model, dev, load)
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}
@@ -89,13 +103,44 @@ func (f *flags) generate(ctx context.Context, w, notes io.Writer) error {
 	if len(prompt) == 0 {
 		return errors.Join(cli.Usagef("--prompt is empty, and the tokenizer has no token to begin with"), m.Close())
 	}
-	s := infer.NewStream(w, m.Tokenizer, prompt...)
-	err = m.Generate(ctx, prompt, f.options, s.Token)
-	if closing := s.Close(); err == nil {
-		err = closing
+	f.options.Slide = !f.noSlide
+	return errors.Join(f.print(ctx, w, m, prompt), m.Close())
+}
+
+// load reads the types of weights and cache.
+func (f *flags) load() (o infer.LoadOptions, err error) {
+	if o.Precision, err = engine.ParsePrecision(f.precision); err != nil {
+		return o, fmt.Errorf("--precision: %w", err)
 	}
-	if _, end := fmt.Fprintln(w); err == nil {
-		err = end
+	cache, err := engine.ParsePrecision(f.kvType)
+	if err != nil {
+		return o, fmt.Errorf("--kv-type: %w", err)
 	}
-	return errors.Join(err, m.Close())
+	if cache == engine.PrecisionBF16 {
+		o.CacheType = engine.BF16
+	}
+	return o, nil
+}
+
+// print writes the text as it comes.
+func (f *flags) print(ctx context.Context, w io.Writer, m *infer.Model, prompt []int32) error {
+	s := infer.NewScheduler(m, 0)
+	defer s.Close()
+	text := infer.NewText(m.Tokenizer, f.stops, prompt...)
+	var written error
+	write := func(text string) bool {
+		if text != "" && written == nil {
+			_, written = io.WriteString(w, text)
+		}
+		return written == nil
+	}
+	_, err := s.Complete(ctx, infer.Request{Prompt: prompt, Options: f.options}, func(t infer.Token) bool {
+		text, more := text.Add(t.ID)
+		return write(text) && more && ctx.Err() == nil
+	})
+	write(text.End() + "\n")
+	if err == nil {
+		err = ctx.Err()
+	}
+	return cmp.Or(err, written)
 }

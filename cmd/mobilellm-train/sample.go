@@ -29,7 +29,7 @@ func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint
 		return err
 	}
 	defer dev.Close()
-	m, err := infer.Load(checkpoint, dev)
+	m, err := infer.Load(checkpoint, dev, infer.LoadOptions{})
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint
 	for i := range uint64(sampleCount) {
 		fmt.Fprintf(w, "sample %d:\n\n%s", i+1, strings.TrimLeft(samplePrompt(config), "\n"))
 		s := infer.NewStream(w, m.Tokenizer, prompt...)
-		err := m.Generate(limited, prompt, infer.Options{MaxTokens: sampleTokens, Temperature: 0.8, TopP: 0.95, Seed: config.Train.Seed + i}, s.Token)
+		err := m.Generate(limited, prompt, infer.Options{MaxTokens: sampleTokens, Temperature: 0.8, TopP: 0.95, Slide: true, Seed: config.Train.Seed + i}, s.Token)
 		err = errors.Join(err, s.Close())
 		fmt.Fprint(w, "\n\n")
 		switch {

@@ -97,7 +97,7 @@ func TestGenerate(t *testing.T) {
 	dev := cpu.New(cpu.Options{Workers: 1})
 	defer dev.Close()
 	for _, name := range []string{"bpe", "bytes"} {
-		m, err := infer.Load(saved(name, ended), dev)
+		m, err := infer.Load(saved(name, ended), dev, infer.LoadOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

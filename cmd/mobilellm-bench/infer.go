@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mobilellm/configs"
+	"mobilellm/device"
+	"mobilellm/engine"
+	"mobilellm/infer"
+	"mobilellm/infer/benchmark"
+	"mobilellm/internal/cli"
+	"mobilellm/tokenizer"
+	"mobilellm/train"
+	training "mobilellm/train/benchmark"
+)
+
+type inferOptions struct {
+	model, config, precision, kvType string
+	set                              []string
+	prompt, tokens, repeats, workers int
+	depths, batches                  []int
+	peak                             time.Duration
+	json                             bool
+}
+
+func inferCommand() *cobra.Command {
+	var o inferOptions
+	c := &cobra.Command{
+		Use:   "infer",
+		Short: "Measure inference: prompts, and tokens one after the other, in llama-bench's rows",
+		Example: "  mobilellm-bench infer --config 125m.yaml --precision bf16\n" +
+			"  mobilellm-bench infer --model runs/quickstart-1 --batches 1 --json",
+		Args: cli.NoArguments(""),
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file; without one --config's shape with drawn weights")
+	f.StringVar(&o.config, "config", "125m.yaml", "shape of the model: a file, or an embedded config's name")
+	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
+	f.StringVar(&o.precision, "precision", "bf16", "type of the weights: float32 or bf16")
+	f.StringVar(&o.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
+	f.IntVar(&o.prompt, "prompt", 512, "tokens of a prompt")
+	f.IntVar(&o.tokens, "tokens", 128, "tokens one after the other")
+	f.IntSliceVar(&o.depths, "depths", []int{0, 1024}, "tokens before them")
+	f.IntSliceVar(&o.batches, "batches", []int{1, 4, 16}, "texts at once")
+	f.IntVar(&o.repeats, "repeats", 5, "runs of each row, after one to warm up")
+	f.IntVar(&o.workers, "workers", 0, "worker threads; 0 is one a processor")
+	f.DurationVar(&o.peak, "peak", time.Second, "length of each of the peak's five runs")
+	f.BoolVar(&o.json, "json", false, "print one JSON object")
+	return c
+}
+
+// inferResult is what --json prints.
+type inferResult struct {
+	Machine    training.Machine `json:"machine"`
+	Precision  string           `json:"precision"`
+	KVType     string           `json:"kv_type"`
+	Weights    int64            `json:"weight_bytes"`
+	CacheToken int64            `json:"cache_bytes_per_token"`
+	Load       float64          `json:"load_seconds"`
+	Rows       []benchmark.Row  `json:"rows"`
+}
+
+func (o inferOptions) run(ctx context.Context) error {
+	if o.prompt < 1 || o.tokens < 1 || o.repeats < 1 {
+		return cli.Usagef("prompt %d, tokens %d and repeats %d must be positive", o.prompt, o.tokens, o.repeats)
+	}
+	tests, slots, context := []benchmark.Test{{Prompt: o.prompt, Batch: 1}}, 1, o.prompt
+	for _, depth := range o.depths {
+		for _, batch := range o.batches {
+			if depth < 0 || batch < 1 {
+				return cli.Usagef("depth %d must not be negative, batch %d must be positive", depth, batch)
+			}
+			if depth > 0 && batch != o.batches[0] {
+				continue
+			}
+			tests = append(tests, benchmark.Test{Tokens: o.tokens, Depth: depth, Batch: batch})
+			slots, context = max(slots, batch), max(context, depth+o.tokens)
+		}
+	}
+	options := infer.LoadOptions{Slots: slots}
+	var err error
+	if options.Precision, options.CacheType, err = precisions(o.precision, o.kvType); err != nil {
+		return cli.Usage(err)
+	}
+	opened, err := device.Open("cpu", o.workers, nil)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	dev := opened.(training.Device)
+	for _, m := range dev.Missing() {
+		fmt.Fprintln(os.Stderr, "slower without", m)
+	}
+	start := time.Now()
+	m, err := o.load(dev, options, context)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	r := inferResult{Precision: o.precision, KVType: o.kvType, Weights: m.Bytes(), CacheToken: m.CacheBytes(), Load: time.Since(start).Seconds()}
+	product := engine.PrecisionF32
+	if options.Precision == engine.PrecisionBF16 && dev.BF16() {
+		product = engine.PrecisionBF16
+	}
+	fmt.Fprintln(os.Stderr, "measuring the machine's peaks")
+	if r.Machine, err = training.MeasureMachine(dev, m.Config, o.prompt, product, o.peak); err != nil {
+		return err
+	}
+	if !o.json {
+		fmt.Printf("%s\nweights %s, %.1f MB; KV cache %s, %.1f kB a token; loaded in %.2f s\nproduct peak %.0f GFLOP/s, read %.1f GB/s\n\n%-16s %5s %22s %s\n",
+			r.Machine.Device, o.precision, float64(r.Weights)/1e6, o.kvType, float64(r.CacheToken)/1e3, r.Load, r.Machine.Peak, r.Machine.Read, "test", "batch", "tokens/s", "share of limit")
+	}
+	limits := benchmark.Limits{Read: r.Machine.Read * 1e9, Peak: r.Machine.Peak * 1e9}
+	err = benchmark.Run(ctx, m, tests, o.repeats, limits, func(row benchmark.Row) {
+		r.Rows = append(r.Rows, row)
+		if !o.json {
+			fmt.Printf("%-16s %5d %13.2f ± %6.2f %5.0f %%\n", row.Test, row.Batch, row.Speed, row.Deviation, 100*row.Share)
+		}
+	})
+	if err != nil || !o.json {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// precisions reads the types of weights and cache.
+func precisions(weights, cache string) (engine.Precision, engine.DType, error) {
+	w, err := engine.ParsePrecision(weights)
+	if err != nil {
+		return 0, 0, fmt.Errorf("precision: %w", err)
+	}
+	c, err := engine.ParsePrecision(cache)
+	if err != nil {
+		return 0, 0, fmt.Errorf("kv-type: %w", err)
+	}
+	if c == engine.PrecisionBF16 {
+		return w, engine.BF16, nil
+	}
+	return w, engine.F32, nil
+}
+
+// load opens the model, or makes one of drawn weights with a context that suffices.
+func (o inferOptions) load(dev infer.Device, options infer.LoadOptions, context int) (*infer.Model, error) {
+	if o.model != "" {
+		options.Context = context
+		m, err := infer.Load(o.model, dev, options)
+		if err != nil {
+			return nil, fmt.Errorf("--model: %w", err)
+		}
+		return m, nil
+	}
+	run := train.DefaultRun()
+	if _, err := configs.Load(&run, configs.Source{Name: o.config, Set: o.set, EnvPrefix: "MOBILELLM"}); err != nil {
+		return nil, cli.Usage(err)
+	}
+	run.Model.Context = max(run.Model.Context, context)
+	options.Context = context
+	return infer.New(run.Model.Resolved(), tokenizer.Bytes(), dev, options, func(name string, dst []float32, shape []int) error {
+		rng := rand.New(rand.NewPCG(1, uint64(len(name))))
+		for i := range dst {
+			dst[i] = 1
+			if len(shape) > 1 {
+				dst[i] = float32(rng.Float64()-0.5) * 0.07 // as wide as a normal distribution of 0.02
+			}
+		}
+		return nil
+	})
+}
