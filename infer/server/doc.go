@@ -1,0 +1,17 @@
+// Package server answers OpenAI's API over HTTP with a model of package infer.
+//
+//	POST /v1/completions       text or token ids; n, stop, seed, logprobs, echo, stream
+//	POST /v1/chat/completions  messages, by the model's chat template
+//	GET  /v1/models            the one model
+//	POST /tokenize             {content, add_special, parse_special, with_pieces}
+//	POST /detokenize           {tokens}
+//	GET  /tokenizer_info       vocabulary, special tokens, chat template, context
+//	GET  /health               {"status": "ok"}
+//	GET  /metrics              Prometheus's text format
+//	GET  /                     a page to try the model
+//
+// A request becomes requests of an [infer.Scheduler], one for each prompt and choice,
+// which run with those of others. What the caller did wrong is a 4xx with OpenAI's error
+// object, a full queue a 429 with Retry-After; a caller who goes away frees his slot.
+// Fields that are not known are passed over, as OpenAI does.
+package server

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"net/http"
+
+	"mobilellm/infer"
+)
+
+// piece is the text of a token within a text.
+func (s *Server) piece(id int32) string {
+	t := infer.NewText(s.m.Tokenizer, nil, id)
+	text, _ := t.Add(id)
+	return text + t.End()
+}
+
+// tokenize is llama-server's.
+func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
+	var rq struct {
+		Content      *string `json:"content"`
+		AddSpecial   bool    `json:"add_special"`
+		ParseSpecial *bool   `json:"parse_special"`
+		WithPieces   bool    `json:"with_pieces"`
+	}
+	if err := read(r, &rq); err != nil {
+		return err
+	}
+	if rq.Content == nil {
+		return invalid("content", "content is missing")
+	}
+	ids := []int32{}
+	if rq.AddSpecial {
+		ids = append(ids, s.m.Tokenizer.Opening()...)
+	}
+	if rq.ParseSpecial == nil || *rq.ParseSpecial {
+		ids = append(ids, s.m.Tokenizer.Encode([]byte(*rq.Content))...)
+	} else {
+		ids = append(ids, s.m.Tokenizer.EncodeOrdinary([]byte(*rq.Content))...)
+	}
+	if !rq.WithPieces {
+		return reply(w, map[string]any{"tokens": ids})
+	}
+	type pieceOf struct {
+		ID    int32  `json:"id"`
+		Piece string `json:"piece"`
+	}
+	list := []pieceOf{}
+	for _, id := range ids {
+		list = append(list, pieceOf{id, s.piece(id)})
+	}
+	return reply(w, map[string]any{"tokens": list})
+}
+
+func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
+	var rq struct {
+		Tokens []int32 `json:"tokens"`
+	}
+	if err := read(r, &rq); err != nil {
+		return err
+	}
+	for at, id := range rq.Tokens {
+		if id < 0 || int(id) >= s.m.Config.VocabSize {
+			return invalid("tokens", "token %d is %d, the vocabulary has %d", at, id, s.m.Config.VocabSize)
+		}
+	}
+	t := infer.NewText(s.m.Tokenizer, nil)
+	text := ""
+	for _, id := range rq.Tokens {
+		piece, _ := t.Add(id)
+		text += piece
+	}
+	return reply(w, map[string]string{"content": text + t.End()})
+}
+
+func (s *Server) tokenizerInfo(w http.ResponseWriter, _ *http.Request) error {
+	tok := s.m.Tokenizer
+	bos, eos := tok.TemplateTokens()
+	template, _ := tok.ChatTemplate()
+	return reply(w, map[string]any{
+		"vocab_size": s.m.Config.VocabSize, "context": s.m.Context(), "bos_token": bos, "eos_token": eos,
+		"opening": append([]int32{}, tok.Opening()...), "chat_template": template,
+	})
+}
