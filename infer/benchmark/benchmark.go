@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"mobilellm/arch"
 	"mobilellm/infer"
 )
 
@@ -130,22 +129,12 @@ func once(ctx context.Context, m *infer.Model, t Test) (time.Duration, error) {
 // share is the part of the limit that a speed reaches.
 func (t Test) share(m *infer.Model, speed float64, l Limits) float64 {
 	if t.Prompt > 0 {
-		return speed * FLOPs(m.Config, t.Prompt) / l.Peak
+		// The head is multiplied with the last token only.
+		head := 2 * float64(m.Config.VocabSize*m.Config.Dim)
+		flops := float64(m.Config.ForwardFLOPs(t.Prompt)) - head*(1-1/float64(t.Prompt))
+		return speed * flops / l.Peak
 	}
 	steps := speed / float64(t.Batch)
 	cache := float64(t.Batch) * float64(m.CacheBytes()) * (float64(t.Depth) + float64(t.Tokens)/2)
 	return steps * (float64(m.Bytes()) + cache) / l.Read
-}
-
-// FLOPs are those of a token's products in a prompt of n tokens, with the head for the
-// last token only: a multiplication and an addition counted apart.
-func FLOPs(c arch.Config, n int) float64 {
-	c = c.Resolved()
-	up := 1
-	if c.FFN == arch.SwiGLU {
-		up = 2
-	}
-	block := c.Dim*(c.Heads+2*c.KVHeads)*c.HeadDim + c.Heads*c.HeadDim*c.Dim + (up+1)*c.Dim*c.FFNDim
-	attention := n * c.Heads * c.HeadDim // half of the square of scores, twice
-	return 2*float64(c.Schedule().Len()*(block+attention)) + 2*float64(c.VocabSize*c.Dim)/float64(n)
 }
