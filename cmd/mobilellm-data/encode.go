@@ -31,17 +31,17 @@ spm_encode --output_format=id does.`,
 				return tok.AppendPart(dst, text, tokenizer.Part{First: true, Last: true, Ordinary: !parseSpecial})
 			}
 			out := bufio.NewWriterSize(c.OutOrStdout(), 1<<16)
-			switch {
-			case whole && jsonLines:
+			if whole && jsonLines {
 				return errWholeJSON
-			case whole:
-				err = encodeWhole(encode, c.InOrStdin(), out)
-			case jsonLines:
-				err = encodeJSONLines(encode, c.InOrStdin(), out)
-			default:
-				err = encodeLines(encode, c.InOrStdin(), out)
 			}
-			return errors.Join(err, out.Flush())
+			lines := encodeLines
+			switch {
+			case whole:
+				lines = encodeWhole
+			case jsonLines:
+				lines = encodeJSONLines
+			}
+			return cli.Abandon(c.Context(), func() error { return errors.Join(lines(encode, c.InOrStdin(), out), out.Flush()) })
 		},
 	}
 	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, a run's folder, a GGUF file, or bytes")
@@ -109,15 +109,15 @@ func newDecode() *cobra.Command {
 				return err
 			}
 			out := bufio.NewWriterSize(c.OutOrStdout(), 1<<16)
-			switch {
-			case whole && jsonLines:
+			if whole && jsonLines {
 				return errWholeJSON
-			case jsonLines:
-				err = decodeJSONLines(tok, c.InOrStdin(), out)
-			default:
-				err = decodeLines(tok, c.InOrStdin(), out, whole)
 			}
-			return errors.Join(err, out.Flush())
+			return cli.Abandon(c.Context(), func() error {
+				if jsonLines {
+					return errors.Join(decodeJSONLines(tok, c.InOrStdin(), out), out.Flush())
+				}
+				return errors.Join(decodeLines(tok, c.InOrStdin(), out, whole), out.Flush())
+			})
 		},
 	}
 	c.Flags().StringVar(&path, "tokenizer", "", "tokenizer.model, tokenizer.json, a folder with one, a run's folder, a GGUF file, or bytes")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -107,5 +108,20 @@ func TestFullOutput(t *testing.T) {
 	c.SetArgs(nil)
 	if code := run(c, Options{}); code != ExitError {
 		t.Errorf("exit code %d, want %d", code, ExitError)
+	}
+}
+
+// Work that waits for ever is left behind when the context ends.
+func TestAbandon(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	never := make(chan bool)
+	defer close(never)
+	time.AfterFunc(time.Millisecond, cancel)
+	if err := Abandon(ctx, func() error { <-never; return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("abandoned: %v", err)
+	}
+	want := errors.New("what f says")
+	if err := Abandon(context.Background(), func() error { return want }); err != want {
+		t.Errorf("%v, want %v", err, want)
 	}
 }

@@ -60,6 +60,20 @@ func run(c *cobra.Command, o Options) int {
 	return exitCode(err, by, o.Code)
 }
 
+// Abandon runs f and returns when it does, or with ctx's error when ctx ends: for work
+// that leaves nothing to put right, such as reading standard input. f goes on until the
+// process ends.
+func Abandon(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // output remembers the first failure to write results, which a command that prints
 // line by line need not look at.
 type output struct {
