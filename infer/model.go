@@ -34,6 +34,22 @@ type LoadOptions struct {
 	Slots int
 }
 
+// SetTypes sets the types of weights and cache by their names, float32 or bf16. An error
+// begins with precision or kv-type.
+func (o *LoadOptions) SetTypes(weights, cache string) (err error) {
+	if o.Precision, err = engine.ParsePrecision(weights); err != nil {
+		return fmt.Errorf("precision: %w", err)
+	}
+	c, err := engine.ParsePrecision(cache)
+	if err != nil {
+		return fmt.Errorf("kv-type: %w", err)
+	}
+	if o.CacheType = engine.F32; c == engine.PrecisionBF16 {
+		o.CacheType = engine.BF16
+	}
+	return nil
+}
+
 // Model is a model in memory, with its tokenizer. It is not safe for concurrent
 // use.
 type Model struct {

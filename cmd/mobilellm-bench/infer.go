@@ -86,9 +86,8 @@ func (o inferOptions) run(ctx context.Context) error {
 		}
 	}
 	options := infer.LoadOptions{Slots: slots}
-	var err error
-	if options.Precision, options.CacheType, err = precisions(o.precision, o.kvType); err != nil {
-		return cli.Usage(err)
+	if err := options.SetTypes(o.precision, o.kvType); err != nil {
+		return cli.Usagef("--%w", err)
 	}
 	opened, err := device.Open("cpu", o.workers, nil)
 	if err != nil {
@@ -129,22 +128,6 @@ func (o inferOptions) run(ctx context.Context) error {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
-}
-
-// precisions reads the types of weights and cache.
-func precisions(weights, cache string) (engine.Precision, engine.DType, error) {
-	w, err := engine.ParsePrecision(weights)
-	if err != nil {
-		return 0, 0, fmt.Errorf("precision: %w", err)
-	}
-	c, err := engine.ParsePrecision(cache)
-	if err != nil {
-		return 0, 0, fmt.Errorf("kv-type: %w", err)
-	}
-	if c == engine.PrecisionBF16 {
-		return w, engine.BF16, nil
-	}
-	return w, engine.F32, nil
 }
 
 // load opens the model, or makes one of drawn weights with a context that suffices.

@@ -3,16 +3,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"mobilellm/device"
-	"mobilellm/engine"
 	"mobilellm/infer"
 	"mobilellm/internal/cli"
 )
@@ -21,6 +21,9 @@ const description = `Continue a text with a trained model, on standard output.
 
 --model takes a run's folder, of which it uses the best checkpoint or else the
 latest, a checkpoint, a Hugging Face folder or a GGUF file.
+
+A text from a pipe is one prompt, without its last line feed. --prompt-file takes many, which are continued at
+once, as are --samples of one.
 
 Exit codes:
     0  done
@@ -32,11 +35,12 @@ Exit codes:
 func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 type flags struct {
-	model, prompt             string
-	device, precision, kvType string
-	parseSpecial, noSlide     bool
-	stops                     []string
-	options                   infer.Options
+	model, prompt, promptFile            string
+	device, precision, kvType            string
+	parseSpecial, noSlide, json, timings bool
+	samples, parallel                    int
+	stops                                []string
+	options                              infer.Options
 }
 
 func newCommand() *cobra.Command {
@@ -48,13 +52,19 @@ func newCommand() *cobra.Command {
 		Example: `  mobilellm-generate --model runs/quickstart-1 --prompt "func " --max-tokens 100 --temperature 0.8`,
 		Args:    cli.NoArguments("quote a prompt of several words: --prompt \"…\""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			return f.generate(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+			return f.generate(c.Context(), c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
 	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
-	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one a document begins")
+	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one what is piped in, or else a document begins")
+	l.StringVar(&f.promptFile, "prompt-file", "", "file of prompts, - for standard input: each line a text or an object with prompt; the results are objects, a line each")
+	l.IntVar(&f.samples, "samples", 1, "continuations of each prompt, each with a seed of its own")
+	l.IntVar(&f.parallel, "parallel", 16, "texts at once")
+	l.BoolVar(&f.json, "json", false, "print an object for each text: prompt, text, finish_reason, tokens, log-probabilities")
+	l.IntVar(&f.options.LogProbs, "logprobs", 0, "with each token the log-probabilities of so many of the likeliest, in objects")
+	l.BoolVar(&f.timings, "timings", false, "say at the end how fast it was, on standard error")
 	l.BoolVar(&f.parseSpecial, "parse-special", false, "make tokens of texts of special tokens in the prompt, such as <|im_start|>; otherwise they are text")
 	l.IntVar(&f.options.MaxTokens, "max-tokens", 128, "tokens to add at most")
 	l.Float64Var(&f.options.Temperature, "temperature", 0.8, "how even the draw is; 0 always takes the likeliest token")
@@ -71,24 +81,22 @@ func newCommand() *cobra.Command {
 	return c
 }
 
-// generate prints the continuation, ended by a line feed; the prompt is not
-// repeated. Remarks go to notes.
-func (f *flags) generate(ctx context.Context, w, notes io.Writer) error {
-	if f.model == "" {
-		return cli.Usagef("--model is missing: name a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
-	}
-	if err := f.options.Validate(); err != nil {
-		return cli.Usagef("--%w", err)
-	}
-	load, err := f.load()
+// generate prints the continuations; prompts are not repeated. Remarks go to notes.
+func (f *flags) generate(ctx context.Context, in io.Reader, w, notes io.Writer) error {
+	load, err := f.check()
 	if err != nil {
-		return cli.Usage(err)
+		return err
+	}
+	prompts, err := f.prompts(in)
+	if err != nil {
+		return err
 	}
 	dev, err := device.Open(f.device, 0, nil)
 	if err != nil {
 		return fmt.Errorf("--%w", err)
 	}
 	defer dev.Close()
+	load.Slots = min(f.parallel, len(prompts)*f.samples)
 	m, err := infer.Load(f.model, dev, load)
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
@@ -96,51 +104,83 @@ func (f *flags) generate(ctx context.Context, w, notes io.Writer) error {
 	if note := m.Note(); note != "" {
 		fmt.Fprintln(notes, "note:", note)
 	}
-	prompt := m.Tokenizer.Prompt(f.prompt)
-	if f.parseSpecial {
-		prompt = append(m.Tokenizer.Opening(), m.Tokenizer.Encode([]byte(f.prompt))...)
+	start := time.Now()
+	s := infer.NewScheduler(m, len(prompts)*f.samples)
+	err = f.run(ctx, w, m, s, prompts)
+	st := s.Stats()
+	s.Close()
+	if f.timings && err == nil {
+		seconds := time.Since(start).Seconds()
+		fmt.Fprintf(notes, "%d tokens of prompts, %d drawn in %.2f s: %.1f tokens/s\n", st.Prompt, st.Drawn, seconds, float64(st.Drawn)/seconds)
 	}
-	if len(prompt) == 0 {
-		return errors.Join(cli.Usagef("--prompt is empty, and the tokenizer has no token to begin with"), m.Close())
-	}
-	f.options.Slide = !f.noSlide
-	return errors.Join(f.print(ctx, w, m, prompt), m.Close())
+	return errors.Join(err, m.Close())
 }
 
-// load reads the types of weights and cache.
-func (f *flags) load() (o infer.LoadOptions, err error) {
-	if o.Precision, err = engine.ParsePrecision(f.precision); err != nil {
-		return o, fmt.Errorf("--precision: %w", err)
+// check reads the flags.
+func (f *flags) check() (o infer.LoadOptions, err error) {
+	if f.model == "" {
+		return o, cli.Usagef("--model is missing: name a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
 	}
-	cache, err := engine.ParsePrecision(f.kvType)
-	if err != nil {
-		return o, fmt.Errorf("--kv-type: %w", err)
+	for name, n := range map[string]int{"samples": f.samples, "parallel": f.parallel} {
+		if n < 1 {
+			return o, cli.Usagef("--%s (%d) must be at least 1", name, n)
+		}
 	}
-	if cache == engine.PrecisionBF16 {
-		o.CacheType = engine.BF16
+	if f.promptFile != "" && f.prompt != "" {
+		return o, cli.Usagef("--prompt and --prompt-file: want one of them")
 	}
+	if f.options.LogProbs > 0 && !f.json && f.promptFile == "" {
+		return o, cli.Usagef("--logprobs needs --json")
+	}
+	for _, stop := range f.stops {
+		if stop == "" {
+			return o, cli.Usagef("--stop is empty")
+		}
+	}
+	if err := f.options.Validate(); err != nil {
+		return o, cli.Usagef("--%w", err)
+	}
+	if err := o.SetTypes(f.precision, f.kvType); err != nil {
+		return o, cli.Usagef("--%w", err)
+	}
+	f.options.Slide = !f.noSlide
 	return o, nil
 }
 
-// print writes the text as it comes.
-func (f *flags) print(ctx context.Context, w io.Writer, m *infer.Model, prompt []int32) error {
-	s := infer.NewScheduler(m, 0)
-	defer s.Close()
-	text := infer.NewText(m.Tokenizer, f.stops, prompt...)
-	var written error
-	write := func(text string) bool {
-		if text != "" && written == nil {
-			_, written = io.WriteString(w, text)
+// run completes the prompts: one text as it comes, several as objects in their order.
+func (f *flags) run(ctx context.Context, w io.Writer, m *infer.Model, s *infer.Scheduler, prompts []string) error {
+	var texts []*text
+	for _, prompt := range prompts {
+		ids := m.Tokenizer.Prompt(prompt)
+		if f.parseSpecial {
+			ids = append(m.Tokenizer.Opening(), m.Tokenizer.Encode([]byte(prompt))...)
 		}
-		return written == nil
+		if len(ids) == 0 {
+			return cli.Usagef("--prompt is empty, and the tokenizer has no token to begin with")
+		}
+		for range f.samples {
+			t := &text{prompt: prompt, ids: ids, o: f.options, done: make(chan error, 1)}
+			t.o.Seed += uint64(len(texts))
+			texts = append(texts, t)
+		}
 	}
-	_, err := s.Complete(ctx, infer.Request{Prompt: prompt, Options: f.options}, func(t infer.Token) bool {
-		text, more := text.Add(t.ID)
-		return write(text) && more && ctx.Err() == nil
-	})
-	write(text.End() + "\n")
-	if err == nil {
-		err = ctx.Err()
+	if len(texts) == 1 && !f.json && f.promptFile == "" {
+		return texts[0].complete(ctx, m, s, f.stops, w)
 	}
-	return cmp.Or(err, written)
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	for _, t := range texts {
+		running.Go(func() { t.done <- t.complete(ctx, m, s, f.stops, io.Discard) })
+	}
+	for i, t := range texts {
+		if err := <-t.done; err != nil {
+			return err
+		}
+		if err := f.print(w, i, t); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"mobilellm/device"
-	"mobilellm/engine"
 	"mobilellm/infer"
 	"mobilellm/infer/server"
 	"mobilellm/internal/cli"
@@ -130,15 +129,8 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 	if f.options.Queue < 0 || f.context < 0 || f.options.MaxTokens < 0 {
 		return o, cli.Usagef("--queue (%d), --context (%d) and --max-tokens (%d) must not be negative", f.options.Queue, f.context, f.options.MaxTokens)
 	}
-	if o.Precision, err = engine.ParsePrecision(f.precision); err != nil {
-		return o, cli.Usagef("--precision: %w", err)
-	}
-	cache, err := engine.ParsePrecision(f.kvType)
-	if err != nil {
-		return o, cli.Usagef("--kv-type: %w", err)
-	}
-	if cache == engine.PrecisionBF16 {
-		o.CacheType = engine.BF16
+	if err := o.SetTypes(f.precision, f.kvType); err != nil {
+		return o, cli.Usagef("--%w", err)
 	}
 	o.Context, o.Slots = f.context, f.slots
 	if f.options.Name = f.name; f.name == "" {
