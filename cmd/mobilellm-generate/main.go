@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"mobilellm/device"
 	"mobilellm/infer"
 	"mobilellm/internal/cli"
+	"mobilellm/tokenizer/chat"
 )
 
 const description = `Continue a text with a trained model, on standard output.
@@ -37,7 +39,9 @@ func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 type flags struct {
 	model, prompt, promptFile            string
 	device, precision, kvType            string
+	system, template                     string
 	parseSpecial, noSlide, json, timings bool
+	chatting                             bool
 	samples, parallel                    int
 	stops                                []string
 	options                              infer.Options
@@ -60,6 +64,9 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
 	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one what is piped in, or else a document begins")
 	l.StringVar(&f.promptFile, "prompt-file", "", "file of prompts, - for standard input: each line a text or an object with prompt; the results are objects, a line each")
+	l.BoolVar(&f.chatting, "chat", false, "talk with the model, a line each time, by its chat template; "+chatHelp)
+	l.StringVar(&f.system, "system", "", "system message of --chat")
+	l.StringVar(&f.template, "chat-template", "", "chat template for --chat in place of the model's: a Jinja file, or "+strings.Join(chat.Names(), ", "))
 	l.IntVar(&f.samples, "samples", 1, "continuations of each prompt, each with a seed of its own")
 	l.IntVar(&f.parallel, "parallel", 16, "texts at once")
 	l.BoolVar(&f.json, "json", false, "print an object for each text: prompt, text, finish_reason, tokens, log-probabilities")
@@ -87,9 +94,11 @@ func (f *flags) generate(ctx context.Context, in io.Reader, w, notes io.Writer) 
 	if err != nil {
 		return err
 	}
-	prompts, err := f.prompts(in)
-	if err != nil {
-		return err
+	prompts := []string{""}
+	if !f.chatting {
+		if prompts, err = f.prompts(in); err != nil {
+			return err
+		}
 	}
 	dev, err := device.Open(f.device, 0, nil)
 	if err != nil {
@@ -106,10 +115,14 @@ func (f *flags) generate(ctx context.Context, in io.Reader, w, notes io.Writer) 
 	}
 	start := time.Now()
 	s := infer.NewScheduler(m, len(prompts)*f.samples)
-	err = f.run(ctx, w, m, s, prompts)
+	if f.chatting {
+		err = f.chat(ctx, in, w, notes, m, s)
+	} else {
+		err = f.run(ctx, w, m, s, prompts)
+	}
 	st := s.Stats()
 	s.Close()
-	if f.timings && err == nil {
+	if f.timings && err == nil && !f.chatting {
 		seconds := time.Since(start).Seconds()
 		fmt.Fprintf(notes, "%d tokens of prompts, %d drawn in %.2f s: %.1f tokens/s\n", st.Prompt, st.Drawn, seconds, float64(st.Drawn)/seconds)
 	}
@@ -125,6 +138,12 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 		if n < 1 {
 			return o, cli.Usagef("--%s (%d) must be at least 1", name, n)
 		}
+	}
+	if f.chatting && (f.promptFile != "" || f.prompt != "" || f.samples > 1 || f.json) {
+		return o, cli.Usagef("--chat reads what you say from standard input: it takes no --prompt, --prompt-file, --samples or --json")
+	}
+	if !f.chatting && (f.system != "" || f.template != "") {
+		return o, cli.Usagef("--system and --chat-template need --chat")
 	}
 	if f.promptFile != "" && f.prompt != "" {
 		return o, cli.Usagef("--prompt and --prompt-file: want one of them")

@@ -25,16 +25,19 @@ func TestScripts(t *testing.T) {
 			if err := exporttest.Folder(padded, "../../export/convert/testdata/cases/padded", 0); err != nil {
 				return err
 			}
-			return saveModel(filepath.Join(e.WorkDir, "model"))
+			if err := saveModel(filepath.Join(e.WorkDir, "talker"), 300); err != nil {
+				return err
+			}
+			return saveModel(filepath.Join(e.WorkDir, "model"), 32)
 		},
 		Cmds: clitest.Commands(nil),
 	})
 }
 
 // saveModel writes a small model of drawn weights over bytes.
-func saveModel(dir string) error {
+func saveModel(dir string, context int) error {
 	c := arch.Default()
-	c.VocabSize, c.Layers, c.Dim, c.Heads, c.KVHeads, c.FFNDim, c.Context = 257, 2, 32, 4, 2, 64, 32
+	c.VocabSize, c.Layers, c.Dim, c.Heads, c.KVHeads, c.FFNDim, c.Context = 257, 2, 32, 4, 2, 64, context
 	c = c.Resolved()
 	r := rand.New(rand.NewPCG(1, 1))
 	var weights []safetensors.Tensor
