@@ -36,7 +36,7 @@ check: lint ## the same and the short tests
 	go test -short $(PKG)
 
 test-race: ## short tests under the race detector, of what runs goroutines
-	go test -race -short -timeout 30m ./train ./data/... ./tokenizer/... ./experiments ./engine/cpu
+	go test -race -short -timeout 30m ./train ./data/... ./tokenizer/... ./experiments ./engine/cpu ./infer/server
 
 test-long: ## what kills, damage, doubles and hostile files do to the commands, with a table; RUN=Kills for one
 	MOBILELLM_TEST_LONG=1 go test -count=1 -timeout 2h -run '$(RUN)' ./internal/reliability
