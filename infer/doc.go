@@ -23,7 +23,7 @@
 //	m, err := infer.Load("runs/first/checkpoints/best", dev, infer.LoadOptions{})
 //	...
 //	defer m.Close()
-//	s := infer.NewStream(os.Stdout, m.Tokenizer)
+//	s := m.NewStream(os.Stdout)
 //	err = m.Generate(ctx, m.Tokenizer.Prompt("func "), infer.Options{MaxTokens: 100}, s.Token)
 //	err = s.Close()
 //

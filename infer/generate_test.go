@@ -203,7 +203,7 @@ func TestStream(t *testing.T) {
 	}
 	for _, test := range tests {
 		var r recorder
-		s := NewStream(&r, tokenizer.Bytes())
+		s := &Stream{w: &r, text: newText(tokenizer.Bytes(), nil, nil)}
 		for _, b := range []byte(test.bytes) {
 			s.Token(int32(b))
 		}
@@ -215,7 +215,7 @@ func TestStream(t *testing.T) {
 		}
 	}
 	r := recorder{err: errors.New("closed pipe")}
-	s := NewStream(&r, tokenizer.Bytes())
+	s := &Stream{w: &r, text: newText(tokenizer.Bytes(), nil, nil)}
 	s.Token('a')
 	s.Token('b')
 	if err := s.Close(); !errors.Is(err, r.err) || len(r.writes) != 1 {

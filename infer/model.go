@@ -3,6 +3,7 @@ package infer
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
@@ -59,6 +60,7 @@ type Model struct {
 	dev     Device
 	weights *engine.Weights
 	context int
+	control func() map[int32]bool // tokens that are no text
 	slots   []slot
 	forward forward
 }
@@ -95,6 +97,7 @@ func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
 // load is called from several goroutines.
 func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, load func(name string, dst []float32, shape []int) error) (*Model, error) {
 	m := &Model{Config: c, Tokenizer: tok, dev: dev, slots: make([]slot, max(o.Slots, 1))}
+	m.control = sync.OnceValue(func() map[int32]bool { return controls(m.Tokenizer) })
 	var err error
 	if m.context, err = m.contextFor(o.Context); err != nil {
 		return nil, err

@@ -11,18 +11,38 @@ import (
 // Text turns tokens into text as they come, up to the first of some stop strings. A
 // character may be spread over several tokens, so what is not whole yet waits, and so
 // does what may be the beginning of a stop string; bytes that are no UTF-8 become
-// U+FFFD.
+// U+FFFD. Control tokens, such as <|im_start|>, are no text.
 type Text struct {
 	dec     tokenizer.Decoder
+	control map[int32]bool
 	stops   []string
 	waiting string // the end of the text, which may be a stop string's beginning
 	stopped bool
 }
 
-// NewText is the text of tok's tokens that follow those before, which are not part of
-// it: a tokenizer may treat a text's beginning differently.
-func NewText(tok *tokenizer.Tokenizer, stops []string, before ...int32) *Text {
-	t := &Text{dec: tok.NewDecoder(), stops: stops}
+// NewText is the text of the tokens that follow those before, which are not part of it: a
+// tokenizer may treat a text's beginning differently.
+func (m *Model) NewText(stops []string, before ...int32) *Text {
+	return newText(m.Tokenizer, m.control(), stops, before...)
+}
+
+// controls are the tokens of a vocabulary that stand for no text.
+func controls(tok *tokenizer.Tokenizer) map[int32]bool {
+	v, err := tok.Vocabulary()
+	if err != nil {
+		return nil // of a kind that other formats do not have, which says nothing of types
+	}
+	c := map[int32]bool{}
+	for id, t := range v.Tokens {
+		if t.Type == tokenizer.Control {
+			c[int32(id)] = true
+		}
+	}
+	return c
+}
+
+func newText(tok *tokenizer.Tokenizer, control map[int32]bool, stops []string, before ...int32) *Text {
+	t := &Text{dec: tok.NewDecoder(), control: control, stops: stops}
 	for _, id := range before {
 		t.dec.Append(nil, id)
 	}
@@ -31,7 +51,12 @@ func NewText(tok *tokenizer.Tokenizer, stops []string, before ...int32) *Text {
 
 // Add takes the next token and returns what is certain of the text. It reports false
 // when a stop string is there, which is not part of the text.
-func (t *Text) Add(id int32) (text string, more bool) { return t.take(t.dec.Append(nil, id)) }
+func (t *Text) Add(id int32) (text string, more bool) {
+	if t.control[id] {
+		return "", !t.stopped
+	}
+	return t.take(t.dec.Append(nil, id))
+}
 
 // End returns what waits.
 func (t *Text) End() string {
@@ -91,9 +116,9 @@ type Stream struct {
 	err  error
 }
 
-// NewStream writes the text of tok's tokens to w, which follow those before.
-func NewStream(w io.Writer, tok *tokenizer.Tokenizer, before ...int32) *Stream {
-	return &Stream{w: w, text: NewText(tok, nil, before...)}
+// NewStream writes the text of the tokens to w that follow those before.
+func (m *Model) NewStream(w io.Writer, before ...int32) *Stream {
+	return &Stream{w: w, text: m.NewText(nil, before...)}
 }
 
 // Token takes the next token. An error of the writer is kept for Close.

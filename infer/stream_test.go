@@ -26,7 +26,7 @@ func TestStops(t *testing.T) {
 		{"", []string{"x"}, "", false},
 		{"a\xffb", []string{"\uFFFDb"}, "a", true},
 	} {
-		s := NewText(tokenizer.Bytes(), tt.stops)
+		s := newText(tokenizer.Bytes(), nil, tt.stops)
 		var got strings.Builder
 		ended := false
 		for _, b := range []byte(tt.text) {
@@ -41,5 +41,21 @@ func TestStops(t *testing.T) {
 		if got.String() != tt.want || ended != tt.ends {
 			t.Errorf("%q with %q is %q, ended %v; want %q, %v", tt.text, tt.stops, got.String(), ended, tt.want, tt.ends)
 		}
+	}
+}
+
+// Control tokens are no text, wherever they stand.
+func TestControlTokens(t *testing.T) {
+	s := newText(tokenizer.Bytes(), map[int32]bool{256: true}, []string{"bc"})
+	var got strings.Builder
+	for _, id := range []int32{256, 'a', 256, 'b', 256, 'c', 'd'} {
+		text, more := s.Add(id)
+		got.WriteString(text)
+		if !more {
+			break
+		}
+	}
+	if got.WriteString(s.End()); got.String() != "a" {
+		t.Errorf("%q", got.String())
 	}
 }

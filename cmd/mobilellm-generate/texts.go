@@ -88,7 +88,7 @@ type text struct {
 
 // complete continues the text, and writes it to w as it comes, ended by a line feed.
 func (t *text) complete(ctx context.Context, m *infer.Model, s *infer.Scheduler, stops []string, w io.Writer) error {
-	text := infer.NewText(m.Tokenizer, stops, t.ids...)
+	text := m.NewText(stops, t.ids...)
 	var written error
 	write := func(piece string) bool {
 		t.text.WriteString(piece)

@@ -42,7 +42,7 @@ func sample(ctx context.Context, w io.Writer, config train.RunConfig, checkpoint
 	defer cancel()
 	for i := range uint64(sampleCount) {
 		fmt.Fprintf(w, "sample %d:\n\n%s", i+1, strings.TrimLeft(samplePrompt(config), "\n"))
-		s := infer.NewStream(w, m.Tokenizer, prompt...)
+		s := m.NewStream(w, prompt...)
 		err := m.Generate(limited, prompt, infer.Options{MaxTokens: sampleTokens, Temperature: 0.8, TopP: 0.95, Slide: true, Seed: config.Train.Seed + i}, s.Token)
 		err = errors.Join(err, s.Close())
 		fmt.Fprint(w, "\n\n")

@@ -38,8 +38,8 @@ func (s *Server) run(ctx context.Context, c *choice, emit pieces) {
 	if c.infer.Echo {
 		before = nil
 	}
-	text := infer.NewText(s.m.Tokenizer, c.stops, before...)
-	plain := infer.NewText(s.m.Tokenizer, nil, before...)
+	text := s.m.NewText(c.stops, before...)
+	plain := s.m.NewText(nil, before...)
 	prompt, stopped := 0, false
 	if c.infer.Echo {
 		prompt = len(c.infer.Prompt)
@@ -55,7 +55,7 @@ func (s *Server) run(ctx context.Context, c *choice, emit pieces) {
 		if echoed { // no stop string ends a prompt
 			c.text.WriteString(piece)
 			if len(c.tokens) == prompt {
-				text = infer.NewText(s.m.Tokenizer, c.stops, c.infer.Prompt...)
+				text = s.m.NewText(c.stops, c.infer.Prompt...)
 			}
 			return true
 		}

@@ -2,15 +2,13 @@ package server
 
 import (
 	"net/http"
-
-	"mobilellm/infer"
+	"strings"
 )
 
 // piece is the text of a token within a text.
 func (s *Server) piece(id int32) string {
-	t := infer.NewText(s.m.Tokenizer, nil, id)
-	text, _ := t.Add(id)
-	return text + t.End()
+	one, two := s.m.Tokenizer.Decode([]int32{id}), s.m.Tokenizer.Decode([]int32{id, id})
+	return strings.ToValidUTF8(string(two[len(one):]), "\uFFFD")
 }
 
 // tokenize is llama-server's.
@@ -62,13 +60,7 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 			return invalid("tokens", "token %d is %d, the vocabulary has %d", at, id, s.m.Config.VocabSize)
 		}
 	}
-	t := infer.NewText(s.m.Tokenizer, nil)
-	text := ""
-	for _, id := range rq.Tokens {
-		piece, _ := t.Add(id)
-		text += piece
-	}
-	return reply(w, map[string]string{"content": text + t.End()})
+	return reply(w, map[string]string{"content": strings.ToValidUTF8(string(s.m.Tokenizer.Decode(rq.Tokens)), "\uFFFD")})
 }
 
 func (s *Server) tokenizerInfo(w http.ResponseWriter, _ *http.Request) error {

@@ -104,7 +104,7 @@ func TestGenerate(t *testing.T) {
 		defer m.Close()
 		var text strings.Builder
 		prompt := m.Tokenizer.Prompt("The ferry")
-		s := infer.NewStream(&text, m.Tokenizer, prompt...)
+		s := m.NewStream(&text, prompt...)
 		if err := m.Generate(context.Background(), prompt, infer.Options{MaxTokens: 20, Temperature: 0.8, Seed: 3}, s.Token); err != nil {
 			t.Fatal(err)
 		}
