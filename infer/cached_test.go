@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -179,6 +180,25 @@ func TestCacheBlocks(t *testing.T) {
 	if free() != all || len(m.Tokens(0)) > 0 {
 		t.Error("a step that is refused left something")
 	}
+}
+
+// A run that fails leaves nothing that a later one could take for computed.
+func TestForwardFails(t *testing.T) {
+	m := loadedWith(t, LoadOptions{Slots: 2}, nil)
+	allLogits(t, m, 0, []int32{1, 2, 3})
+	allLogits(t, m, 1, []int32{4})
+	m.forward = failing{m.forward}
+	if err := m.Forward([]Step{{Tokens: []int32{5}}}); err == nil || len(m.Tokens(0)) > 0 || len(m.Tokens(1)) != 1 {
+		t.Errorf("%v leaves %v and %v", err, m.Tokens(0), m.Tokens(1))
+	}
+	m.forward = m.forward.(failing).forward
+}
+
+// failing fails when tokens are in their slots.
+type failing struct{ forward }
+
+func (f failing) run(steps []Step) error {
+	return errors.Join(f.forward.run(steps), errors.New("the device fails"))
 }
 
 // A token costs no memory.

@@ -197,7 +197,7 @@ type Step struct {
 }
 
 // Forward computes new tokens of several sequences, at most one step of each slot. No
-// sequence becomes longer than the context.
+// sequence becomes longer than the context. A run that fails leaves its slots empty.
 func (m *Model) Forward(steps []Step) error {
 	for _, s := range steps {
 		if s.Slot < 0 || s.Slot >= len(m.slots) {
@@ -210,7 +210,13 @@ func (m *Model) Forward(steps []Step) error {
 			return fmt.Errorf("infer: %w", err)
 		}
 	}
-	return m.forward.run(steps)
+	err := m.forward.run(steps)
+	if err != nil { // what the cache holds is not known any more
+		for _, s := range steps {
+			m.Truncate(s.Slot, 0)
+		}
+	}
+	return err
 }
 
 // Tokens are those of a slot so far. They must not be changed.
