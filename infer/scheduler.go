@@ -135,7 +135,7 @@ func (s *Scheduler) check(r Request) error {
 	if len(r.Prompt) == 0 {
 		return errors.New("the prompt has no token to go on from")
 	}
-	if n := len(r.Prompt); n >= s.m.Context() && !(r.Slide && n > 0) && !(r.Echo && n == s.m.Context()) {
+	if n := len(r.Prompt); n >= s.m.Context() && !r.Slide && !(r.Echo && n == s.m.Context()) {
 		return fmt.Errorf("the prompt has %d tokens, which leaves none of the context of %d", n, s.m.Context())
 	}
 	return nil

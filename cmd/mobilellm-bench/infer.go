@@ -114,7 +114,7 @@ func (o inferOptions) run(ctx context.Context) error {
 		return err
 	}
 	if !o.json {
-		fmt.Printf("%s\nweights %s, %.1f MB; KV cache %s, %.1f kB a token; loaded in %.2f s\nproduct peak %.0f GFLOP/s, read %.1f GB/s\n\n%-16s %5s %22s %s\n",
+		fmt.Printf("%s\nweights %s, %.1f MB; KV cache %s, %.1f kB a token; loaded in %.2f s\nmatmul peak %.0f GFLOP/s, read %.1f GB/s\n\n%-16s %5s %22s %s\n",
 			r.Machine.Device, o.precision, float64(r.Weights)/1e6, o.kvType, float64(r.CacheToken)/1e3, r.Load, r.Machine.Peak, r.Machine.Read, "test", "batch", "tokens/s", "share of limit")
 	}
 	limits := benchmark.Limits{Read: r.Machine.Read * 1e9, Peak: r.Machine.Peak * 1e9}

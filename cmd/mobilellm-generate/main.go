@@ -24,8 +24,8 @@ const description = `Continue a text with a trained model, on standard output.
 --model takes a run's folder, of which it uses the best checkpoint or else the
 latest, a checkpoint, a Hugging Face folder or a GGUF file.
 
-A text from a pipe is one prompt, without its last line feed. --prompt-file takes many, which are continued at
-once, as are --samples of one.
+A text from a pipe is one prompt, without its last line feed. --prompt-file takes
+many, which are continued at once, as are --samples of one.
 
 Exit codes:
     0  done
@@ -82,7 +82,7 @@ func newCommand() *cobra.Command {
 	l.IntVar(&f.options.RepeatLast, "repeat-last", 64, "how many tokens count as of late")
 	l.StringArrayVar(&f.stops, "stop", nil, "end before this text; may be given several times")
 	l.BoolVar(&f.noSlide, "no-slide", false, "end at the model's context; otherwise the oldest half of the text is forgotten there")
-	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32, or bf16, which is about twice as fast")
+	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32, or bf16, of which half as many bytes are read for each token")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	l.Uint64Var(&f.options.Seed, "seed", 1, "the same seed gives the same text")
 	return c

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"path/filepath"
 	"regexp"
@@ -15,11 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"mobilellm/arch"
-	"mobilellm/checkpoint"
-	"mobilellm/checkpoint/safetensors"
+	"mobilellm/export/exporttest"
 	"mobilellm/internal/cli/clitest"
-	"mobilellm/tokenizer"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-serve": main}) }
@@ -27,27 +23,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-se
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
-		Setup: func(e *testscript.Env) error { return saveModel(filepath.Join(e.WorkDir, "model")) },
+		Setup: func(e *testscript.Env) error { return exporttest.Bytes(filepath.Join(e.WorkDir, "model"), 64) },
 		Cmds:  clitest.Commands(nil),
-	})
-}
-
-// saveModel writes a small model of drawn weights over bytes.
-func saveModel(dir string) error {
-	c := arch.Default()
-	c.VocabSize, c.Layers, c.Dim, c.Heads, c.KVHeads, c.FFNDim, c.Context = 257, 2, 32, 4, 2, 64, 64
-	c = c.Resolved()
-	r := rand.New(rand.NewPCG(1, 1))
-	var weights []safetensors.Tensor
-	for _, p := range c.Parameters() {
-		values := make([]float32, p.Size())
-		for i := range values {
-			values[i] = float32(0.3 * r.NormFloat64())
-		}
-		weights = append(weights, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: values})
-	}
-	return checkpoint.SaveModel(dir, checkpoint.Contents{
-		Config: c, Meta: checkpoint.Meta{Tokens: tokenizer.ModelTokens{BOS: 256, EOS: []int32{256}, PAD: -1}}, Weights: weights, Tokenizer: tokenizer.Bytes().Save,
 	})
 }
 
@@ -72,7 +49,7 @@ func (n *notes) String() string {
 // The server answers until it is told to stop, and lets an answer end that it has begun.
 func TestServe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "small")
-	if err := saveModel(dir); err != nil {
+	if err := exporttest.Bytes(dir, 64); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -3,11 +3,14 @@ package exporttest
 import (
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
+	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/tokenizer"
 )
 
 // Folder writes a model folder of drawn weights, the other files of which are those of
@@ -30,6 +33,26 @@ func Folder(dir, source string, vocab int) error {
 			}
 			return copyFiles(dir, source)
 		},
+	})
+}
+
+// Bytes writes a small model of drawn weights over bytes, with a context of so many
+// tokens.
+func Bytes(dir string, context int) error {
+	c := arch.Default()
+	c.VocabSize, c.Layers, c.Dim, c.Heads, c.KVHeads, c.FFNDim, c.Context = 257, 2, 32, 4, 2, 64, context
+	c = c.Resolved()
+	r := rand.New(rand.NewPCG(1, 1))
+	var weights []safetensors.Tensor
+	for _, p := range c.Parameters() {
+		values := make([]float32, p.Size())
+		for i := range values {
+			values[i] = float32(0.3 * r.NormFloat64())
+		}
+		weights = append(weights, safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: values})
+	}
+	return checkpoint.SaveModel(dir, checkpoint.Contents{
+		Config: c, Meta: checkpoint.Meta{Tokens: tokenizer.ModelTokens{BOS: 256, EOS: []int32{256}, PAD: -1}}, Weights: weights, Tokenizer: tokenizer.Bytes().Save,
 	})
 }
 

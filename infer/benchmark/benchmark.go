@@ -42,7 +42,7 @@ type Row struct {
 	Deviation float64 `json:"deviation"`         // the standard deviation of repeats
 	// Share is the part of the machine's limit that was reached: for tokens one by one
 	// of its read bandwidth by the weights and the cache that each step reads, for a
-	// prompt of its product peak.
+	// prompt of its matmul peak.
 	Share float64 `json:"share"`
 }
 

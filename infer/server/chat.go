@@ -26,11 +26,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 		most := s.m.Context()
 		rq.MaxTokens = &most
 	}
-	o, n, err := s.options(&rq.request)
-	if err != nil {
-		return err
-	}
-	stops, err := stops(rq.Stop)
+	o, n, stops, err := s.options(&rq.request)
 	if err != nil {
 		return err
 	}

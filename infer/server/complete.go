@@ -307,11 +307,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 	if err := read(r, &rq); err != nil {
 		return err
 	}
-	o, n, err := s.options(&rq.request)
-	if err != nil {
-		return err
-	}
-	stops, err := stops(rq.Stop)
+	o, n, stops, err := s.options(&rq.request)
 	if err != nil {
 		return err
 	}

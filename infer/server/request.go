@@ -78,9 +78,10 @@ func read(r *http.Request, v any) error {
 	return nil
 }
 
-// options are those of a request, of which each choice draws by its own seed.
-func (s *Server) options(r *request) (infer.Options, int, error) {
-	o := infer.Options{
+// options are those of a request, how many choices it wants of a prompt, and what ends
+// them.
+func (s *Server) options(r *request) (o infer.Options, n int, ends []string, err error) {
+	o = infer.Options{
 		MaxTokens: 16, Temperature: 1, TopK: r.TopK, MinP: r.MinP, RepeatPenalty: r.RepeatPenalty,
 		FrequencyPenalty: r.FrequencyPenalty, PresencePenalty: r.PresencePenalty,
 	}
@@ -98,7 +99,7 @@ func (s *Server) options(r *request) (infer.Options, int, error) {
 	} else {
 		o.Seed = s.seeds.Add(0x9e3779b97f4a7c15)
 	}
-	n := 1
+	n = 1
 	if r.N != nil {
 		n = *r.N
 	}
@@ -108,21 +109,22 @@ func (s *Server) options(r *request) (infer.Options, int, error) {
 	}
 	switch {
 	case n < 1 || n > s.o.MaxChoices:
-		return o, 0, invalid("n", "n (%d) must lie between 1 and %d", n, s.o.MaxChoices)
+		return o, 0, nil, invalid("n", "n (%d) must lie between 1 and %d", n, s.o.MaxChoices)
 	case o.MaxTokens < 0:
-		return o, 0, invalid("max_tokens", "max_tokens (%d) must not be negative", o.MaxTokens)
+		return o, 0, nil, invalid("max_tokens", "max_tokens (%d) must not be negative", o.MaxTokens)
 	case o.Temperature > 100:
-		return o, 0, invalid("temperature", "temperature (%g) must lie between 0 and 100", o.Temperature)
+		return o, 0, nil, invalid("temperature", "temperature (%g) must lie between 0 and 100", o.Temperature)
 	case math.Abs(o.FrequencyPenalty) > 100 || math.Abs(o.PresencePenalty) > 100:
-		return o, 0, invalid("", "penalties (%g, %g) must lie between -100 and 100", o.FrequencyPenalty, o.PresencePenalty)
+		return o, 0, nil, invalid("", "penalties (%g, %g) must lie between -100 and 100", o.FrequencyPenalty, o.PresencePenalty)
 	}
 	o.MaxTokens = min(o.MaxTokens, most)
 	valid := o
 	valid.MaxTokens = max(o.MaxTokens, 1) // 0 echoes a prompt
 	if err := valid.Validate(); err != nil {
-		return o, 0, invalid("", "%v", err)
+		return o, 0, nil, invalid("", "%v", err)
 	}
-	return o, n, nil
+	ends, err = stops(r.Stop)
+	return o, n, ends, err
 }
 
 // stops reads a string or a list of them.
