@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -86,11 +87,23 @@ func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
-	tok, err := folder.Tokenizer()
-	if err != nil {
+	// The tokenizer is read beside the weights.
+	read := make(chan error, 1)
+	var tok *tokenizer.Tokenizer
+	go func() {
+		var err error
+		tok, err = folder.Tokenizer()
+		read <- err
+	}()
+	m, err := New(folder.Config, nil, dev, o, folder.LoadInto)
+	if err := cmp.Or(<-read, err); err != nil {
+		if m != nil {
+			err = errors.Join(err, m.Close())
+		}
 		return nil, err
 	}
-	return New(folder.Config, tok, dev, o, folder.LoadInto)
+	m.Tokenizer = tok
+	return m, nil
 }
 
 // New makes a model of weights that load reads, each by its name, as float32, row-major.

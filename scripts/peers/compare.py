@@ -80,4 +80,5 @@ def main():
         print(f"  product peak      {spread(peak, '%.0f')} GFLOP/s", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

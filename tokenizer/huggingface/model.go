@@ -102,7 +102,25 @@ func (m *Model) UnmarshalJSON(raw []byte) error {
 	if shape.Merges == nil {
 		return nil
 	}
-	return json.Unmarshal(shape.Merges, &m.Merges)
+	return m.setMerges(shape.Merges)
+}
+
+// setMerges reads the list of merges: a pair, or as in older files one string with a
+// blank between its tokens. A value of each is taken first, since a method of a merge's
+// own would be called with its text as often as there are merges.
+func (m *Model) setMerges(raw []byte) error {
+	var list []any
+	if err := json.Unmarshal(raw, &list); err != nil || list == nil {
+		return err
+	}
+	m.Merges = make([]Merge, len(list))
+	for i, v := range list {
+		var err error
+		if m.Merges[i], err = mergeOf(v); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setPieces reads the list of a Unigram's tokens. Of two with one text the last counts.
@@ -165,25 +183,26 @@ func (v Vocab) MarshalJSON() ([]byte, error) {
 // Merge is a pair of tokens that are merged.
 type Merge [2]string
 
-// UnmarshalJSON takes a list of two, or as in older files one string with a blank
-// between them.
-func (m *Merge) UnmarshalJSON(text []byte) error {
-	var joined string
-	if json.Unmarshal(text, &joined) == nil {
-		left, right, ok := strings.Cut(joined, " ")
+func mergeOf(v any) (m Merge, err error) {
+	switch v := v.(type) {
+	case string:
+		left, right, ok := strings.Cut(v, " ")
 		if !ok || strings.Contains(right, " ") {
-			return fmt.Errorf("merge %q: want two tokens with a blank between", joined)
+			return m, fmt.Errorf("merge %q: want two tokens with a blank between", v)
 		}
-		*m = Merge{left, right}
-		return nil
+		return Merge{left, right}, nil
+	case []any:
+		if len(v) != len(m) {
+			return m, fmt.Errorf("merge of %d tokens: want 2", len(v))
+		}
+		for i, token := range v {
+			text, ok := token.(string)
+			if !ok {
+				return m, fmt.Errorf("merge %.40v: want two strings", v)
+			}
+			m[i] = text
+		}
+		return m, nil
 	}
-	var both []string
-	if err := json.Unmarshal(text, &both); err != nil {
-		return err
-	}
-	if len(both) != 2 {
-		return fmt.Errorf("merge of %d tokens: want 2", len(both))
-	}
-	*m = Merge(both)
-	return nil
+	return m, fmt.Errorf("merge %.40v: want two tokens", v)
 }

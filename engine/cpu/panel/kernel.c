@@ -27,26 +27,52 @@ INLINE __m512i rounded(__m512 x)
 	return _mm512_mask_or_epi32(r, nan, b, _mm512_set1_epi32(0x400000));
 }
 
+// 16 × 16 elements transposed: x[j] of row i becomes x[i] of row j.
+INLINE void transpose(__m512 x[16])
+{
+	__m512 t[16];
+	for (int i = 0; i < 16; i += 2) {
+		t[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+		t[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+	}
+	for (int i = 0; i < 16; i += 4)
+		for (int j = 0; j < 2; j++) {
+			__m512d a = _mm512_castps_pd(t[i + j]), b = _mm512_castps_pd(t[i + 2 + j]);
+			x[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+			x[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+		}
+	// x[4i+j] has in its quarter q the columns 4q+j of rows 4i to 4i+3.
+	for (int j = 0; j < 4; j++) {
+		__m512 a = _mm512_shuffle_f32x4(x[j], x[4 + j], 0x44), b = _mm512_shuffle_f32x4(x[8 + j], x[12 + j], 0x44);
+		__m512 c = _mm512_shuffle_f32x4(x[j], x[4 + j], 0xee), d = _mm512_shuffle_f32x4(x[8 + j], x[12 + j], 0xee);
+		t[j] = _mm512_shuffle_f32x4(a, b, 0x88);
+		t[4 + j] = _mm512_shuffle_f32x4(a, b, 0xdd);
+		t[8 + j] = _mm512_shuffle_f32x4(c, d, 0x88);
+		t[12 + j] = _mm512_shuffle_f32x4(c, d, 0xdd);
+	}
+	for (int i = 0; i < 16; i++)
+		x[i] = t[i];
+}
+
 // A panel of w, whose rows are k elements apart: rows of it are lanes.
 TARGET void panel_pack(void *dst, const float *w, int rows, int k, int bf16)
 {
-	const __m512i lane = _mm512_mullo_epi32(_mm512_set1_epi32(k),
-		_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
 	const __m512i odd = _mm512_set1_epi32(0xffff0000);
-	for (int half = 0; half < 2; half++) {
-		const float *x = w + (int64_t)16 * half * k;
-		__mmask16 m = first(rows - 16 * half);
-		for (int i = 0; i < k; i += 1 + bf16) {
-			__m512 a = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), m, lane, x + i, 4);
-			if (!bf16) {
-				_mm512_storeu_ps((float *)dst + (int64_t)i * COLS + 16 * half, a);
-				continue;
+	for (int i = 0; i < k; i += 16)
+		for (int half = 0; half < 2; half++) {
+			__m512 x[16];
+			for (int r = 0; r < 16; r++)
+				x[r] = 16 * half + r < rows ? _mm512_maskz_loadu_ps(first(k - i), w + (int64_t)(16 * half + r) * k + i) : _mm512_setzero_ps();
+			transpose(x);
+			for (int j = 0; j < 16 && i + j < k; j += 1 + bf16) {
+				if (!bf16) {
+					_mm512_storeu_ps((float *)dst + (int64_t)(i + j) * COLS + 16 * half, x[j]);
+					continue;
+				}
+				__m512i pair = _mm512_or_si512(_mm512_srli_epi32(rounded(x[j]), 16), _mm512_and_si512(rounded(x[j + 1]), odd));
+				_mm512_storeu_si512((uint16_t *)dst + (int64_t)(i + j) * COLS + 32 * half, pair);
 			}
-			__m512 b = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), i + 1 < k ? m : 0, lane, x + (i + 1 < k ? i + 1 : i), 4);
-			__m512i pair = _mm512_or_si512(_mm512_srli_epi32(rounded(a), 16), _mm512_and_si512(rounded(b), odd));
-			_mm512_storeu_si512((uint16_t *)dst + (int64_t)i * COLS + 32 * half, pair);
 		}
-	}
 }
 
 // Memory is asked for so many bytes ahead of what is multiplied.

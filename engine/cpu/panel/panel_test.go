@@ -174,3 +174,17 @@ func BenchmarkProduct(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPack packs 576 columns of a weight again and again, in cache.
+func BenchmarkPack(b *testing.B) {
+	for _, typ := range []engine.DType{engine.F32, engine.BF16} {
+		b.Run(typ.String(), func(b *testing.B) {
+			const n, k = 64, 576
+			w, dst := make([]float32, n*k), make([]byte, Bytes(n, k, engine.F32))
+			b.SetBytes(4 * n * k)
+			for b.Loop() {
+				Pack(unsafe.Pointer(&dst[0]), w, n, k, typ)
+			}
+		})
+	}
+}
