@@ -29,6 +29,12 @@ CASE = "SmolLM2-135M-Instruct"
 PROMPTS = ["The capital of France is", "def fibonacci(n):\n", "Once upon a time, in a village by the sea,"]
 CHAT = [{"role": "user", "content": "Name three colours."}]
 NEW_TOKENS = 24
+LONG_PROMPTS = PROMPTS + [
+    "The three primary colours are", "Water boils at", "Dear Sir or Madam,", "SELECT name, age FROM", "Der Himmel ist",
+    "Question: What is the largest planet?\nAnswer:", "1, 1, 2, 3, 5, 8,",
+]
+LONG = 200  # tokens of each
+TIE = 1e-3  # logits that differ by less may come in either order
 LOGITS = 1e-3  # of up to 30, over 30 layers in another order of sums
 ODD_BYTES = 20_000
 
@@ -117,8 +123,39 @@ def check_exports(c, p, model, tok, ids, want, work):
     c.check(CASE, "llama.cpp", "ids of a bare prompt", llama.tokenize(PROMPTS[2].encode(), add_bos=True, special=False) == ids)
     llama.eval(ids)
     c.close(CASE, "llama.cpp", "logits, f32", np.array(llama.scores[: len(ids)]), want, 10 * LOGITS)
+    del llama
+    check_llama_texts(c, p, model, work / "gguf-f32")
     r = subprocess.run([p.binaries / "mobilellm-export", "--model", model, "--format", "llama2c", "--out", work / "model.bin"], capture_output=True, text=True)
     c.check(CASE, "llama2.c", "refuses its RoPE base by name", r.returncode == 1 and "rope_base (100000)" in r.stderr, r.stderr.strip()[-90:])
+
+
+def check_llama_texts(c, p, model, gguf):
+    """Greedy texts as long as people read them, beside llama.cpp's on the same weights.
+    A step whose best two logits differ by less than TIE ends the comparison of its
+    text, and is listed."""
+    from llama_cpp import Llama
+
+    llama = Llama(str(gguf), n_ctx=512, logits_all=True, verbose=False, n_threads=2, type_k=0, type_v=0, flash_attn=False)
+    lines = subprocess.run([p.binaries / "mobilellm-generate", "--model", model, "--prompt-file", "-", "--max-tokens", str(LONG), "--temperature", "0"],
+                           input="".join(json.dumps({"prompt": t}) + "\n" for t in LONG_PROMPTS), capture_output=True, text=True, check=True).stdout.splitlines()
+    for prompt, line in zip(LONG_PROMPTS, lines, strict=True):
+        ours, ids = json.loads(line)["tokens"], llama.tokenize(prompt.encode(), add_bos=True, special=False)
+        llama.reset()
+        llama.eval(ids)
+        same, tie = 0, ""
+        while same < LONG:
+            scores = np.array(llama.scores[llama.n_tokens - 1])
+            best = int(scores.argmax())
+            if best == llama.token_eos() and same == len(ours):
+                break
+            if same == len(ours) or ours[same] != best:
+                second, first = np.sort(scores)[-2:]
+                tie = f", then {first - second:.1g} between the best two"
+                same = same if first - second < TIE else -1
+                break
+            llama.eval([best])
+            same += 1
+        c.check(CASE, "llama.cpp", f"greedy text after {prompt!r}", same >= 0, f"{same} tokens equal{tie}")
 
 
 def main():
