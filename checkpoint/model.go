@@ -104,6 +104,16 @@ func (m *Model) LoadInto(name string, dst []float32, shape []int) error {
 	return m.weights.load(name, dst, shape)
 }
 
+// StoresBF16 reports whether all matrices of the file are bf16.
+func (m *Model) StoresBF16() bool {
+	for _, p := range m.Config.Parameters() {
+		if info, _ := m.weights.where[p.Name].Lookup(p.Name); len(p.Shape) == 2 && info.DType != safetensors.BF16 {
+			return false
+		}
+	}
+	return true
+}
+
 // Load reads all weights: tensors must be exactly those of the model, each with
 // memory for its values in Data. Their DType does not matter.
 func (m *Model) Load(tensors []safetensors.Tensor) error {

@@ -27,6 +27,9 @@ type LoadOptions struct {
 	// Precision is the type of the weights: float32, or bf16, which halves what is read
 	// for each token.
 	Precision engine.Precision
+	// AsStored takes bf16, whatever Precision says, where the file's matrices are bf16,
+	// which loses nothing of them, and the device keeps such.
+	AsStored bool
 	// CacheType is the type of the KV cache, F32 or BF16.
 	CacheType engine.DType
 	// Context is the most tokens of a sequence; 0 for the model's own, which it does
@@ -36,11 +39,14 @@ type LoadOptions struct {
 	Slots int
 }
 
-// SetTypes sets the types of weights and cache by their names, float32 or bf16. An error
-// begins with precision or kv-type.
+// SetTypes sets the types of weights and cache by their names: float32 or bf16, and of
+// weights auto, as they are stored. An error begins with precision or kv-type.
 func (o *LoadOptions) SetTypes(weights, cache string) (err error) {
+	if o.AsStored = weights == "auto"; o.AsStored {
+		weights = engine.PrecisionF32.String()
+	}
 	if o.Precision, err = engine.ParsePrecision(weights); err != nil {
-		return fmt.Errorf("precision: %w", err)
+		return fmt.Errorf("precision: %w, or auto", err)
 	}
 	c, err := engine.ParsePrecision(cache)
 	if err != nil {
@@ -58,12 +64,13 @@ type Model struct {
 	Config    arch.Config
 	Tokenizer *tokenizer.Tokenizer
 
-	dev     Device
-	weights *engine.Weights
-	context int
-	control func() map[int32]bool // tokens that are no text
-	slots   []slot
-	forward forward
+	dev       Device
+	precision engine.Precision
+	weights   *engine.Weights
+	context   int
+	control   func() map[int32]bool // tokens that are no text
+	slots     []slot
+	forward   forward
 }
 
 // slot is a sequence: the tokens whose keys and values are in the cache.
@@ -87,6 +94,9 @@ func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
+	if _, packs := dev.(engine.Packer); packs && o.AsStored && folder.StoresBF16() {
+		o.Precision = engine.PrecisionBF16
+	}
 	// The tokenizer is read beside the weights.
 	read := make(chan error, 1)
 	var tok *tokenizer.Tokenizer
@@ -120,6 +130,7 @@ func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, loa
 		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape})
 	}
 	fill := func(p engine.Parameter, dst []float32) error { return load(p.Name, dst, p.Shape) }
+	m.precision = o.Precision
 	packer, packs := dev.(engine.Packer)
 	if !packs {
 		if err := m.loadWhole(list, o, fill); err != nil {
@@ -177,6 +188,9 @@ func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, load func(engi
 
 // Note is what the user should know of the model's tokenizer; empty for nothing.
 func (m *Model) Note() string { return m.Tokenizer.Beyond(m.Config.VocabSize) }
+
+// Precision is the type of the weights in memory.
+func (m *Model) Precision() engine.Precision { return m.precision }
 
 // Context is the most tokens of a sequence.
 func (m *Model) Context() int { return m.context }

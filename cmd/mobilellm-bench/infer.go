@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/arch"
 	"mobilellm/configs"
 	"mobilellm/device"
 	"mobilellm/engine"
@@ -44,7 +45,7 @@ func inferCommand() *cobra.Command {
 	f.StringVar(&o.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file; without one --config's shape with drawn weights")
 	f.StringVar(&o.config, "config", "125m.yaml", "shape of the model: a file, or an embedded config's name")
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
-	f.StringVar(&o.precision, "precision", "bf16", "type of the weights: float32 or bf16")
+	f.StringVar(&o.precision, "precision", "bf16", "type of the weights: float32, bf16, or auto, as the file has them")
 	f.StringVar(&o.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	f.IntVar(&o.prompt, "prompt", 512, "tokens of a prompt")
 	f.IntVar(&o.tokens, "tokens", 128, "tokens one after the other")
@@ -59,13 +60,14 @@ func inferCommand() *cobra.Command {
 
 // inferResult is what --json prints.
 type inferResult struct {
-	Machine    training.Machine `json:"machine"`
-	Precision  string           `json:"precision"`
-	KVType     string           `json:"kv_type"`
-	Weights    int64            `json:"weight_bytes"`
-	CacheToken int64            `json:"cache_bytes_per_token"`
-	Load       float64          `json:"load_seconds"`
-	Rows       []benchmark.Row  `json:"rows"`
+	Machine    training.Machine   `json:"machine"`
+	Precision  string             `json:"precision"`
+	KVType     string             `json:"kv_type"`
+	Weights    int64              `json:"weight_bytes"`
+	CacheToken int64              `json:"cache_bytes_per_token"`
+	Load       float64            `json:"load_seconds"`
+	Estimate   benchmark.Estimate `json:"estimate"` // for a phone, not measured
+	Rows       []benchmark.Row    `json:"rows"`
 }
 
 func (o inferOptions) run(ctx context.Context) error {
@@ -104,9 +106,9 @@ func (o inferOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer m.Close()
-	r := inferResult{Precision: o.precision, KVType: o.kvType, Weights: m.Bytes(), CacheToken: m.CacheBytes(), Load: time.Since(start).Seconds()}
+	r := inferResult{Precision: m.Precision().String(), KVType: o.kvType, Weights: m.Bytes(), CacheToken: m.CacheBytes(), Load: time.Since(start).Seconds(), Estimate: benchmark.EstimateFor(m)}
 	product := engine.PrecisionF32
-	if options.Precision == engine.PrecisionBF16 && dev.BF16() {
+	if m.Precision() == engine.PrecisionBF16 && dev.BF16() {
 		product = engine.PrecisionBF16
 	}
 	fmt.Fprintln(os.Stderr, "measuring the machine's peaks")
@@ -115,7 +117,7 @@ func (o inferOptions) run(ctx context.Context) error {
 	}
 	if !o.json {
 		fmt.Printf("%s\nweights %s, %.1f MB; KV cache %s, %.1f kB a token; loaded in %.2f s\nmatmul peak %.0f GFLOP/s, read %.1f GB/s\n\n%-16s %5s %22s %s\n",
-			r.Machine.Device, o.precision, float64(r.Weights)/1e6, o.kvType, float64(r.CacheToken)/1e3, r.Load, r.Machine.Peak, r.Machine.Read, "test", "batch", "tokens/s", "share of limit")
+			r.Machine.Device, r.Precision, float64(r.Weights)/1e6, o.kvType, float64(r.CacheToken)/1e3, r.Load, r.Machine.Peak, r.Machine.Read, "test", "batch", "tokens/s", "share of limit")
 	}
 	limits := benchmark.Limits{Read: r.Machine.Read * 1e9, Peak: r.Machine.Peak * 1e9}
 	err = benchmark.Run(ctx, m, tests, o.repeats, limits, func(row benchmark.Row) {
@@ -124,10 +126,27 @@ func (o inferOptions) run(ctx context.Context) error {
 			fmt.Printf("%-16s %5d %13.2f ± %6.2f %5.0f %%\n", row.Test, row.Batch, row.Speed, row.Deviation, 100*row.Share)
 		}
 	})
-	if err != nil || !o.json {
+	switch {
+	case err != nil:
 		return err
+	case !o.json:
+		printEstimate(r.Estimate)
+		return nil
 	}
 	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// printEstimate prints what the paper reckons for a phone.
+func printEstimate(e benchmark.Estimate) {
+	fmt.Printf("\nestimates for a phone, not measured (the paper's introduction and Figure 2):\n")
+	fmt.Printf("  %.4f J a token; 64 tokens take %.3f %% of a charge of 50 kJ, which lasts %.1f hours at 10 tokens/s\n", e.Energy, 100*e.Battery, e.Hours)
+	fmt.Printf("  weights and the KV cache of %d tokens, %.0f MB: %.0f and %.0f %% of a tenth of 6 and 12 GB\n",
+		e.Context, float64(e.Weights+e.Cache)/1e6, 100*e.Memory["6 GB"], 100*e.Memory["12 GB"])
+	fmt.Printf("  a block's weights, %.1f MB", float64(e.Block)/1e6)
+	for _, c := range e.Caches {
+		fmt.Printf("; the processor's L%d cache, %.1f MB", c.Level, float64(c.Bytes)/1e6)
+	}
+	fmt.Println()
 }
 
 // load opens the model, or makes one of drawn weights with a context that suffices.
@@ -140,20 +159,34 @@ func (o inferOptions) load(dev infer.Device, options infer.LoadOptions, context 
 		}
 		return m, nil
 	}
-	run := train.DefaultRun()
-	if _, err := configs.Load(&run, configs.Source{Name: o.config, Set: o.set, EnvPrefix: "MOBILELLM"}); err != nil {
-		return nil, cli.Usage(err)
+	c, err := shapeOf(o.config, o.set)
+	if err != nil {
+		return nil, err
 	}
-	run.Model.Context = max(run.Model.Context, context)
+	c.Context = max(c.Context, context)
 	options.Context = context
-	return infer.New(run.Model.Resolved(), tokenizer.Bytes(), dev, options, func(name string, dst []float32, shape []int) error {
-		rng := rand.New(rand.NewPCG(1, uint64(len(name))))
-		for i := range dst {
-			dst[i] = 1
-			if len(shape) > 1 {
-				dst[i] = float32(rng.Float64()-0.5) * 0.07 // as wide as a normal distribution of 0.02
-			}
-		}
+	return infer.New(c, tokenizer.Bytes(), dev, options, func(name string, dst []float32, shape []int) error {
+		draw(name, dst, shape)
 		return nil
 	})
+}
+
+// shapeOf is the model of a config.
+func shapeOf(config string, set []string) (arch.Config, error) {
+	run := train.DefaultRun()
+	if _, err := configs.Load(&run, configs.Source{Name: config, Set: set, EnvPrefix: "MOBILELLM"}); err != nil {
+		return arch.Config{}, cli.Usage(err)
+	}
+	return run.Model.Resolved(), nil
+}
+
+// draw fills a parameter, as wide as a normal distribution of 0.02, and norms with 1.
+func draw(name string, dst []float32, shape []int) {
+	rng := rand.New(rand.NewPCG(1, uint64(len(name))))
+	for i := range dst {
+		dst[i] = 1
+		if len(shape) > 1 {
+			dst[i] = float32(rng.Float64()-0.5) * 0.07
+		}
+	}
 }

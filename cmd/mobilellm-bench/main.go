@@ -23,6 +23,6 @@ func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 func newCommand() *cobra.Command {
 	c := &cobra.Command{Use: "mobilellm-bench", Short: "Measure training, inference and encoding", Long: description}
-	c.AddCommand(trainCommand(), distilCommand(), scalingCommand(), inferCommand(), tokenizeCommand())
+	c.AddCommand(trainCommand(), distilCommand(), scalingCommand(), inferCommand(), latencyCommand(), tokenizeCommand())
 	return c
 }

@@ -82,7 +82,7 @@ func newCommand() *cobra.Command {
 	l.IntVar(&f.options.RepeatLast, "repeat-last", 64, "how many tokens count as of late")
 	l.StringArrayVar(&f.stops, "stop", nil, "end before this text; may be given several times")
 	l.BoolVar(&f.noSlide, "no-slide", false, "end at the model's context; otherwise the oldest half of the text is forgotten there")
-	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32, or bf16, of which half as many bytes are read for each token")
+	l.StringVar(&f.precision, "precision", "auto", "type of the weights in memory: float32; bf16, of which half as many bytes are read for each token; auto: bf16 where the file has bf16, else float32")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	l.Uint64Var(&f.options.Seed, "seed", 1, "the same seed gives the same text")
 	return c

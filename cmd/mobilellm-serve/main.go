@@ -65,7 +65,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address and port; port 0 takes a free one")
 	l.StringVar(&f.name, "name", "", "name of the model in the API; its path's last part by default")
 	l.StringVar(&f.device, "device", "cpu", "where to compute: cpu")
-	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32, or bf16, of which half as many bytes are read for each token")
+	l.StringVar(&f.precision, "precision", "auto", "type of the weights in memory: float32; bf16, of which half as many bytes are read for each token; auto: bf16 where the file has bf16, else float32")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	l.IntVar(&f.context, "context", 0, "most tokens of a text, prompt included; 0 for the model's context")
 	l.IntVar(&f.slots, "slots", 8, "texts that run at once")
