@@ -61,8 +61,9 @@ type Losses struct {
 	Smooth      *float64 `json:"smooth,omitempty"`       // running mean, as the progress bar has it
 	Heldout     *float64 `json:"heldout,omitempty"`      // of the last evaluation
 	HeldoutStep int64    `json:"heldout_step,omitempty"` // where it was measured
-	Best        *float64 `json:"best,omitempty"`         // lowest validation loss
+	Best        *float64 `json:"best,omitempty"`         // lowest validation loss, or best score of a task
 	BestStep    int64    `json:"best_step,omitempty"`    // where it was measured
+	BestBy      string   `json:"best_by,omitempty"`      // the task; empty for the validation loss
 }
 
 // ScheduleInfo is the learning-rate schedule, to notice on resume that it has

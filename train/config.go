@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -38,8 +39,26 @@ type Loop struct {
 
 // Eval is the `eval:` section.
 type Eval struct {
-	Every int `yaml:"every" help:"Steps between two scorings of the held-out text; 0 scores at the end only."`
+	Every     int      `yaml:"every" help:"Steps between two scorings of the held-out text; 0 scores at the end only."`
+	Tasks     []string `yaml:"tasks" help:"Benchmarks to measure the model by, by the names that mobilellm-eval knows; none by default."`
+	TaskEvery int      `yaml:"task_every" help:"Steps between two measurements by tasks; 0 measures at the end only."`
+	TaskItems int      `yaml:"task_items" help:"Questions of each task, a subset that is the same in every run; 0 for all."`
+	DataDir   string   `yaml:"data_dir" help:"Folder of the tasks' data sets, see mobilellm-eval datasets."`
+	Protocol  string   `yaml:"protocol" help:"How questions are put and measured: lm-eval or paper."`
 }
+
+func (e Eval) validate() error {
+	errs := []error{atLeast("eval.every", e.Every, 0), atLeast("eval.task_every", e.TaskEvery, 0), atLeast("eval.task_items", e.TaskItems, 0)}
+	for i, task := range e.Tasks {
+		if slices.Contains(e.Tasks[:i], task) {
+			errs = append(errs, fmt.Errorf("eval.tasks: %q comes twice", task))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// HeldoutLoss names the validation loss where a task's name may stand.
+const HeldoutLoss = "heldout_loss"
 
 // Saving is the `checkpoint:` section.
 type Saving struct {
@@ -47,6 +66,7 @@ type Saving struct {
 	Minutes   float64 `yaml:"minutes" help:"A checkpoint also falls due when the last is this old; 0 turns it off."`
 	Keep      int     `yaml:"keep" help:"Newest checkpoints that are kept beside the best; 0 keeps all."`
 	KeepEvery int     `yaml:"keep_every" help:"Checkpoints of steps that are a multiple of this are kept for good; 0 for none."`
+	Best      string  `yaml:"best" help:"What makes a checkpoint the best: heldout_loss, or one of eval.tasks."`
 }
 
 // DefaultRun trains the paper's 125M model on the Go source tree: what a
@@ -58,8 +78,8 @@ func DefaultRun() RunConfig {
 		Optim:      optim.Default(),
 		Train:      Loop{Steps: 20000, Batch: 64, Seed: 1, Precision: Precision{Auto: true}},
 		Distil:     Distil{Temperature: 1},
-		Eval:       Eval{Every: 1000},
-		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3},
+		Eval:       Eval{Every: 1000, TaskItems: 200, Protocol: "lm-eval"},
+		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3, Best: HeldoutLoss},
 		Device:     "auto",
 	}
 }
@@ -69,7 +89,10 @@ func DefaultRun() RunConfig {
 func (c *RunConfig) Validate() error {
 	errs := []error{
 		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(),
-		atLeast("eval.every", c.Eval.Every, 0), c.Checkpoint.validate(), device.Validate(c.Device),
+		c.Eval.validate(), c.Checkpoint.validate(), device.Validate(c.Device),
+	}
+	if best := c.Checkpoint.bestBy(); best != HeldoutLoss && !slices.Contains(c.Eval.Tasks, best) {
+		errs = append(errs, fmt.Errorf("checkpoint.best (%q) must be %s or one of eval.tasks %q", best, HeldoutLoss, c.Eval.Tasks))
 	}
 	if c.Data.Seq > c.Model.Context {
 		errs = append(errs, fmt.Errorf("data.seq (%d) must be at most model.context (%d)", c.Data.Seq, c.Model.Context))
@@ -85,6 +108,9 @@ func (l Loop) validate() error {
 	}
 	return err
 }
+
+// bestBy is what makes a checkpoint the best.
+func (s Saving) bestBy() string { return cmp.Or(s.Best, HeldoutLoss) }
 
 func (s Saving) validate() error {
 	var minutes error
@@ -134,7 +160,7 @@ func (c *RunConfig) AbsolutePaths() error {
 		heldout[i] = path
 	}
 	c.Data.Train, c.Data.Heldout = train, heldout
-	if err := errors.Join(absolute(&c.Distil.Teacher, ""), absolute(&c.Distil.Shards, "")); err != nil {
+	if err := errors.Join(absolute(&c.Distil.Teacher, ""), absolute(&c.Distil.Shards, ""), absolute(&c.Eval.DataDir, "")); err != nil {
 		return err
 	}
 	return absolute(&c.Data.Tokenizer, data.TokenizerBytes, data.TokenizerTrain)

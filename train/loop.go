@@ -17,7 +17,8 @@ type progressState struct {
 	loss     float64
 	smooth   float64 // running mean of the loss; 0 before the first step
 	heldout  *HeldoutRecord
-	best     float64 // lowest validation loss of a saved checkpoint
+	tasks    *TaskRecord
+	best     float64 // lowest validation loss of a saved checkpoint, or best score of a task
 	bestStep int64   // 0 where there is none
 
 	saved     int64 // step of the last checkpoint, -1 where there is none
@@ -25,8 +26,8 @@ type progressState struct {
 	savedPath string
 }
 
-// loop makes the steps that are left. After each: log, save, score, mark the
-// best, in this order, so that a scoring that fails costs no checkpoint and the
+// loop makes the steps that are left. After each: log, save, score, measure by
+// tasks, mark the best, in this order, so that a scoring that fails costs no checkpoint and the
 // mark names one that exists.
 func (r *run) loop(ctx context.Context) error {
 	s := &r.state
@@ -36,6 +37,11 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	if s.step > 0 && r.scoreDue() && (s.heldout == nil || s.heldout.Step != s.step) {
 		if err := r.score(ctx); err != nil { // the run ended between saving and scoring
+			return r.stopped(ctx, err)
+		}
+	}
+	if s.step > 0 && r.tasksDue() && (s.tasks == nil || s.tasks.Step != s.step) {
+		if err := r.scoreTasks(ctx); err != nil {
 			return r.stopped(ctx, err)
 		}
 	}
@@ -53,6 +59,11 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		if r.scoreDue() {
 			if err := r.score(ctx); err != nil {
+				return r.stopped(ctx, err)
+			}
+		}
+		if r.tasksDue() {
+			if err := r.scoreTasks(ctx); err != nil {
 				return r.stopped(ctx, err)
 			}
 		}
@@ -177,7 +188,7 @@ func (r *run) score(ctx context.Context) error {
 	}
 	r.o.Progress.Note("step %d: train loss %.4f, validation loss %.4f, %.3f bits per byte, perplexity %.2f",
 		s.step, s.smooth, h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
-	return r.mark(h)
+	return r.markHeldout()
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

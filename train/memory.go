@@ -19,6 +19,7 @@ type Memory struct {
 	Activations int64 `json:"activations"` // of a micro-batch, with scratch, beside what lies in the gradients' memory
 	Scoring     int64 `json:"scoring"`     // activations of a held-out batch, likewise
 	Teacher     int64 `json:"teacher"`     // weights and activations of a teacher
+	Tasks       int64 `json:"tasks"`       // weights and KV cache of measuring by tasks
 	Data        int64 `json:"data"`        // tokens of the corpus
 	Reading     int64 `json:"reading"`     // the whole process while it reads the text, before all else
 	Process     int64 `json:"process"`     // program, libraries and Go's heap
@@ -38,7 +39,7 @@ func (m Memory) Total() int64 {
 }
 
 func (m Memory) training() int64 {
-	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Teacher + m.Data + m.Process
+	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Teacher + m.Tasks + m.Data + m.Process
 }
 
 // estimate counts the memory of a run with micro-batches of rows sequences.
@@ -54,7 +55,7 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	parameters := 4 * c.Model.ParameterCount() // in float32
 	m := Memory{
 		Weights: l.weights - parameters, Gradients: parameters, Optimizer: state * c.Model.ParameterCount(),
-		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
+		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Tasks: taskMemory(c), Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}
 	if _, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
 		m.Data, m.Reading, m.Process = 0, 0, contextBytes

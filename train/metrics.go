@@ -84,66 +84,75 @@ func createMetrics(dir string) (*metrics, error) {
 // cutMetrics opens the metrics of a run that goes on from a step: what from recorded
 // up to and including that step is kept in dir, later lines are not. Lines that cannot
 // be read, one cut short among them, are kept aside in metrics.damaged.jsonl; damaged are
-// their numbers. It returns the held-out records that stay.
-func cutMetrics(from, dir string, step int64) (m *metrics, heldout []HeldoutRecord, damaged []int, err error) {
+// their numbers. It returns the scorings that stay.
+func cutMetrics(from, dir string, step int64) (m *metrics, scored scorings, damaged []int, err error) {
 	raw, err := regular.ReadFile(filepath.Join(from, MetricsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil, err
+		return nil, scored, nil, err
 	}
 	var kept, aside bytes.Buffer
 	number := 0
 	for line := range bytes.Lines(raw) {
 		number++
-		at, h, err := parseMetrics(line)
+		at, one, err := parseMetrics(line)
 		switch {
 		case err != nil:
 			damaged = append(damaged, number)
 			aside.Write(append(bytes.TrimSuffix(line, []byte("\n")), '\n'))
 		case at <= step:
 			kept.Write(line)
-			if h != nil {
-				heldout = append(heldout, *h)
-			}
+			scored.heldout = append(scored.heldout, one.heldout...)
+			scored.tasks = append(scored.tasks, one.tasks...)
 		}
 	}
 	if len(damaged) > 0 {
 		path := filepath.Join(dir, DamagedMetricsFile)
 		earlier, err := regular.ReadFile(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, nil, nil, err
+			return nil, scorings{}, nil, err
 		}
 		if err := atomicfile.Write(path, append(earlier, aside.Bytes()...)); err != nil {
-			return nil, nil, nil, err
+			return nil, scorings{}, nil, err
 		}
 	}
 	if err := atomicfile.Write(filepath.Join(dir, MetricsFile), kept.Bytes()); err != nil {
-		return nil, nil, nil, err
+		return nil, scorings{}, nil, err
 	}
 	m, err = createMetrics(dir)
-	return m, heldout, damaged, err
+	return m, scored, damaged, err
+}
+
+// scorings are the lines that are not of a step.
+type scorings struct {
+	heldout []HeldoutRecord
+	tasks   []TaskRecord
 }
 
 // parseMetrics reads the step of a line, and the line where it is of a scoring.
-func parseMetrics(line []byte) (step int64, h *HeldoutRecord, err error) {
+func parseMetrics(line []byte) (step int64, s scorings, err error) {
 	if !bytes.HasSuffix(line, []byte("\n")) {
-		return 0, nil, io.ErrUnexpectedEOF
+		return 0, s, io.ErrUnexpectedEOF
 	}
 	var record struct {
 		Step        *int64          `json:"step"`
 		Loss        *float64        `json:"loss"`
 		HeldoutLoss json.RawMessage `json:"heldout_loss"` // null is not absent
+		Tasks       json.RawMessage `json:"tasks"`
 	}
 	if err := json.Unmarshal(line, &record); err != nil {
-		return 0, nil, err
+		return 0, s, err
 	}
 	switch {
 	case record.Step == nil:
-		return 0, nil, errors.New("step is missing")
+		return 0, s, errors.New("step is missing")
 	case record.HeldoutLoss != nil:
-		h = new(HeldoutRecord)
-		return *record.Step, h, json.Unmarshal(line, h)
+		s.heldout = make([]HeldoutRecord, 1)
+		return *record.Step, s, json.Unmarshal(line, &s.heldout[0])
+	case record.Tasks != nil:
+		s.tasks = make([]TaskRecord, 1)
+		return *record.Step, s, json.Unmarshal(line, &s.tasks[0])
 	case record.Loss == nil:
-		return 0, nil, errors.New("loss is missing")
+		return 0, s, errors.New("loss is missing")
 	}
-	return *record.Step, nil, nil
+	return *record.Step, s, nil
 }

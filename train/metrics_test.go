@@ -63,9 +63,9 @@ func TestInfinitePerplexity(t *testing.T) {
 // A held-out loss that is no number ends nothing, and marks nothing as the best.
 func TestHeldoutLossNaN(t *testing.T) {
 	for line, best := range map[string]bool{`{"step":3,"heldout_loss":null}`: false, `{"step":3,"heldout_loss":2.5}`: true} {
-		step, h, err := parseMetrics([]byte(line + "\n"))
-		if err != nil || step != 3 || h == nil || h.HeldoutLoss.Finite() != best {
-			t.Errorf("%s: step %d, %+v, %v", line, step, h, err)
+		step, s, err := parseMetrics([]byte(line + "\n"))
+		if err != nil || step != 3 || len(s.heldout) != 1 || s.heldout[0].HeldoutLoss.Finite() != best {
+			t.Errorf("%s: step %d, %+v, %v", line, step, s, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -219,7 +220,7 @@ func (r *run) restore() error {
 			*f.to = *f.from
 		}
 	}
-	if state.Loss.Best != nil {
+	if by := cmp.Or(state.Loss.BestBy, HeldoutLoss); state.Loss.Best != nil && by == r.c.Checkpoint.bestBy() {
 		s.bestStep = state.Loss.BestStep
 	}
 	r.o.Progress.Note("resuming %s after step %d", r.from.Path, s.step)
@@ -229,7 +230,7 @@ func (r *run) restore() error {
 // cutMetrics goes on with the run's metrics and takes from them the scorings that
 // came after the checkpoint was written.
 func (r *run) cutMetrics() error {
-	m, heldout, damaged, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step)
+	m, scored, damaged, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step)
 	if err != nil {
 		return err
 	}
@@ -245,10 +246,17 @@ func (r *run) cutMetrics() error {
 	if errors.Is(err, checkpoint.ErrNone) {
 		s.bestStep = 0 // a branch: the best of the other run is not here
 	}
-	for i, h := range heldout {
-		s.heldout = &heldout[i]
-		if h.Step == marked.Step && marked.Step > 0 {
+	by := r.c.Checkpoint.bestBy()
+	for i, h := range scored.heldout {
+		s.heldout = &scored.heldout[i]
+		if by == HeldoutLoss && h.Step == marked.Step && marked.Step > 0 {
 			s.best, s.bestStep = float64(h.HeldoutLoss), h.Step
+		}
+	}
+	for i, t := range scored.tasks {
+		s.tasks = &scored.tasks[i]
+		if score, ok := t.find(by); ok && t.Step == marked.Step && marked.Step > 0 {
+			s.best, s.bestStep = float64(score.Value), t.Step
 		}
 	}
 	return nil

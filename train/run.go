@@ -41,6 +41,8 @@ type Options struct {
 	Versions  map[string]string
 	Progress  *Progress     // nil tells nobody
 	Device    device.Device // to run on, which stays open; nil opens the one that the configuration names
+	// Tasks opens what measures by eval.tasks; nil for a program that measures none.
+	Tasks func(ctx context.Context, e Eval) (TaskScorer, error)
 
 	afterStep func(step int64) // of tests
 }
@@ -94,6 +96,8 @@ type run struct {
 	peak     float64 // FLOP/s
 	flops    int64   // of a token, a teacher's with them
 
+	tasks TaskScorer // nil without eval.tasks
+
 	teacherTokenizer *tokenizer.Tokenizer
 	teacherSum       string // checksum of the teacher's model, empty without
 
@@ -130,7 +134,7 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 
 func (r *run) prepare(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		r.openFolder, r.openDevice, r.readText, r.makeModel, r.compile, r.startFolder,
+		r.openFolder, r.openTasks, r.openDevice, r.readText, r.makeModel, r.compile, r.startFolder,
 	} {
 		if err := step(ctx); err != nil {
 			return err

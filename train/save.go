@@ -7,6 +7,7 @@ import (
 
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/internal/jsonfloat"
 	"mobilellm/tokenizer"
 )
 
@@ -42,17 +43,34 @@ func (r *run) saveState() error {
 	return err
 }
 
-// mark names the checkpoint of the step just scored as the best, if there is one
-// and it is.
-func (r *run) mark(h HeldoutRecord) error {
-	s := &r.state
-	if s.saved != h.Step || !h.HeldoutLoss.Finite() || s.bestStep > 0 && float64(h.HeldoutLoss) >= s.best {
+// markHeldout names the checkpoint of the step just scored as the best, if that is by
+// validation loss, there is one and it is.
+func (r *run) markHeldout() error {
+	if r.c.Checkpoint.bestBy() != HeldoutLoss {
+		return nil
+	}
+	return r.mark(r.state.heldout.HeldoutLoss, true)
+}
+
+// markTask does so where the best is by a task's score.
+func (r *run) markTask() error {
+	score, ok := r.state.tasks.find(r.c.Checkpoint.bestBy())
+	if !ok {
+		return nil
+	}
+	return r.mark(score.Value, score.Lower)
+}
+
+// mark compares the value that this step's weights have with the best so far.
+func (r *run) mark(value jsonfloat.Float, lower bool) error {
+	s, v := &r.state, float64(value)
+	if s.saved != s.step || !value.Finite() || s.bestStep > 0 && (v == s.best || lower != (v < s.best)) {
 		return nil
 	}
 	if err := checkpoint.MarkBest(r.checkpoints(), filepath.Base(s.savedPath)); err != nil {
 		return err
 	}
-	s.best, s.bestStep = float64(h.HeldoutLoss), h.Step
+	s.best, s.bestStep = v, s.step
 	return nil
 }
 
@@ -138,6 +156,9 @@ func (r *run) snapshot() (checkpoint.State, error) {
 	}
 	if s.bestStep > 0 {
 		state.Loss.Best, state.Loss.BestStep = &s.best, s.bestStep
+		if r.c.Checkpoint.bestBy() != HeldoutLoss {
+			state.Loss.BestBy = r.c.Checkpoint.bestBy()
+		}
 	}
 	return state, nil
 }

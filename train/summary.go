@@ -25,7 +25,8 @@ type Summary struct {
 	Tokens          int64         `json:"tokens"`
 	Loss            float64       `json:"loss"` // of the last step, nats per token
 	Heldout         HeldoutRecord `json:"heldout"`
-	Seconds         float64       `json:"seconds"` // of all steps together, saving and scoring left out
+	Tasks           []TaskScore   `json:"tasks,omitempty"` // of the last step
+	Seconds         float64       `json:"seconds"`         // of all steps together, saving and scoring left out
 	TokensPerSecond float64       `json:"tokens_per_second"`
 	MemoryBytes     int64         `json:"memory_bytes"`      // as planned
 	PeakMemoryBytes int64         `json:"peak_memory_bytes"` // VmHWM of the process that ended the run
@@ -62,6 +63,9 @@ func (r *run) summarize() error {
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, Heldout: *s.heldout, Seconds: seconds, TokensPerSecond: float64(s.tokens) / max(seconds, 1e-9),
 		MemoryBytes: r.memory.Total(), PeakMemoryBytes: peakMemory(),
 		Checkpoint: filepath.ToSlash(filepath.Join(CheckpointsDir, filepath.Base(s.savedPath))), DataFingerprint: r.text.Train.Fingerprint(),
+	}
+	if s.tasks != nil && s.tasks.Step == s.step {
+		out.Tasks = s.tasks.Tasks
 	}
 	raw, err := json.MarshalIndent(out, "", "  ")
 	if err != nil {
