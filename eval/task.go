@@ -1,6 +1,6 @@
 package eval
 
-import "context"
+import "mobilellm/eval/dataset"
 
 // Protocol is a way to put questions and to measure answers.
 type Protocol string
@@ -25,18 +25,37 @@ const (
 	Generation     Kind = "generate_until"  // a text, compared with answers
 )
 
-// Task is a benchmark.
+// Task is a benchmark, as a value: where its files are, how a record becomes items, what
+// is measured.
 type Task struct {
 	Name    string // as lm-evaluation-harness calls it
 	Title   string // as the paper calls it
 	Version string // of the definition that it follows
 	Kind    Kind
-	Sources []Source // the files of a data set, any one of which serves
-	// Items reads the questions of a file, in its order, as the protocol puts them.
-	Items func(ctx context.Context, file string, p Protocol) ([]Item, error)
-	// Measures are what is reported, the first of them the task's score.
-	Measures func(Protocol) []Measure
+	Sources []Source // the files of the data set, any one of which serves
+	// Read gives the records of a file; nil is dataset.Objects.
+	Read func(file string) dataset.Records
+	// Questions are the items of a record as the protocol puts them. What is wrong with
+	// the record is remembered by it.
+	Questions func(r *dataset.Record, p Protocol) []Item
+	// Document makes the items of a file that is one text, where there is no Read and no
+	// Questions.
+	Document func(text string, p Protocol) ([]Item, error)
+	// Reports are what each protocol reports, the first of them the task's score.
+	Reports map[Protocol][]Measure
+
+	Shots int // examples before each question
+	// Test is a task scored on a test split, of whose examples lm-evaluation-harness
+	// takes no question's own out; it has no meaning where the examples are the scored
+	// file itself.
+	Test bool
 }
+
+// Measures are what is reported by a protocol, the first of them the task's score.
+func (t Task) Measures(p Protocol) []Measure { return t.Reports[p] }
+
+// Score is the measure that stands for the task.
+func (t Task) Score(p Protocol) Measure { return t.Measures(p)[0] }
 
 // Item is a question as it is put to a model.
 type Item struct {
@@ -46,8 +65,16 @@ type Item struct {
 	Gold     int      // the right choice
 	Answers  []string // Generation: any of them is right
 	Until    []string // Generation: a text ends before any of these
+	// Shots are examples that stand before each request's context, in order, each with
+	// the line feeds that end it. Where they do not fit, the first fall away whole.
+	Shots []string
 	// Words and Bytes count the original text of a Rolling task.
 	Words, Bytes int
+	// Windows cuts a Rolling text's tokens, which open with one BOS, in windows of the
+	// model's context, the last part of one dropped; a window predicts all its tokens but
+	// the first (MobileLLM's eval.py). Without it the text is cut as
+	// lm-evaluation-harness does: every token is predicted, the first of all after BOS.
+	Windows bool
 }
 
 // Request is one continuation of one context.
@@ -60,11 +87,16 @@ type Request struct {
 	Prior string
 }
 
-// Source is a file of a data set.
+// Source is a file of a data set, and what it may be called.
 type Source struct {
-	Names []string // below the folder of data sets; packed with gzip, bzip2 or zstd too
-	URL   string   // where it comes from
-	Split string
+	// Names are patterns (path.Match) below the folder of data sets, without the endings
+	// of packers. A name may be that of a folder with a file a record.
+	Names []string
+	// Labels and Examples are files in the same folder: the labels, where they are kept
+	// apart, and what Shots are drawn from.
+	Labels, Examples string
+	URL              string // where it comes from
+	Note             string // what a person must know of it
 }
 
 // Answer is what a model made of an item.
@@ -89,4 +121,6 @@ type Measure struct {
 	Item func(Item, Answer) float64
 	// Total makes the number of all items, where it is no mean (a perplexity).
 	Total func([]Item, []Answer) float64
+	// Lower is better, as of a perplexity.
+	Lower bool
 }

@@ -26,6 +26,7 @@ type Options struct {
 	Kind      Kind
 	Split     Split  // of plain text
 	Column    string // of parquet files
+	Rows      bool   // of parquet files: a row is an object of all columns, see [Record.Object]
 	Separator string // between the documents of plain text, empty for none
 	// Cut returns the first place at or after from where a text may be cut in
 	// parts; len(text) for none. Without it every document of a plain text is read
@@ -77,6 +78,9 @@ func read(path string, file *os.File, size int64, o Options) (Reader, error) {
 	o.complete(path)
 	if size == 0 {
 		return &whole{name: path, in: io.NopCloser(strings.NewReader("")), options: &o}, nil
+	}
+	if o.Kind == Parquet && o.Rows {
+		return openRows(path, file, o)
 	}
 	if o.Kind == Parquet {
 		return openParquet(path, file, o)

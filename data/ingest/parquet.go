@@ -36,17 +36,9 @@ func openParquet(path string, file *os.File, o Options) (r *parquetReader, err e
 			err = fmt.Errorf("%s: broken parquet file: %v", Clean(path), p)
 		}
 	}()
-	info, err := file.Stat()
+	f, size, err := openTable(path, file, o)
 	if err != nil {
 		return nil, err
-	}
-	var in io.ReaderAt = file
-	if o.Read != nil {
-		in = &countingAt{file, o.Read, info.Size()}
-	}
-	f, err := parquet.OpenFile(in, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<18))
-	if err != nil {
-		return nil, fmt.Errorf("%s: broken parquet file: %w", Clean(path), err)
 	}
 	leaf, ok := f.Schema().Lookup(strings.Split(o.Column, ".")...)
 	if !ok {
@@ -62,7 +54,24 @@ func openParquet(path string, file *os.File, o Options) (r *parquetReader, err e
 	if leaf.MaxRepetitionLevel > 0 {
 		return nil, fmt.Errorf("%s: column %q holds lists, one text a row is needed", Clean(path), o.Column)
 	}
-	return &parquetReader{path: path, size: info.Size(), limits: o.Limits, groups: f.RowGroups(), column: leaf.ColumnIndex, buffer: make([]parquet.Value, 64)}, nil
+	return &parquetReader{path: path, size: size, limits: o.Limits, groups: f.RowGroups(), column: leaf.ColumnIndex, buffer: make([]parquet.Value, 64)}, nil
+}
+
+// openTable opens a parquet file; size is in bytes.
+func openTable(path string, file *os.File, o Options) (f *parquet.File, size int64, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	var in io.ReaderAt = file
+	if o.Read != nil {
+		in = &countingAt{file, o.Read, info.Size()}
+	}
+	f, err = parquet.OpenFile(in, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(1<<18))
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: broken parquet file: %w", Clean(path), err)
+	}
+	return f, info.Size(), nil
 }
 
 // Close implements io.Closer.
