@@ -29,17 +29,6 @@ func (t Task) Items(ctx context.Context, file string, p Protocol) ([]Item, error
 
 // read also gives what tells records apart that the items were made of.
 func (t Task) read(ctx context.Context, file string, p Protocol) (items []Item, records []string, err error) {
-	if t.Document != nil {
-		text, err := dataset.Text(file)
-		if err != nil {
-			return nil, nil, err
-		}
-		items, err = t.Document(text, p)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", ingest.Clean(file), err)
-		}
-		return items, make([]string, len(items)), t.check(items, ingest.Clean(file))
-	}
 	read := t.Read
 	if read == nil {
 		read = dataset.Objects
@@ -73,19 +62,6 @@ func (t Task) read(ctx context.Context, file string, p Protocol) (items []Item, 
 		}
 	}
 	return items, records, nil
-}
-
-// check says what is wrong with items of a text.
-func (t Task) check(items []Item, name string) error {
-	for i := range items {
-		if items[i].ID == "" {
-			items[i].ID = strconv.Itoa(i)
-		}
-		if err := t.sound(items[i]); err != nil {
-			return fmt.Errorf("%s: item %d: %w", name, i, err)
-		}
-	}
-	return nil
 }
 
 // sound says what is wrong with an item.

@@ -38,9 +38,6 @@ type Task struct {
 	// Questions are the items of a record as the protocol puts them. What is wrong with
 	// the record is remembered by it.
 	Questions func(r *dataset.Record, p Protocol) []Item
-	// Document makes the items of a file that is one text, where there is no Read and no
-	// Questions.
-	Document func(text string, p Protocol) ([]Item, error)
 	// Reports are what each protocol reports, the first of them the task's score.
 	Reports map[Protocol][]Measure
 

@@ -7,3 +7,8 @@ for script in $(git ls-files '*/testdata/golden.py' '*/testdata/*/golden.py' 'ar
 	echo "$script"
 	(cd "$(dirname "$script")" && "$venv/bin/python" "$(basename "$script")")
 done
+# lm-evaluation-harness's prompts, of the data sets in ../shared.
+if [ -d ../shared/data/eval ]; then
+	venv=$(scripts/venv.sh lm-eval==0.4.13 datasets==5.2.0 evaluate==0.4.6)
+	(cd eval/tasks/testdata && "$venv/bin/python" harness.py)
+fi

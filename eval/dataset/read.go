@@ -153,7 +153,8 @@ func addLabel(r *Record, path string, labels func() (*Record, error, bool)) erro
 	label, err, ok := labels()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s: no field \"label\", and no labels in a file of their own: %w", r.Name, err)
+		r.absent = ingest.Clean(LabelFile(path))
+		return nil
 	case err != nil:
 		return err
 	case !ok:

@@ -17,6 +17,7 @@ type Record struct {
 	Name   string         // of its place: the file with :LINE, [ITEM] or #ROW
 	Fields map[string]any // string, float64, bool, nil, []any, map[string]any
 	fault  *fault
+	absent string // where the field "label" was looked for besides
 }
 
 // fault is the first thing that is wrong with a record and the objects in it.
@@ -27,7 +28,7 @@ type fault struct {
 
 // NewRecord is a record of fields that were read otherwise.
 func NewRecord(name string, fields map[string]any) *Record {
-	return &Record{name, fields, new(fault)}
+	return &Record{Name: name, Fields: fields, fault: new(fault)}
 }
 
 // Fail remembers what is wrong with the record, unless something is already.
@@ -63,7 +64,11 @@ func (r *Record) want(name string) any {
 	v := r.value(name)
 	if v == nil {
 		r.fault.missing = r.fault.missing || r.fault.err == nil
-		r.Fail("no field %q, there is %s", name, ingest.Clean(strings.Join(slices.Sorted(maps.Keys(r.Fields)), ", ")))
+		elsewhere := ""
+		if name == "label" && r.absent != "" {
+			elsewhere = ", and no file " + r.absent
+		}
+		r.Fail("no field %q%s, there is %s", name, elsewhere, ingest.Clean(strings.Join(slices.Sorted(maps.Keys(r.Fields)), ", ")))
 	}
 	return v
 }
@@ -124,7 +129,7 @@ func (r *Record) Objects(name string) []*Record {
 		if !ok {
 			r.Fail("field %q is no list of objects: %v", name, v)
 		}
-		objects[i] = &Record{r.Name, fields, r.fault}
+		objects[i] = &Record{Name: r.Name, Fields: fields, fault: r.fault}
 	}
 	return objects
 }

@@ -2,7 +2,7 @@
 // files of a data set are, how a record is put as a question, and what is measured.
 //
 // Prompts follow lm-evaluation-harness 0.4.13 byte for byte; golden files of its own
-// logged prompts hold them to it (testdata/golden.py). The paper's protocol has the same
+// logged prompts hold them to it (testdata/harness.py). The paper's protocol has the same
 // prompts and other measures, LLaMA's, as far as is known: MobileLLM's own pipeline was
 // not published.
 //

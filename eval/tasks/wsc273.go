@@ -11,7 +11,7 @@ import (
 
 // WSC273 is the Winograd Schema Challenge (Levesque et al., 2012): which of two nouns a
 // pronoun stands for. The contexts are the text up to the pronoun with either noun; what
-// follows the pronoun is scored, with two spaces before it.
+// follows the pronoun is scored, its own space and one more before it.
 var WSC273 = eval.Task{
 	Name: "wsc273", Title: "WSC", Version: "1.0", Kind: eval.MultipleChoice, Test: true,
 	Sources: []eval.Source{
@@ -36,7 +36,7 @@ var WSC273 = eval.Task{
 		for i, option := range options {
 			before[i] = string(text[:at]) + normalizeOption(option, pronoun, text, at)
 		}
-		return one(eval.Item{Requests: spaced(contexts(before, string(text[after:]))), Gold: r.Int("label")})
+		return one(eval.Item{Requests: contexts(before, string(text[after:])), Gold: r.Int("label")})
 	},
 	Reports: map[eval.Protocol][]eval.Measure{eval.LMEval: {eval.Acc}, eval.Paper: {eval.Acc}},
 }
