@@ -1,15 +1,10 @@
 package eval
 
 import (
-	"os"
 	"path/filepath"
-	"strings"
 
-	"mobilellm/data/ingest"
+	"mobilellm/eval/dataset"
 )
-
-// packed are the endings that a source's file may have beyond its name.
-var packed = []string{"", ".gz", ".bz2", ".zst", ".zstd"}
 
 // Found is what a folder of data sets holds of a source. Each is a file, or a pattern
 // that several match; empty for none.
@@ -52,36 +47,19 @@ func (s Source) find(dir string) Found {
 	f := Found{Source: s}
 	for _, name := range s.Names {
 		for _, root := range []string{dir, filepath.Join(dir, "eval")} {
-			file, ok := findFile(filepath.Join(root, filepath.FromSlash(name)))
+			file, ok := dataset.Find(filepath.Join(root, filepath.FromSlash(name)))
 			if !ok {
 				continue
 			}
 			f.File = file
 			if s.Labels != "" {
-				f.Labels, _ = findFile(filepath.Join(filepath.Dir(file), s.Labels))
+				f.Labels, _ = dataset.Find(filepath.Join(filepath.Dir(file), s.Labels))
 			}
 			if s.Examples != "" {
-				f.Examples, _ = findFile(filepath.Join(filepath.Dir(file), s.Examples))
+				f.Examples, _ = dataset.Find(filepath.Join(filepath.Dir(file), s.Examples))
 			}
 			return f
 		}
 	}
 	return f
-}
-
-// findFile finds a file of a name, packed or not; or that files of a pattern are there.
-func findFile(pattern string) (string, bool) {
-	for _, ending := range packed {
-		name := pattern + ending
-		if _, err := os.Stat(name); err == nil {
-			return name, true
-		}
-		if files, err := ingest.Files(name); err == nil && strings.ContainsAny(pattern, "*?[") {
-			if len(files) == 1 {
-				return files[0], true
-			}
-			return name, true
-		}
-	}
-	return "", false
 }

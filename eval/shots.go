@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mobilellm/data/ingest"
+	"mobilellm/eval/dataset"
 	"mobilellm/eval/internal/python"
 )
 
@@ -96,7 +97,7 @@ func (t Task) examplesBeside(file string) (string, bool) {
 		if source.Examples == "" {
 			continue
 		}
-		if found, ok := findFile(filepath.Join(filepath.Dir(file), source.Examples)); ok {
+		if found, ok := dataset.Find(filepath.Join(filepath.Dir(file), source.Examples)); ok {
 			return found, true
 		}
 	}

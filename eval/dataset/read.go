@@ -120,7 +120,11 @@ func eachOf(file string, o ingest.Options, place *int64, yield func(ingest.Recor
 // "label" of records that have none.
 func Labelled(path string) Records {
 	return func(yield func(*Record, error) bool) {
-		labels, stop := iter.Pull2(Lines(LabelFile(path)))
+		file, ok := Find(LabelFile(path))
+		if !ok {
+			file = LabelFile(path)
+		}
+		labels, stop := iter.Pull2(Lines(file))
 		defer stop()
 		asked := false
 		for r, err := range Objects(path) {
@@ -130,7 +134,7 @@ func Labelled(path string) Records {
 			}
 			if !r.Has("label") {
 				asked = true
-				if err := addLabel(r, path, labels); err != nil {
+				if err := addLabel(r, file, labels); err != nil {
 					yield(nil, err)
 					return
 				}
@@ -148,17 +152,17 @@ func Labelled(path string) Records {
 	}
 }
 
-// addLabel gives a record the next label.
-func addLabel(r *Record, path string, labels func() (*Record, error, bool)) error {
+// addLabel gives a record the next label of a file.
+func addLabel(r *Record, file string, labels func() (*Record, error, bool)) error {
 	label, err, ok := labels()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		r.absent = ingest.Clean(LabelFile(path))
+		r.absent = ingest.Clean(file)
 		return nil
 	case err != nil:
 		return err
 	case !ok:
-		return fmt.Errorf("%s: no label in %s, which has fewer lines than %s", r.Name, ingest.Clean(LabelFile(path)), ingest.Clean(path))
+		return fmt.Errorf("%s: no label for it in %s", r.Name, ingest.Clean(file))
 	}
 	r.Fields["label"] = strings.TrimSpace(label.Text("line"))
 	return nil

@@ -89,7 +89,7 @@ func refused(t *testing.T, task, file string, want ...string) {
 func TestBadLabels(t *testing.T) {
 	const records = `{"goal": "g", "sol1": "a", "sol2": "b"}` + "\n" + `{"goal": "g", "sol1": "a", "sol2": "b"}` + "\n"
 	for name, c := range map[string]struct{ labels, want string }{
-		"too few":  {"0\n", "valid.jsonl:2: no label in"},
+		"too few":  {"0\n", "valid.jsonl:2: no label for it in"},
 		"too many": {"0\n1\n0\n", "valid-labels.lst:3: a label beyond the last record of"},
 		"wrong":    {"0\n5\n", "valid.jsonl:2: item 1: the right choice is number 5"},
 		"no label": {"0\nB\n", `valid.jsonl:2: item 1: field "label" is no whole number: "B"`},

@@ -31,7 +31,7 @@ func same(t *testing.T, task, file string, withID bool) {
 
 var recordsOf = map[string]string{
 	"race": "race.jsonl", "race_high": "race.jsonl", "triviaqa": "triviaqa.jsonl", "arc_easy": "arc_easy.jsonl",
-	"boolq": "boolq.jsonl", "openbookqa": "openbookqa.jsonl",
+	"boolq": "boolq.jsonl", "piqa": "piqa.jsonl", "openbookqa": "openbookqa.jsonl", "wsc273": "wsc273.jsonl",
 }
 
 type object = map[string]any
@@ -124,6 +124,28 @@ func TestOpenBookQAOwn(t *testing.T) {
 	same(t, "openbookqa", file, false)
 }
 
+// TestWSCCollection reads the authors' XML.
+func TestWSCCollection(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<collection>\n")
+	for _, r := range records(t, "wsc273") {
+		runes := []rune(strings.ReplaceAll(r["text"].(string), "  ", " "))
+		at, pronoun := int(r["pronoun_loc"].(float64)), r["pronoun"].(string)
+		options := r["options"].([]any)
+		text.WriteString("<schema>\n<text>\n<txt1>" + string(runes[:at]) + "</txt1>\n<pron> " + pronoun + "\n</pron>\n<txt2>\n" + string(runes[at+len(pronoun):]) +
+			" </txt2></text>\n<quote><quote1>x</quote1></quote>\n<answers>\n<answer> " + options[0].(string) + "</answer><answer>" + options[1].(string) +
+			"</answer>\n</answers>\n<correctAnswer> " + string(rune('A'+int(r["label"].(float64)))) + ".\n</correctAnswer></schema>\n")
+	}
+	whole := text.String() + "</collection>\n"
+	file := filepath.Join(t.TempDir(), "WSCollection.xml")
+	write(t, file, whole)
+	same(t, "wsc273", file, true)
+	write(t, file, whole[:len(whole)/2])
+	refused(t, "wsc273", file, "WSCollection.xml:", "XML syntax error")
+	write(t, file, strings.Replace(whole, "A.", "C.", 1))
+	refused(t, "wsc273", file, "WSCollection.xml:3: item 0:", `no field "label"`)
+}
+
 func TestZstandard(t *testing.T) {
 	text, err := os.ReadFile("testdata/records/arc_easy.jsonl")
 	if err != nil {
@@ -190,6 +212,27 @@ func TestFindMissing(t *testing.T) {
 	if found.Labels == "" || found.Examples == "" || !found.Complete() {
 		t.Errorf("found %+v", found)
 	}
+}
+
+// TestPackedLabels reads labels that are packed as the records are.
+func TestPackedLabels(t *testing.T) {
+	folder := t.TempDir()
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{"piqa.jsonl": "piqa/valid.jsonl", "piqa-labels.lst": "piqa/valid-labels.lst"} {
+		text, err := os.ReadFile("testdata/records/" + from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(folder, to+".zst"), string(z.EncodeAll(text, nil)))
+	}
+	file, ok := get(t, "piqa").File(folder)
+	if !ok {
+		t.Fatal("not found")
+	}
+	same(t, "piqa", file, true)
 }
 
 func TestGet(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 var PIQA = eval.Task{
 	Name: "piqa", Title: "PIQA", Version: "1.0", Kind: eval.MultipleChoice,
 	Sources: []eval.Source{
-		{Names: []string{"piqa/valid.jsonl", "physicaliqa-train-dev/dev.jsonl"}, Labels: "*-labels.lst", Examples: "train.jsonl", URL: "https://yonatanbisk.com/piqa"},
+		{Names: []string{"piqa/valid.jsonl"}, Labels: "valid-labels.lst", Examples: "train.jsonl", URL: "https://yonatanbisk.com/piqa"},
+		{Names: []string{"piqa/dev.jsonl", "physicaliqa-train-dev/dev.jsonl"}, Labels: "dev-labels.lst", Examples: "train.jsonl", URL: "https://yonatanbisk.com/piqa"},
 		hub("baber/piqa", "", "validation", "train"),
 		hub("ybisk/piqa", "", "validation", "train"),
 	},

@@ -43,6 +43,13 @@ func TestAllItems(t *testing.T) {
 				if err != nil || len(items) != n {
 					t.Fatalf("%s: %d items, want %d: %v", filepath.Base(file), len(items), n, err)
 				}
+				seen := make(map[string]int)
+				for i, item := range items {
+					if first, ok := seen[item.ID]; ok {
+						t.Errorf("items %d and %d are both called %s", first, i, item.ID)
+					}
+					seen[item.ID] = i
+				}
 			}
 		})
 	}
