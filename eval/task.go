@@ -51,9 +51,6 @@ type Task struct {
 // Measures are what is reported by a protocol, the first of them the task's score.
 func (t Task) Measures(p Protocol) []Measure { return t.Reports[p] }
 
-// Score is the measure that stands for the task.
-func (t Task) Score(p Protocol) Measure { return t.Measures(p)[0] }
-
 // Item is a question as it is put to a model.
 type Item struct {
 	ID string // the data set's own, else its number from 0

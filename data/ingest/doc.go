@@ -6,7 +6,8 @@
 // arrays, objects over several lines) and parquet, packed with gzip, bzip2 or zstd
 // or not at all. A file's kind is told by its name's ending in any case; how values
 // lie in a file of JSON, by its content. What JSON is, is what Python's json module
-// takes for it. [Record.AppendDocuments] gives the documents of a record.
+// takes for it. [Record.AppendDocuments] gives the documents of a record,
+// [Record.Object] the fields of an object or, with [Options.Rows], of a table's row.
 //
 // A .json file is read as the json loader of Hugging Face's datasets reads it: as
 // an array or as objects, never as plain text. An object without the field is no

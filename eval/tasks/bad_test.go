@@ -62,6 +62,7 @@ func TestBadInput(t *testing.T) {
 		{"no object", "arc_easy", arcRecord + `["a"]`, []string{":2: item 1:", "no object"}},
 		{"broken UTF-8", "arc_easy", arcRecord + "{\"id\": \"\xff\"}", []string{":2: item 1:", "broken UTF-8"}},
 		{"a text for a table", "arc_easy", "Question: what?\n", []string{":1: item 0:", "broken JSON"}},
+		{"another task's file for WikiText-2", "wikitext2", arcRecord, []string{":1: ", `no field "text"`, "hint: is it a file of task wikitext2?"}},
 		{"no items", "arc_easy", "\n", []string{"no items of task arc_easy"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

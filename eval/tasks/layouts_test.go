@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"mobilellm/eval"
+	"mobilellm/eval/dataset"
 	"mobilellm/eval/tasks"
 )
 
@@ -258,7 +259,7 @@ func TestGet(t *testing.T) {
 func TestPaper(t *testing.T) {
 	for _, name := range []string{"openbookqa", "boolq"} {
 		task := get(t, name)
-		if m := task.Score(eval.Paper).Name; m != "acc_prior" {
+		if m := task.Measures(eval.Paper)[0].Name; m != "acc_prior" {
 			t.Errorf("%s reports %s", name, m)
 		}
 		for _, item := range items(t, task, "testdata/records/"+name+".jsonl", eval.Paper) {
@@ -276,11 +277,11 @@ func TestPaper(t *testing.T) {
 			}
 		}
 	}
-	if m := get(t, "triviaqa").Score(eval.Paper).Name; m != "f1" {
+	if m := get(t, "triviaqa").Measures(eval.Paper)[0].Name; m != "f1" {
 		t.Errorf("triviaqa reports %s", m)
 	}
 	for name, m := range map[string]string{"hellaswag": "acc_norm", "arc_easy": "acc_norm", "social_iqa": "acc_norm", "race_high": "acc_norm"} {
-		if got := get(t, name).Score(eval.Paper).Name; got != m {
+		if got := get(t, name).Measures(eval.Paper)[0].Name; got != m {
 			t.Errorf("%s reports %s, want %s", name, got, m)
 		}
 	}
@@ -327,6 +328,26 @@ func TestOfficialWikiText(t *testing.T) {
 	if text := got[0].Requests[0].Continuation; len(text) != 1_296_370 || sum(text) != want {
 		t.Errorf("%d bytes with hash %s", len(text), sum(text))
 	}
+	var pages []any
+	raw, err := dataset.Text(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range tasks.PagesOf(raw) {
+		pages = append(pages, object{"page": page})
+	}
+	level := filepath.Join(t.TempDir(), "test.jsonl")
+	writeJSON(t, level, pages...)
+	for _, p := range []eval.Protocol{eval.LMEval, eval.Paper} {
+		if got, want := items(t, task, level, p), items(t, task, file, p); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: pages give other items than the file", p)
+		}
+	}
+}
+
+// TestWikiTextRows has the same text from Hugging Face's rows and from the file.
+func TestWikiTextRows(t *testing.T) {
+	task := get(t, "wikitext2")
 	rows := items(t, task, "testdata/hub/wikitext2.parquet", eval.Paper)
 	raw := items(t, task, "testdata/records/wiki.test.raw", eval.Paper)
 	if rows[0].Requests[0] != raw[0].Requests[0] {

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -26,6 +27,7 @@ var WikiText2 = eval.Task{
 			URL: "https://huggingface.co/datasets/Salesforce/wikitext",
 		},
 		hub("Salesforce/wikitext", "wikitext-2-raw-v1", "test", ""),
+		hub("EleutherAI/wikitext_document_level", "wikitext-2-raw-v1", "test", ""),
 	},
 	Read: readWikiText,
 	Questions: func(r *dataset.Record, p eval.Protocol) []eval.Item {
@@ -54,34 +56,40 @@ func wholeText(text string) []eval.Request {
 	return []eval.Request{{Continuation: text, Choice: text}}
 }
 
-// readWikiText gives one record, the text of all: a text file, or Hugging Face's rows.
+// readWikiText gives one record, the text of all: a text file's, or that which the rows or
+// pages of Hugging Face's data sets were made of.
 func readWikiText(path string) dataset.Records {
 	return func(yield func(*dataset.Record, error) bool) {
-		text, err := "", error(nil)
+		join := joinRows
 		if ingest.KindOf(path) == ingest.Text {
-			text, err = dataset.Text(path)
-		} else {
-			text, err = joinRows(path)
+			join = dataset.Text
 		}
+		text, err := join(path)
 		yield(dataset.NewRecord(ingest.Clean(path), map[string]any{"text": text}), err)
 	}
 }
 
-// joinRows is the text that the rows of Hugging Face's data set were made of.
+// blankLine stands between paragraphs and before the first title.
+const blankLine = " \n"
+
+// joinRows puts blank lines back for empty rows, and the line feeds between pages.
 func joinRows(path string) (string, error) {
 	var text strings.Builder
 	for r, err := range dataset.Objects(path) {
 		if err != nil {
 			return "", err
 		}
-		row := r.Text("text")
+		switch {
+		case r.Has("page") && text.Len() == 0:
+			text.WriteString(blankLine + r.Text("page"))
+		case r.Has("page"):
+			text.WriteString("\n" + r.Text("page"))
+		default:
+			text.WriteString(cmp.Or(r.Text("text"), blankLine))
+		}
 		if err := r.Err(); err != nil {
 			return "", fmt.Errorf("%s: %w\nhint: is it a file of task wikitext2?", r.Name, err)
 		}
-		if row == "" {
-			row = " \n"
-		}
-		text.WriteString(row)
 	}
 	return text.String(), nil
 }

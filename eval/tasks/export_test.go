@@ -1,0 +1,4 @@
+package tasks
+
+// PagesOf is for tests.
+var PagesOf = pagesOf
