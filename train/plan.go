@@ -144,9 +144,9 @@ type MemoryError struct {
 
 func (e *MemoryError) Error() string {
 	m := e.Memory
-	return fmt.Sprintf("not enough memory: one sequence at a time needs %s (weights %s, gradients %s, optimizer %s, activations %s, teacher %s), of which at most %.0f %% of the %s available are planned for"+
+	return fmt.Sprintf("not enough memory: one sequence at a time needs %s (weights %s, gradients %s, optimizer %s, activations %s, teacher %s, tasks %s), of which at most %.0f %% of the %s available are planned for"+
 		"\nhint: a smaller model or data.seq needs less; train.micro_batch: 1 with train.recompute: block tries all the same",
-		gigabytes(m.Total()), gigabytes(m.Weights), gigabytes(m.Gradients), gigabytes(m.Optimizer), gigabytes(m.Activations+m.Scoring), gigabytes(m.Teacher),
+		gigabytes(m.Total()), gigabytes(m.Weights), gigabytes(m.Gradients), gigabytes(m.Optimizer), gigabytes(m.Activations+m.Scoring), gigabytes(m.Teacher), gigabytes(m.Tasks),
 		100*memoryShare, gigabytes(e.Available))
 }
 
