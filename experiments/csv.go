@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+
+	"mobilellm/train"
 )
 
 // MembersCSV writes a line for each member, numbers in full; a cell is empty where
@@ -14,6 +17,9 @@ func (r *Report) MembersCSV(w io.Writer) error {
 	head := []string{
 		"group", "member", "model", "parameters", "seeds_finished", "seeds", "heldout_loss", "heldout_loss_se", "perplexity", "perplexity_se",
 		"tokens_per_second", "seconds", "against", "difference", "difference_se", "p", "p_holm", "detectable", "seeds_to_tell", "verdict",
+	}
+	for _, task := range r.tasks {
+		head = append(head, task, task+"_se")
 	}
 	for _, column := range PaperColumns {
 		head = append(head, "paper_"+column)
@@ -30,6 +36,13 @@ func (r *Report) MembersCSV(w io.Writer) error {
 			row := []string{
 				g.Name, m.Name, m.Shape, fmt.Sprint(m.Parameters), fmt.Sprint(m.Finished), fmt.Sprint(m.Of), full(m.Loss), full(m.LossSE), full(m.Perplexity), full(m.PerplexitySE),
 				full(m.TokensPerSecond), full(m.Seconds), m.Against, full(m.Mean), full(m.SE), full(m.P), full(m.PHolm), full(m.MDE), needed, m.Verdict(),
+			}
+			for _, task := range r.tasks {
+				score, ok := m.Tasks[task]
+				if !ok {
+					score.Value, score.SE = math.NaN(), math.NaN()
+				}
+				row = append(row, full(score.Value), full(score.SE))
 			}
 			for _, column := range PaperColumns {
 				value, ok := m.Paper[column]
@@ -50,21 +63,30 @@ func (r *Report) MembersCSV(w io.Writer) error {
 // RunsCSV writes a line for each run, finished or not.
 func (r *Report) RunsCSV(w io.Writer) error {
 	out := csv.NewWriter(w)
-	if err := out.Write([]string{"id", "group", "member", "seed", "state", "step", "steps", "heldout_loss", "bits_per_byte", "train_loss", "tokens", "seconds", "tokens_per_second", "peak_memory_bytes"}); err != nil {
+	head := []string{"id", "group", "member", "seed", "state", "step", "steps", "heldout_loss", "bits_per_byte", "train_loss", "tokens", "seconds", "tokens_per_second", "peak_memory_bytes"}
+	if err := out.Write(append(head, r.tasks...)); err != nil {
 		return err
 	}
 	for _, m := range r.runs {
 		s := m.Result
-		if err := out.Write([]string{
+		row := []string{
 			m.ID, m.Group, m.Name, fmt.Sprint(m.Seed), string(m.State), fmt.Sprint(m.Step), fmt.Sprint(m.Steps), full(float64(s.Heldout.HeldoutLoss)), full(float64(s.Heldout.BitsPerByte)),
 			full(s.Loss), fmt.Sprint(s.Tokens), full(s.Seconds), full(s.TokensPerSecond), fmt.Sprint(s.PeakMemoryBytes),
-		}); err != nil {
+		}
+		for _, task := range r.tasks {
+			cell := ""
+			if i := slices.IndexFunc(s.Tasks, func(t train.TaskScore) bool { return t.Task == task }); i >= 0 {
+				cell = full(float64(s.Tasks[i].Value))
+			}
+			row = append(row, cell)
+		}
+		if err := out.Write(row); err != nil {
 			return err
 		}
 	}
 	for _, m := range r.Unfinished {
 		row := []string{m.ID, m.Group, m.Name, fmt.Sprint(m.Seed), string(m.State), fmt.Sprint(m.Step), fmt.Sprint(m.Steps)}
-		if err := out.Write(append(row, make([]string, 7)...)); err != nil {
+		if err := out.Write(append(row, make([]string, len(head)-len(row)+len(r.tasks))...)); err != nil {
 			return err
 		}
 	}

@@ -27,8 +27,8 @@
 //
 // The experiments of the paper (Liu et al., ICML 2024) lie beside this file, a file
 // for each table: table1.yaml (embedding sharing), table2.yaml (strategies of layer
-// sharing), table10.yaml (Figure 3, the roadmap), table11.yaml (with Table 12 and
-// Figure 4, depth and width), table13.yaml (Figure 5, heads), table14.yaml
+// sharing), table10.yaml (Figure 3, the roadmap), table11.yaml (Figure 4, depth and
+// width), table12.yaml (the same by TriviaQA and RACE), table13.yaml (Figure 5, heads), table14.yaml
 // (repetitions) and table16.yaml (distillation).
 //
 //	file, err := experiments.Load("experiments/table1.yaml")

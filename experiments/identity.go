@@ -42,6 +42,11 @@ func identify(c *train.RunConfig) (string, error) {
 			return (name == "field" || name == "column") && value == data.TextField
 		})
 	}
+	if section, ok := keys["eval"].(map[string]any); ok {
+		maps.DeleteFunc(section, func(name string, _ any) bool {
+			return name == "data_dir" || len(c.Eval.Tasks) == 0 && (name == "task_items" || name == "protocol")
+		})
+	}
 	if c.Distil == train.DefaultRun().Distil {
 		delete(keys, "distil")
 	}

@@ -23,6 +23,7 @@ type Report struct {
 	Unfinished []Status // failed, interrupted, running and waiting members
 	Warnings   []string
 	runs       []Status // finished
+	tasks      []string // that any run was measured by, in order
 }
 
 // Group are members that are compared with each other.
@@ -47,10 +48,19 @@ type Result struct {
 	Seconds float64 // means
 	Against string // the member that it is compared with, empty for none
 	Difference
+	Tasks           map[string]TaskMean // by name; without those that no seed has
 	Paper           map[string]float64
 	PaperDifference float64 // of the average accuracy, in points; NaN where there is none
 
 	seeds map[uint64]float64 // losses
+	tasks map[string][]float64
+}
+
+// TaskMean is a task's score over seeds.
+type TaskMean struct {
+	Measure   string
+	Value, SE float64 // mean and its standard error over seeds
+	Lower     bool    // is better
 }
 
 // Fact is something that all runs should have in common.
@@ -92,6 +102,13 @@ func NewReport(s *Sweep, dir string) (*Report, error) {
 			r.runs = append(r.runs, m)
 		} else {
 			r.Unfinished = append(r.Unfinished, m)
+		}
+	}
+	for _, m := range r.runs {
+		for _, t := range m.Result.Tasks {
+			if !slices.Contains(r.tasks, t.Task) {
+				r.tasks = append(r.tasks, t.Task)
+			}
 		}
 	}
 	if len(r.runs) == 0 {
@@ -178,6 +195,7 @@ func newGroup(name string, list []Status) (Group, error) {
 			i = len(g.Results)
 			g.Results = append(g.Results, Result{
 				Name: m.Name, Shape: shape(c.Model), Parameters: m.Parameters, Against: m.Against, Paper: m.Paper, seeds: map[uint64]float64{},
+				Tasks: map[string]TaskMean{}, tasks: map[string][]float64{},
 			})
 			if m.Baseline || baseline == "" {
 				baseline = m.Name
@@ -207,6 +225,10 @@ func (r *Result) add(m Status) {
 	if h.HeldoutLoss.Finite() { // or it has no difference to others
 		r.seeds[m.Seed] = float64(h.HeldoutLoss)
 	}
+	for _, t := range m.Result.Tasks {
+		r.tasks[t.Task] = append(r.tasks[t.Task], float64(t.Value))
+		r.Tasks[t.Task] = TaskMean{Measure: t.Measure, Lower: t.Lower}
+	}
 	r.TokensPerSecond += m.Result.TokensPerSecond
 	r.Seconds += m.Result.Seconds
 }
@@ -220,6 +242,11 @@ func (r *Result) average() {
 	perplexities := make([]float64, len(r.Losses))
 	for i, loss := range r.Losses {
 		perplexities[i] = math.Exp(loss)
+	}
+	for task, values := range r.tasks {
+		t := r.Tasks[task]
+		t.Value, t.SE = mean(values)
+		r.Tasks[task] = t
 	}
 	r.Loss, r.LossSE = mean(r.Losses)
 	r.Perplexity, r.PerplexitySE = mean(perplexities)

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,14 +20,14 @@ import (
 )
 
 // finish writes what a finished run of m leaves, as a report reads it.
-func finish(t *testing.T, dir string, m Member, loss float64, text string) {
+func finish(t *testing.T, dir string, m Member, loss float64, text string, tasks ...train.TaskScore) {
 	t.Helper()
 	out := filepath.Join(dir, m.ID)
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := json.Marshal(train.Summary{
-		Parameters: m.Parameters, Step: m.Steps, Tokens: 512, Loss: loss, Seconds: 61, TokensPerSecond: 100,
+		Parameters: m.Parameters, Step: m.Steps, Tokens: 512, Loss: loss, Seconds: 61, TokensPerSecond: 100, Tasks: tasks,
 		Heldout: train.HeldoutRecord{Step: m.Steps, HeldoutLoss: jsonfloat.Float(loss), Perplexity: jsonfloat.Float(math.Exp(loss))},
 	})
 	if err != nil {
@@ -231,5 +232,43 @@ func TestJobs(t *testing.T) {
 	}
 	if err := s.Slurm(&job, SlurmOptions{Dir: "/it's", Program: "p"}); err == nil {
 		t.Error("a folder with a quote is taken")
+	}
+}
+
+// Tasks that runs were measured by have a table, and columns of both files.
+func TestReportTasks(t *testing.T) {
+	s, dir := sweep(t, threeModels)
+	for i, m := range s.Members {
+		var tasks []train.TaskScore
+		if m.Name != "noisy" {
+			tasks = []train.TaskScore{
+				{Task: "arc_easy", Measure: "acc", Value: jsonfloat.Float(0.25 + 0.01*float64(i%3)), N: 100},
+				{Task: "wikitext2", Measure: "word_perplexity", Value: 90, Lower: true, N: 1},
+			}
+		}
+		finish(t, dir, m, 3+float64(i)/10, "text", tasks...)
+	}
+	r, err := NewReport(s, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var markdown, members, runs bytes.Buffer
+	if err := errors.Join(r.Markdown(&markdown, nil), r.MembersCSV(&members), r.RunsCSV(&runs)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"| member | arc_easy | wikitext2 |", "| base | 26.0 ± 0.6 | 90.000 ± 0.000 |", "| noisy |  |  |"} {
+		if !strings.Contains(markdown.String(), want) {
+			t.Errorf("no %q in\n%s", want, markdown.String())
+		}
+	}
+	for name, text := range map[string]string{"members": members.String(), "runs": runs.String()} {
+		rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		i := slices.Index(rows[0], "arc_easy")
+		if i < 0 || !strings.HasPrefix(rows[1][i], "0.2") || rows[len(rows)-1][i] != "" {
+			t.Errorf("%s: column %d of %q", name, i, rows)
+		}
 	}
 }

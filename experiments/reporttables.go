@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -27,6 +28,9 @@ func (r *Report) tables() []table {
 		list = append(list, g.results("Results"+title))
 		if slices.ContainsFunc(g.Results, func(m Result) bool { return m.Against != "" }) {
 			list = append(list, g.differences("Differences"+title))
+		}
+		if len(r.tasks) > 0 {
+			list = append(list, g.tasks("Tasks"+title, r.tasks))
 		}
 	}
 	if len(r.Unfinished) > 0 {
@@ -66,6 +70,36 @@ func (g *Group) results(title string) table {
 		t.rows = append(t.rows, row)
 	}
 	t.notes = append(t.notes, "Loss in nats per token of held-out text, perplexity its exponential; mean ± standard error over seeds. Time is that of a run's steps.")
+	return t
+}
+
+// paperTasks are the columns of the paper by our tasks' names, where they differ.
+var paperTasks = map[string]string{
+	"social_iqa": "siqa", "openbookqa": "obqa", "zero-shot": "average",
+	"triviaqa_1shot": "tqa_1_shot", "triviaqa_5shot": "tqa_5_shot", "triviaqa_64shot": "tqa_64_shot",
+}
+
+// tasks has a column for each task: shares of right answers as percentages, with the
+// paper's in brackets.
+func (g *Group) tasks(title string, names []string) table {
+	t := table{title: title, head: append([]string{"member"}, names...)}
+	for _, m := range g.Results {
+		row := []string{m.Name}
+		for _, name := range names {
+			cell := ""
+			if s, ok := m.Tasks[name]; ok && s.Lower {
+				cell = plusMinus(s.Value, s.SE, 3)
+			} else if ok {
+				cell = plusMinus(100*s.Value, 100*s.SE, 1)
+			}
+			if paper, ok := m.Paper[cmp.Or(paperTasks[name], name)]; ok {
+				cell = strings.TrimSpace(fmt.Sprintf("%s (%.1f)", cell, paper))
+			}
+			row = append(row, cell)
+		}
+		t.rows = append(t.rows, row)
+	}
+	t.notes = append(t.notes, "Shares of right answers in percent, perplexities as they are; mean ± standard error over seeds; in brackets the paper's.")
 	return t
 }
 
