@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
+.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -73,6 +73,9 @@ golden: ## make the golden files again, with PyTorch and transformers from PyPI
 interop: ## checkpoints opened by transformers, llama.cpp and ONNX Runtime, from PyPI
 	scripts/setup.sh interop
 	interop/run.sh
+
+interop-serve: ## lm-evaluation-harness scores through mobilellm-serve as through transformers, from PyPI: ITEMS=20
+	interop/lm_eval_server.sh
 
 interop-slurm: ## a sweep's job array under Debian's Slurm, on a cluster of this machine (as root)
 	interop/slurm.sh

@@ -67,7 +67,8 @@ type Candidate struct {
 // Token is a token that was drawn, or of a prompt, with what the model thought of it.
 type Token struct {
 	Candidate
-	Top []Candidate // the likeliest in its place, where LogProbs asks for them
+	Top  []Candidate // the likeliest in its place, where LogProbs asks for them
+	Ends bool        // the text, of which it is no part
 }
 
 // sampler draws tokens.

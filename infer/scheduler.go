@@ -15,6 +15,8 @@ type Request struct {
 	// Echo hands out the prompt's tokens first, with their log-probabilities but for
 	// the first's.
 	Echo bool
+	// End hands out the token that ends the text, too.
+	End bool
 }
 
 // Finish is why a continuation ended.
@@ -142,8 +144,8 @@ func (s *Scheduler) check(r Request) error {
 }
 
 // Complete continues a text and hands its tokens to emit, which ends it by returning
-// false. Tokens that end texts are not handed out. It returns ErrBusy where too many
-// wait already, and ctx's error when that ends.
+// false. The token that ends the text is not handed out unless the request asks for it. It
+// returns ErrBusy where too many wait already, and ctx's error when that ends.
 func (s *Scheduler) Complete(ctx context.Context, r Request, emit func(Token) bool) (Usage, error) {
 	if err := s.check(r); err != nil {
 		return Usage{}, err
@@ -333,19 +335,23 @@ func (s *Scheduler) logits(j *job, left []int32, i int, logits []float32) {
 	s.mu.Lock()
 	s.stats.Drawn++
 	s.mu.Unlock()
-	if s.m.Tokenizer.Special().Ends(id) {
+	ends := s.m.Tokenizer.Special().Ends(id)
+	if !ends || j.End {
+		t := Token{Candidate: Candidate{ID: id}}
+		if j.LogProbs > 0 {
+			t = judged(id, logits, j.LogProbs)
+		}
+		t.Ends = ends
+		select {
+		case j.out <- t:
+		case <-j.ctx.Done():
+			return // the next run ends it
+		}
+	}
+	if ends {
 		j.usage.Finish = Stopped
 		s.end(j, nil)
 		return
-	}
-	t := Token{Candidate: Candidate{ID: id}}
-	if j.LogProbs > 0 {
-		t = judged(id, logits, j.LogProbs)
-	}
-	select {
-	case j.out <- t:
-	case <-j.ctx.Done():
-		return // the next run ends it
 	}
 	j.tokens = append(j.tokens, id)
 	switch {

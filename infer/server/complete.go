@@ -50,12 +50,17 @@ func (s *Server) run(ctx context.Context, c *choice, emit pieces) {
 		if c.only && !echoed {
 			return false
 		}
+		if t.Ends {
+			c.tokens, c.texts = append(c.tokens, t), append(c.texts, "")
+			return true
+		}
 		piece, _ := plain.Add(t.ID)
 		c.tokens, c.texts = append(c.tokens, t), append(c.texts, piece)
 		if echoed { // no stop string ends a prompt
 			c.text.WriteString(piece)
-			if len(c.tokens) == prompt {
+			if from = len(c.tokens); from == prompt {
 				text = s.m.NewText(c.stops, c.infer.Prompt...)
+				emit(c, c.text.String(), 0)
 			}
 			return true
 		}
@@ -78,7 +83,7 @@ func (s *Server) run(ctx context.Context, c *choice, emit pieces) {
 	if errors.Is(c.failed, context.DeadlineExceeded) && c.usage.Drawn > 0 {
 		c.failed, c.finish = nil, string(infer.Length)
 	}
-	if rest := text.End(); rest != "" && !c.only {
+	if rest := text.End(); !c.only && (rest != "" || c.infer.LogProbs > 0 && from < len(c.tokens)) {
 		c.text.WriteString(rest)
 		emit(c, rest, from)
 	}
@@ -336,7 +341,7 @@ func (s *Server) completions(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		for range n {
-			c := &choice{index: len(choices), stops: stops, piece: s.piece, only: only, infer: infer.Request{Prompt: ids, Options: o, Echo: rq.Echo}}
+			c := &choice{index: len(choices), stops: stops, piece: s.piece, only: only, infer: infer.Request{Prompt: ids, Options: o, Echo: rq.Echo, End: f.wanted}}
 			c.infer.Seed += uint64(c.index)
 			choices = append(choices, c)
 		}

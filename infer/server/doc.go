@@ -3,7 +3,8 @@
 //	POST /v1/completions       text or token ids; n, stop, seed, logprobs, echo, stream
 //	POST /v1/chat/completions  messages, by the model's chat template
 //	GET  /v1/models            the one model
-//	POST /tokenize             {content, add_special, parse_special, with_pieces}
+//	POST /tokenize             {content, add_special, parse_special, with_pieces}, as
+//	                           llama-server, or {prompt, add_special_tokens}, as vLLM
 //	POST /detokenize           {tokens}
 //	GET  /tokenizer_info       vocabulary, special tokens, chat template, context
 //	GET  /health               {"status": "ok"}

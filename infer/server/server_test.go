@@ -194,8 +194,53 @@ func TestEcho(t *testing.T) {
 				t.Errorf("token %d has %v, the likeliest %v", i, p, best)
 			}
 		}
-		if text := at(v, "choices", 0, "text").(string); !strings.HasPrefix(text, "defé") {
+		text := at(v, "choices", 0, "text").(string)
+		if !strings.HasPrefix(text, "defé") {
 			t.Errorf("the text is %q", text)
+		}
+		var streamed string
+		for _, c := range chunks(t, h.URL+"/v1/completions", fmt.Sprintf(`{"prompt": [100, 101, 102, 195, 169], "max_tokens": %d, "temperature": 0, "echo": true, "stream": true}`, most)) {
+			streamed += at(c, "choices", 0, "text").(string)
+		}
+		if streamed != text {
+			t.Errorf("streamed %q, whole %q", streamed, text)
+		}
+	}
+}
+
+// The token that ends a text is among the tokens, though not in the text: a prompt and
+// one token more are always as many log-probabilities, which lm-evaluation-harness relies
+// on.
+func TestEchoToTheEnd(t *testing.T) {
+	_, h := started(t, defaults(), 1)
+	for _, stream := range []bool{false, true} {
+		found := false
+		for seed := 0; seed < 4000 && !found; seed++ {
+			body := fmt.Sprintf(`{"prompt": [100, 101], "max_tokens": 1, "temperature": 2, "seed": %d, "logprobs": 1, "echo": true, "stream": %v}`, seed, stream)
+			var tokens, probs []any
+			var text, finish string
+			if stream {
+				for _, c := range chunks(t, h.URL+"/v1/completions", body) {
+					text += at(c, "choices", 0, "text").(string)
+					if p, ok := at(c, "choices", 0, "logprobs").(map[string]any); ok {
+						tokens, probs = append(tokens, p["tokens"].([]any)...), append(probs, p["token_logprobs"].([]any)...)
+					}
+					finish, _ = at(c, "choices", 0, "finish_reason").(string)
+				}
+			} else {
+				_, v := post(t, h.URL+"/v1/completions", body)
+				text, finish = at(v, "choices", 0, "text").(string), at(v, "choices", 0, "finish_reason").(string)
+				tokens, probs = at(v, "choices", 0, "logprobs", "tokens").([]any), at(v, "choices", 0, "logprobs", "token_logprobs").([]any)
+			}
+			if len(tokens) != 3 || len(probs) != 3 || probs[0] != nil || probs[2].(float64) >= 0 {
+				t.Fatalf("seed %d: tokens %q, log-probabilities %v", seed, tokens, probs)
+			}
+			if found = finish == "stop"; found && (text != "de" || tokens[2] != "") {
+				t.Errorf("the text is %q, the last token %q", text, tokens[2])
+			}
+		}
+		if !found {
+			t.Error("no seed ends the text")
 		}
 	}
 }
@@ -291,8 +336,14 @@ func TestTokens(t *testing.T) {
 	_, v = post(t, h.URL+"/tokenize", `{"content": "dé"}`)
 	raw, _ := json.Marshal(v)
 	_, v = post(t, h.URL+"/detokenize", string(raw))
-	if v["content"] != "dé" {
+	if v["content"] != "dé" || v["prompt"] != "dé" {
 		t.Errorf("%v", v)
+	}
+	// vLLM's names, by which lm-evaluation-harness asks.
+	for body, want := range map[string]string{`{"prompt": "d", "add_special_tokens": false}`: "[100]", `{"prompt": "d"}`: "[256 100]", `{"content": "d", "add_special": true}`: "[256 100]"} {
+		if _, v := post(t, h.URL+"/tokenize", body); fmt.Sprint(v["tokens"]) != want {
+			t.Errorf("%s: %v, want %s", body, v, want)
+		}
 	}
 	for path, want := range map[string]string{"/health": "ok", "/v1/models": "tiny", "/v1/models/tiny": "tiny", "/tokenizer_info": "257", "/metrics": "mobilellm_slots 1", "/": "<title>"} {
 		r, err := http.Get(h.URL + path)

@@ -11,16 +11,22 @@ func (s *Server) piece(id int32) string {
 	return strings.ToValidUTF8(string(two[len(one):]), "\uFFFD")
 }
 
-// tokenize is llama-server's.
+// tokenize is llama-server's, and with prompt in content's place vLLM's, which
+// lm-evaluation-harness calls.
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	var rq struct {
-		Content      *string `json:"content"`
-		AddSpecial   bool    `json:"add_special"`
-		ParseSpecial *bool   `json:"parse_special"`
-		WithPieces   bool    `json:"with_pieces"`
+		Content          *string `json:"content"`
+		AddSpecial       bool    `json:"add_special"`
+		ParseSpecial     *bool   `json:"parse_special"`
+		WithPieces       bool    `json:"with_pieces"`
+		Prompt           *string `json:"prompt"`
+		AddSpecialTokens *bool   `json:"add_special_tokens"`
 	}
 	if err := read(r, &rq); err != nil {
 		return err
+	}
+	if rq.Content == nil {
+		rq.Content, rq.AddSpecial = rq.Prompt, rq.AddSpecialTokens == nil || *rq.AddSpecialTokens
 	}
 	if rq.Content == nil {
 		return invalid("content", "content is missing")
@@ -48,6 +54,7 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, map[string]any{"tokens": list})
 }
 
+// detokenize answers by llama-server's name and by vLLM's.
 func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	var rq struct {
 		Tokens []int32 `json:"tokens"`
@@ -60,7 +67,8 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 			return invalid("tokens", "token %d is %d, the vocabulary has %d", at, id, s.m.Config.VocabSize)
 		}
 	}
-	return reply(w, map[string]string{"content": strings.ToValidUTF8(string(s.m.Tokenizer.Decode(rq.Tokens)), "\uFFFD")})
+	text := strings.ToValidUTF8(string(s.m.Tokenizer.Decode(rq.Tokens)), "\uFFFD")
+	return reply(w, map[string]string{"content": text, "prompt": text})
 }
 
 func (s *Server) tokenizerInfo(w http.ResponseWriter, _ *http.Request) error {
