@@ -26,7 +26,7 @@ from lm_eval.tasks.hellaswag.utils import preprocess
 from checks import Checks
 from serving import serving
 
-LOG_PROBABILITY = 1e-2  # of a continuation's sum, of up to some hundred
+LOG_PROBABILITY = 5e-3  # of a continuation's sum, of up to some hundred
 torch.set_num_threads(2)
 
 

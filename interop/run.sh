@@ -2,7 +2,8 @@
 # Train tiny models and check that transformers, ONNX Runtime, llama.cpp and
 # llama2.c's format agree with this program about them (interop.py), and the
 # tokenizers and sentencepiece libraries about the ids of odd texts with every kind
-# of tokenizer (tokenizer_ids.py); then check a real model (real_model.py).
+# of tokenizer (tokenizer_ids.py); then check a real model (real_model.py), openai-python
+# and curl with a server of it (openai_client.py), and the server's page in a browser.
 #
 #   interop/run.sh [--update-table] [--case NAME] [--keep DIR]
 #
@@ -18,12 +19,18 @@ venv=$(scripts/venv.sh "${packages[@]}")
 
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
-GOEXPERIMENT="${GOEXPERIMENT-simd}" go build -o "$bin/" ./cmd/mobilellm-train ./cmd/mobilellm-generate ./cmd/mobilellm-export ./cmd/mobilellm-data
+GOEXPERIMENT="${GOEXPERIMENT-simd}" go build -o "$bin/" ./cmd/mobilellm-train ./cmd/mobilellm-generate ./cmd/mobilellm-export ./cmd/mobilellm-data ./cmd/mobilellm-serve
 status=0
 "$venv/bin/python" interop/interop.py --bin "$bin" "$@" || status=1
 "$venv/bin/python" interop/tokenizer_ids.py --bin "$bin" "$@" || status=1
 case " $* " in
 *" --case "*) ;; # one case only
-*) "$venv/bin/python" interop/real_model.py --bin "$bin" "$(interop/smollm2.sh)" || status=1 ;;
+*)
+	model=$(interop/smollm2.sh)
+	"$venv/bin/python" interop/real_model.py --bin "$bin" "$model" || status=1
+	client=$(scripts/venv.sh openai==3.57.0 "$(grep '^numpy==' interop/requirements.txt)")
+	"$client/bin/python" interop/openai_client.py --bin "$bin" "$model" || status=1
+	GOEXPERIMENT="${GOEXPERIMENT-simd}" go test -count=1 -v -run '^TestPage$' ./cmd/mobilellm-serve || status=1
+	;;
 esac
 exit $status

@@ -46,42 +46,51 @@ func (n *notes) String() string {
 	return n.all.String()
 }
 
+// serving runs the command until stop, which returns when it has ended well.
+func serving(t *testing.T, args ...string) (url string, log *notes, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	log = &notes{}
+	c := newCommand()
+	c.SetErr(log)
+	c.SetArgs(append(args, "--listen", "127.0.0.1:0"))
+	ended := make(chan error, 1)
+	go func() { ended <- c.ExecuteContext(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	for until := time.Now().Add(time.Minute); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+		if m := regexp.MustCompile(`url=(http\S+)`).FindStringSubmatch(log.String()); m != nil {
+			return m[1], log, stop
+		}
+	}
+	t.Fatalf("the server does not serve: %s", log.String())
+	return "", nil, nil
+}
+
 // The server answers until it is told to stop, and lets an answer end that it has begun.
 func TestServe(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "small")
 	if err := exporttest.Bytes(dir, 64); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	var log notes
-	c := newCommand()
-	c.SetErr(&log)
-	c.SetArgs([]string{"--model", dir, "--listen", "127.0.0.1:0", "--precision", "bf16", "--kv-type", "bf16"})
-	ended := make(chan error, 1)
-	go func() { ended <- c.ExecuteContext(ctx) }()
-	url := ""
-	for until := time.Now().Add(time.Minute); url == "" && time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
-		if m := regexp.MustCompile(`url=(http\S+)`).FindStringSubmatch(log.String()); m != nil {
-			url = m[1]
-		}
-	}
-	if url == "" {
-		t.Fatalf("the server does not serve: %s", log.String())
-	}
+	url, log, stop := serving(t, "--model", dir, "--precision", "bf16", "--kv-type", "bf16")
 	r, err := http.Post(url+"/v1/completions", "application/json", strings.NewReader(`{"prompt": "x", "max_tokens": 50, "stream": true}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Body.Close()
-	cancel()
+	ended := make(chan struct{})
+	go func() { stop(); close(ended) }()
 	raw, err := io.ReadAll(r.Body)
 	if err != nil || !strings.HasSuffix(strings.TrimSpace(string(raw)), "data: [DONE]") {
 		t.Errorf("the answer ends with %.200q, %v", raw[max(0, len(raw)-200):], err)
 	}
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	<-ended
 	if !strings.Contains(log.String(), "model=small") || !strings.Contains(log.String(), "path=/v1/completions status=200") {
 		t.Errorf("the log says %s", log.String())
 	}
