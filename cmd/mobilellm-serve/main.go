@@ -46,7 +46,7 @@ type flags struct {
 	model, listen, name, keys string
 	device, precision, kvType string
 	context, slots, workers   int
-	grace                     time.Duration
+	grace, arrival            time.Duration
 	options                   server.Options
 }
 
@@ -75,6 +75,7 @@ func newCommand() *cobra.Command {
 	l.IntVar(&f.options.MaxChoices, "max-choices", 64, "prompts times n of a request at most")
 	l.Int64Var(&f.options.MaxBody, "max-body", 4<<20, "bytes of a request at most")
 	l.DurationVar(&f.options.Timeout, "timeout", 10*time.Minute, "time for a request, waiting included")
+	l.DurationVar(&f.arrival, "read-timeout", time.Minute, "time for a request to arrive; its head has 10s at most")
 	l.StringVar(&f.keys, "api-key-file", "", "file of API keys, one a line, of which a request must have one")
 	l.StringVar(&f.options.Origin, "cors-origin", "", "origin whose pages may call (Access-Control-Allow-Origin); none by default")
 	l.DurationVar(&f.grace, "grace", 30*time.Second, "time for requests that run when the server stops")
@@ -121,7 +122,7 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 	if f.device != "cpu" {
 		return o, cli.Usagef("--device (%s): the server computes on the cpu", f.device)
 	}
-	for name, n := range map[string]int64{"slots": int64(f.slots), "max-choices": int64(f.options.MaxChoices), "max-body": f.options.MaxBody, "timeout": int64(f.options.Timeout)} {
+	for name, n := range map[string]int64{"slots": int64(f.slots), "max-choices": int64(f.options.MaxChoices), "max-body": f.options.MaxBody, "timeout": int64(f.options.Timeout), "read-timeout": int64(f.arrival)} {
 		if n < 1 {
 			return o, cli.Usagef("--%s (%d) must be at least 1", name, n)
 		}
@@ -171,7 +172,7 @@ func readKeys(path string) ([]string, error) {
 // the grace. Headers and bodies that do not come are given up.
 func (f *flags) run(ctx context.Context, l net.Listener, handler http.Handler) error {
 	h := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: handler, ReadHeaderTimeout: min(f.arrival, 10*time.Second), ReadTimeout: f.arrival, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(f.options.Log.Handler(), slog.LevelDebug),
 	}
 	f.options.Log.Info("serving", "model", f.options.Name, "url", "http://"+l.Addr().String())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"os"
 
 	"mobilellm/infer"
 	"mobilellm/tokenizer/chat"
@@ -63,7 +64,7 @@ func read(r *http.Request, v any) error {
 	raw, err := io.ReadAll(r.Body)
 	if err != nil {
 		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if errors.As(err, &large) || errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
 		return invalid("", "the request could not be read: %v", err)

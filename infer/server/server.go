@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -106,6 +107,8 @@ func known(err error) *apiError {
 		return e
 	case errors.As(err, &large):
 		return &apiError{status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the request is longer than %d bytes", large.Limit), Type: "invalid_request_error"}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &apiError{status: http.StatusRequestTimeout, Message: "the request did not arrive in time", Type: "invalid_request_error"}
 	case errors.Is(err, infer.ErrBusy):
 		return &apiError{status: http.StatusTooManyRequests, Message: err.Error(), Type: "rate_limit_error"}
 	case errors.Is(err, infer.ErrClosed):
