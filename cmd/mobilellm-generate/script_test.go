@@ -23,7 +23,12 @@ func TestScripts(t *testing.T) {
 			if err := exporttest.Bytes(filepath.Join(e.WorkDir, "talker"), 300); err != nil {
 				return err
 			}
-			return exporttest.Bytes(filepath.Join(e.WorkDir, "model"), 32)
+			for _, name := range []string{"model", "cut", "other"} {
+				if err := exporttest.Bytes(filepath.Join(e.WorkDir, name), 32); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		Cmds: clitest.Commands(nil),
 	})

@@ -23,7 +23,14 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-se
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
-		Setup: func(e *testscript.Env) error { return exporttest.Bytes(filepath.Join(e.WorkDir, "model"), 64) },
+		Setup: func(e *testscript.Env) error {
+			for _, name := range []string{"model", "cut", "other"} {
+				if err := exporttest.Bytes(filepath.Join(e.WorkDir, name), 64); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
 		Cmds:  clitest.Commands(nil),
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"strings"
 
 	"mobilellm/infer"
 	"mobilellm/tokenizer/chat"
@@ -172,6 +173,10 @@ func (s *Server) prompts(raw json.RawMessage) ([][]int32, error) {
 	var lists [][]int32
 	if json.Unmarshal(raw, &lists) == nil {
 		return s.checked(lists)
+	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(json.Unmarshal(raw, &ids), &wrong) && strings.HasPrefix(wrong.Value, "number ") {
+		return nil, invalid("prompt", "prompt: %s is no token id", wrong.Value)
 	}
 	return nil, invalid("prompt", "prompt is no text, no list of texts and no token ids")
 }

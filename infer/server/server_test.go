@@ -32,7 +32,7 @@ func defaults() Options {
 }
 
 // started is a server with a model of drawn weights over bytes.
-func started(t *testing.T, o Options, slots int) (*Server, *httptest.Server) {
+func started(t testing.TB, o Options, slots int) (*Server, *httptest.Server) {
 	t.Helper()
 	c := arch.Config{
 		VocabSize: 257, Layers: 2, Dim: 32, Heads: 4, KVHeads: 2, FFN: arch.SwiGLU, FFNDim: 64, Context: 200, ShareEmbedding: true,
@@ -293,6 +293,25 @@ func TestMistakes(t *testing.T) {
 		{"/v1/completions", `{"prompt": "x", "top_p": 2}`, 400, "top-p (2)"},
 		{"/v1/completions", `{"prompt": "x", "n": 9}`, 400, "n (9) must lie between 1 and 8"},
 		{"/v1/completions", `{"prompt": "x", "logprobs": 21}`, 400, "logprobs (21)"},
+		{"/v1/completions", `null`, 400, "prompt is missing"},
+		{"/v1/completions", ``, 400, "not JSON"},
+		{"/v1/completions", `{"prompt": "x"} {}`, 400, "not JSON"},
+		{"/v1/completions", `{"prompt": "x", "n": 0}`, 400, "n (0)"},
+		{"/v1/completions", `{"prompt": "x", "n": 1.5}`, 400, "n is a JSON number"},
+		{"/v1/completions", `{"prompt": "x", "max_tokens": 1e30}`, 400, "max_tokens is a JSON number"},
+		{"/v1/completions", `{"prompt": "x", "temperature": 1e400}`, 400, "temperature is a JSON number"},
+		{"/v1/completions", `{"prompt": "x", "stream": "yes"}`, 400, "stream is a JSON string"},
+		{"/v1/completions", `{"prompt": "x", "stream_options": 5}`, 400, "stream_options is a JSON number"},
+		{"/v1/completions", `{"prompt": "x", "repeat_penalty": -1}`, 400, "penalty (-1)"},
+		{"/v1/completions", `{"prompt": [1e9]}`, 400, "number 1e9 is no token id"},
+		{"/v1/completions", `{"prompt": [2147483647]}`, 400, "token 0 is 2147483647"},
+		{"/v1/completions", `{"prompt": [1, 4294967297]}`, 400, "number 4294967297 is no token id"},
+		{"/v1/completions", `{"prompt": [[1], []]}`, 400, "prompt 1 is empty"},
+		{"/v1/completions", `{"prompt": ["x", 5]}`, 400, "prompt is no text"},
+		{"/v1/completions", `{"prompt": ["a", "b", "c", "d", "e"], "n": 2}`, 400, "5 prompts times n of 2"},
+		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "top_logprobs": 21}`, 400, "top_logprobs (21)"},
+		{"/v1/chat/completions", `{"messages": "x"}`, 400, "messages is a JSON string"},
+		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "` + long + `"}]}`, 400, "leaves none of the context of 200"},
 		{"/v1/completions", `{"prompt": "x", "stop": 5}`, 400, "stop is no string"},
 		{"/v1/completions", `{"prompt": "x", "stop": [""]}`, 400, "stop[0] is empty"},
 		{"/v1/completions", `{"prompt": "` + long + `"}`, 400, "leaves none of the context of 200"},
@@ -324,6 +343,9 @@ func TestMistakes(t *testing.T) {
 	s.template, s.noChat = nil, chat.ErrNone
 	if code, v := post(t, h.URL+"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}]}`); code != 400 || !strings.Contains(fmt.Sprint(v), "no chat template") {
 		t.Errorf("without a template: %d %v", code, v)
+	}
+	if code, v := post(t, h.URL+"/v1/completions", `{"prompt": "x", "max_tokens": 2}`); code != 200 {
+		t.Errorf("after all mistakes: %d %v", code, v)
 	}
 }
 
@@ -427,18 +449,30 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+// Whatever is asked gets an answer, and what is wrong with it is the caller's mistake.
 func FuzzRequest(f *testing.F) {
-	f.Add(`{"prompt": "x", "stop": ["a"], "logprobs": 1, "seed": 1}`)
-	f.Add(`{"prompt": [[1, 2], [3]], "n": 2, "stream_options": null}`)
-	f.Add(`{"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}]}`)
-	f.Fuzz(func(_ *testing.T, body string) {
-		for _, v := range []any{&completionRequest{}, &chatRequest{}} {
-			r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-			if read(r, v) != nil {
-				continue
+	for _, body := range []string{
+		`{"prompt": "x", "stop": ["a"], "logprobs": 1, "seed": 1}`,
+		`{"prompt": [[1, 2], [3]], "n": 2, "stream_options": null}`,
+		`{"prompt": [1, 2], "echo": true, "max_tokens": 0, "stream": true, "stream_options": {"include_usage": true}}`,
+		`{"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}]}], "top_logprobs": 2, "logprobs": true}`,
+		`{"messages": [{"role": "user", "content": "x"}], "chat_template_kwargs": {"a": [1]}, "tools": [{}]}`,
+		`{"content": "x", "with_pieces": true, "tokens": [1]}`,
+	} {
+		f.Add(body)
+	}
+	o := defaults()
+	o.MaxTokens = 3
+	s, _ := started(f, o, 2)
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, path := range []string{"/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"} {
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, strings.NewReader(body)))
+			var v struct {
+				Error *struct{ Message, Type string } `json:"error"`
 			}
-			if c, ok := v.(*completionRequest); ok {
-				_, _ = stops(c.Stop)
+			if w.Code != 200 && (w.Code < 400 || w.Code > 499 || json.Unmarshal(w.Body.Bytes(), &v) != nil || v.Error == nil || v.Error.Message == "" || v.Error.Type == "") {
+				t.Errorf("%s %s: %d %s", path, body, w.Code, w.Body)
 			}
 		}
 	})
