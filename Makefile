@@ -38,8 +38,8 @@ check: lint ## the same and the short tests
 test-race: ## short tests under the race detector, of what runs goroutines
 	go test -race -short -timeout 30m ./train ./data/... ./tokenizer/... ./experiments ./engine/cpu ./infer/server
 
-test-long: ## what kills, damage, doubles and hostile files do to the commands, with a table; RUN=Kills for one
-	MOBILELLM_TEST_LONG=1 go test -count=1 -timeout 2h -run '$(RUN)' ./internal/reliability
+test-long: ## what kills, damage, doubles, hostile files and many clients do to the commands, with a table; RUN=Kills for one
+	cd internal/reliability && MOBILELLM_TEST_LONG=1 go test -timeout 2h -run '$(RUN)'
 
 build-gpu: ## every command for NVIDIA GPUs, into bin/; they run without one too
 	scripts/build-gpu.sh

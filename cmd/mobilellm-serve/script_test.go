@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-se
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
+		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			for _, name := range []string{"model", "cut", "other"} {
 				if err := exporttest.Bytes(filepath.Join(e.WorkDir, name), 64); err != nil {
@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds:  clitest.Commands(nil),
+		Cmds: clitest.Commands(nil),
 	})
 }
 
