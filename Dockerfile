@@ -1,5 +1,7 @@
-# Commands on a CPU: docker build -t mobilellm . &&
+# Training on a CPU: docker build -t mobilellm . &&
 # docker run -v "$PWD:/data" mobilellm --config quickstart.yaml --data /data/text.txt --out /data/run
+# Serving: docker build --target serve -t mobilellm-serve . &&
+# docker run -p 127.0.0.1:8080:8080 -v "$PWD:/data:ro" mobilellm-serve --model /data/run
 # On NVIDIA GPUs: docker build --target cuda -t mobilellm-cuda . &&
 # docker run --gpus all -v "$PWD:/data" mobilellm-cuda --config 125m.yaml --data /data/text.txt --out /data/run
 
@@ -31,7 +33,7 @@ RUN go mod download
 COPY . .
 RUN GOEXPERIMENT=simd go build -trimpath -o /out/ ./cmd/...
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-slim AS cpu
 # Debian keeps only the newest build of a package, so versions cannot be pinned.
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -41,4 +43,13 @@ RUN apt-get update \
 COPY --from=build /out/ /usr/local/bin/
 USER 1000
 WORKDIR /home/mobilellm
+
+FROM cpu AS serve
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=6s --start-period=1m \
+  CMD ["mobilellm-serve", "--check", "http://127.0.0.1:8080"]
+ENTRYPOINT ["mobilellm-serve", "--listen", "0.0.0.0:8080"]
+
+# The last stage is what docker build makes without --target.
+FROM cpu
 ENTRYPOINT ["mobilellm-train"]

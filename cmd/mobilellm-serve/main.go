@@ -44,6 +44,7 @@ func main() {
 
 type flags struct {
 	model, listen, name, keys string
+	alive                     string // URL of a server to ask instead
 	device, precision, kvType string
 	context, slots, workers   int
 	grace, arrival            time.Duration
@@ -58,7 +59,12 @@ func newCommand() *cobra.Command {
 		Long:    description,
 		Example: `  mobilellm-serve --model runs/quickstart-1 --listen 127.0.0.1:8080`,
 		Args:    cli.NoArguments(""),
-		RunE:    func(c *cobra.Command, _ []string) error { return f.serve(c.Context(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if f.alive != "" {
+				return healthy(c.Context(), f.alive)
+			}
+			return f.serve(c.Context(), c.ErrOrStderr())
+		},
 	}
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
@@ -78,6 +84,7 @@ func newCommand() *cobra.Command {
 	l.DurationVar(&f.arrival, "read-timeout", time.Minute, "time for a request to arrive; its head has 10s at most")
 	l.StringVar(&f.keys, "api-key-file", "", "file of API keys, one a line, of which a request must have one")
 	l.StringVar(&f.options.Origin, "cors-origin", "", "origin whose pages may call (Access-Control-Allow-Origin); none by default")
+	l.StringVar(&f.alive, "check", "", "serve nothing, but ask the server at this URL for its health: exit code 0 where it is well")
 	l.DurationVar(&f.grace, "grace", 30*time.Second, "time for requests that run when the server stops")
 	return c
 }
@@ -112,6 +119,25 @@ func (f *flags) serve(ctx context.Context, notes io.Writer) error {
 	err = f.run(ctx, listener, s)
 	s.Close()
 	return errors.Join(err, m.Close())
+}
+
+// healthy asks a server for its health.
+func healthy(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+"/health", nil)
+	if err != nil {
+		return cli.Usagef("--check: %w", err)
+	}
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return fmt.Errorf("--check: %w", err)
+	}
+	defer a.Body.Close()
+	if a.StatusCode != http.StatusOK {
+		return fmt.Errorf("--check: %s answers %s", r.URL, a.Status)
+	}
+	return nil
 }
 
 // check reads the flags.

@@ -86,6 +86,9 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	url, log, stop := serving(t, "--model", dir, "--precision", "bf16", "--kv-type", "bf16")
+	if err := healthy(context.Background(), url); err != nil {
+		t.Error(err)
+	}
 	r, err := http.Post(url+"/v1/completions", "application/json", strings.NewReader(`{"prompt": "x", "max_tokens": 50, "stream": true}`))
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +101,9 @@ func TestServe(t *testing.T) {
 		t.Errorf("the answer ends with %.200q, %v", raw[max(0, len(raw)-200):], err)
 	}
 	<-ended
+	if err := healthy(context.Background(), url); err == nil {
+		t.Error("a server that has ended is healthy")
+	}
 	if !strings.Contains(log.String(), "model=small") || !strings.Contains(log.String(), "path=/v1/completions status=200") {
 		t.Errorf("the log says %s", log.String())
 	}
