@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
+.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -54,6 +54,10 @@ bench: build ## speed of a training step beside the machine's own peaks
 bench-infer: build ## speed of prompts and of tokens one by one, beside the machine's own peaks
 	bin/mobilellm-bench infer --config 125m.yaml --precision float32
 	bin/mobilellm-bench infer --config 125m.yaml --precision bf16 --kv-type bf16
+
+bench-inference: build ## the same beside llama.cpp, transformers and OpenVINO, from PyPI, on a real model; then the paper's Table 7
+	scripts/bench-inference.sh
+	bin/mobilellm-bench latency
 
 bench-peers: $(if $(filter cuda,$(DEVICE)),build-gpu,build) ## the same beside PyTorch and transformers, from PyPI; DEVICE=cuda on a GPU
 	scripts/bench-peers.sh

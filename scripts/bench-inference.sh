@@ -17,5 +17,5 @@ if [ ! -e "$folder.openvino" ]; then
 	"$openvino/optimum-cli" export openvino --model "$folder" --task text-generation-with-past --weight-format fp32 "$folder.openvino.part" >&2
 	mv "$folder.openvino.part" "$folder.openvino"
 fi
-exec "$python" scripts/peers/infer_compare.py --bench bin/mobilellm-bench --folder "$folder" --gguf "$folder.{}.gguf" --openvino "$folder.openvino" \
+"$python" scripts/peers/infer_compare.py --bench bin/mobilellm-bench --folder "$folder" --gguf "$folder.{}.gguf" --openvino "$folder.openvino" \
 	--python "$python" --openvino-python "$openvino/python" --runs "${RUNS:-3}" ${PEERS:+--peers $PEERS} ${PRECISIONS:+--precisions $PRECISIONS}
