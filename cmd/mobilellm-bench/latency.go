@@ -18,6 +18,7 @@ import (
 	"mobilellm/infer/benchmark"
 	"mobilellm/internal/cli"
 	"mobilellm/tokenizer"
+	training "mobilellm/train/benchmark"
 )
 
 type latencyOptions struct {
@@ -96,6 +97,7 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 		}
 	}
 	measured := make([][]benchmark.Latency, len(rows))
+	var block int64
 	for run := range o.runs {
 		fmt.Fprintf(os.Stderr, "run %d of %d\n", run+1, o.runs)
 		for i := range rows {
@@ -103,7 +105,7 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 			if err != nil {
 				return fmt.Errorf("%s: %w", rows[i].Model, err)
 			}
-			measured[i] = append(measured[i], l)
+			measured[i], block = append(measured[i], l), l.Block
 		}
 	}
 	for i := range rows {
@@ -113,13 +115,19 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 		r.Execute = medianMS(measured[i], func(l benchmark.Latency) time.Duration { return l.Execute })
 		r.Ratio = r.Execute / rows[0].Execute
 	}
+	twice, err := training.ReadTwice(dev.(training.Device), block, 30)
+	if err != nil {
+		return err
+	}
 	if o.json {
 		return cli.PrintJSON(os.Stdout, struct {
 			Device    string       `json:"device"`
 			Precision string       `json:"precision"`
 			KVType    string       `json:"kv_type"`
 			Rows      []latencyRow `json:"rows"`
-		}{opened.Name(), o.precision, o.kvType, rows})
+			Block     int64        `json:"block_bytes"`
+			Twice     float64      `json:"block_read_twice_ratio"`
+		}{opened.Name(), o.precision, o.kvType, rows, block, twice})
 	}
 	fmt.Printf("%s, weights %s, KV cache %s; in milliseconds, in brackets the paper's on an iPhone 13 in FP16\n\n", opened.Name(), o.precision, o.kvType)
 	fmt.Println("| model | load | initialise | execute | of 125M's |\n| --- | ---: | ---: | ---: | ---: |")
@@ -127,6 +135,7 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 		fmt.Printf("| %s | %.1f (%.1f) | %.1f (%.1f) | %.1f (%.1f) | %.2f (%.2f) |\n", r.Model,
 			r.Load, r.Paper[0], r.Initialise, r.Paper[1], r.Execute, r.Paper[2], r.Ratio, r.Paper[2]/rows[0].Paper[2])
 	}
+	fmt.Printf("\nReading 30 blocks of %.1f MB, each twice in a row, takes %.2f times as long as once: what this processor's caches give to a shared layer.\n", float64(block)/1e6, twice)
 	return nil
 }
 

@@ -45,16 +45,9 @@ const (
 // EstimateFor reckons a model's.
 func EstimateFor(m *infer.Model) Estimate {
 	c := m.Config
-	block, all := int64(0), int64(0)
-	for _, p := range c.Parameters() {
-		all += p.Size()
-		if strings.HasPrefix(p.Name, "model.layers.0.") {
-			block += p.Size()
-		}
-	}
 	e := Estimate{
 		Weights: m.Bytes(), Context: c.Context, Cache: m.CacheBytes() * int64(c.Context),
-		Block: int64(float64(block) * float64(m.Bytes()) / float64(all)), Caches: processorCaches(),
+		Block: blockBytes(m), Caches: processorCaches(),
 	}
 	e.Energy = joulesPerGB * float64(e.Weights) / 1e9
 	e.Battery = 64 * e.Energy / chargeJ
@@ -64,6 +57,18 @@ func EstimateFor(m *infer.Model) Estimate {
 		e.Memory[strconv.Itoa(gb)+" GB"] = float64(e.Weights+e.Cache) / (0.1 * float64(gb) * 1e9)
 	}
 	return e
+}
+
+// blockBytes are the bytes of a layer's weights.
+func blockBytes(m *infer.Model) int64 {
+	block, all := int64(0), int64(0)
+	for _, p := range m.Config.Parameters() {
+		all += p.Size()
+		if strings.HasPrefix(p.Name, "model.layers.0.") {
+			block += p.Size()
+		}
+	}
+	return int64(float64(block) * float64(m.Bytes()) / float64(all))
 }
 
 // processorCaches are those of the first processor from the second level on, where Linux

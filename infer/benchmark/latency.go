@@ -13,6 +13,7 @@ type Latency struct {
 	Load       time.Duration // files to weights in memory, as the device lays them out
 	Initialise time.Duration // the first token: the graph is compiled, memory touched
 	Execute    time.Duration // a token, the mean of Iterations
+	Block      int64         // bytes of a layer's weights
 }
 
 // Iterations is how many tokens an execution time is the mean of, as in the paper.
@@ -26,7 +27,7 @@ func MeasureLatency(ctx context.Context, path string, dev infer.Device, o infer.
 		return l, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	l.Load = time.Since(start)
+	l.Load, l.Block = time.Since(start), blockBytes(m)
 	if l.Initialise, err = once(ctx, m, Test{Tokens: 1, Batch: 1}); err != nil {
 		return l, err
 	}

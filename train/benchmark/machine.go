@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"fmt"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -62,20 +63,13 @@ func readBandwidth(dev Device) (float64, error) {
 		best, err := c.ReadBandwidth()
 		return best / 1e9, err
 	}
+	const bytes = 256 << 20
 	sum := dev.(summer)
-	const bytes, piece = 256 << 20, 1 << 20
-	mem, err := dev.Alloc(bytes)
+	x, free, err := filled(dev, bytes)
 	if err != nil {
-		return 0, fmt.Errorf("benchmark: bandwidth: %w", err)
+		return 0, err
 	}
-	defer mem.Free()
-	x := unsafe.Slice((*float32)(mem.Pointer()), bytes/4)
-	dev.For(len(x)*4/piece, func(_, i int) {
-		part := x[i*piece/4 : (i+1)*piece/4]
-		for j := range part {
-			part[j] = float32(j & 3)
-		}
-	})
+	defer free()
 	var best float64
 	for range 3 {
 		start := time.Now()
@@ -83,4 +77,52 @@ func readBandwidth(dev Device) (float64, error) {
 		best = max(best, bytes/time.Since(start).Seconds()/1e9)
 	}
 	return best, nil
+}
+
+// filled is memory of so many bytes that has been written.
+func filled(dev Device, bytes int64) (x []float32, free func(), err error) {
+	const piece = 1 << 20
+	mem, err := dev.Alloc(bytes)
+	if err != nil {
+		return nil, nil, fmt.Errorf("benchmark: bandwidth: %w", err)
+	}
+	x = unsafe.Slice((*float32)(mem.Pointer()), bytes/4)
+	dev.For((len(x)*4+piece-1)/piece, func(_, i int) {
+		part := x[i*piece/4 : min((i+1)*piece/4, len(x))]
+		for j := range part {
+			part[j] = float32(j & 3)
+		}
+	})
+	return x, func() { _ = mem.Free() }, nil
+}
+
+// ReadTwice is how much longer it takes to read each of several blocks of so many bytes
+// twice in a row than once, the best of some tries each: what a processor's caches can
+// give to layers that run twice. A cache that does not keep what was read once gives
+// nothing.
+func ReadTwice(dev Device, block int64, blocks int) (float64, error) {
+	sum, ok := dev.(summer)
+	if !ok {
+		return 0, fmt.Errorf("benchmark: %s does not read host memory", dev.Name())
+	}
+	x, free, err := filled(dev, block*int64(blocks))
+	if err != nil {
+		return 0, err
+	}
+	defer free()
+	least := [2]time.Duration{}
+	for range 7 {
+		for times := range least {
+			start := time.Now()
+			for part := range slices.Chunk(x, int(block/4)) {
+				for range times + 1 {
+					sum.Sum(part)
+				}
+			}
+			if took := time.Since(start); least[times] == 0 || took < least[times] {
+				least[times] = took
+			}
+		}
+	}
+	return least[1].Seconds() / least[0].Seconds(), nil
 }
