@@ -104,6 +104,16 @@ func (m *Model) LoadInto(name string, dst []float32, shape []int) error {
 	return m.weights.load(name, dst, shape)
 }
 
+// LoadPart reads as many elements of a tensor as dst has, from the first-th on, where
+// [Model.HasParts].
+func (m *Model) LoadPart(name string, first int, dst []float32, shape []int) error {
+	return m.weights.loadPart(name, first, dst, shape)
+}
+
+// HasParts reports whether some elements of a tensor are read as cheaply as all. GGUF's
+// rows may lie in another order, and PyTorch's files are read from their beginning.
+func (m *Model) HasParts() bool { return m.weights.hasParts() }
+
 // StoresBF16 reports whether all matrices of the file are bf16.
 func (m *Model) StoresBF16() bool {
 	for _, p := range m.Config.Parameters() {

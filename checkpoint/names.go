@@ -111,3 +111,8 @@ func (r *renamedFile) Lookup(name string) (safetensors.Info, bool) {
 func (r *renamedFile) ReadFloat32(name string, dst []float32) error {
 	return r.tensorFile.ReadFloat32(r.stored[name], dst)
 }
+
+// part reads some elements of a tensor, see [partReader].
+func (r *renamedFile) part(name string) (partReader, string) {
+	return partOf(r.tensorFile, r.stored[name])
+}

@@ -19,6 +19,21 @@ type tensorFile interface {
 	Close() error
 }
 
+// partReader is a file some elements of whose tensors are read as cheaply as all.
+type partReader interface {
+	ReadFloat32From(name string, first int, dst []float32) error
+}
+
+// partOf is the file that a tensor's parts are read from, and its name there; nil where
+// the format has no parts.
+func partOf(f tensorFile, name string) (partReader, string) {
+	if r, ok := f.(*renamedFile); ok {
+		return r.part(name)
+	}
+	p, _ := f.(partReader)
+	return p, name
+}
+
 // tensorFiles is a set of tensors in one or several files.
 type tensorFiles struct {
 	name  string // what errors about the set call it
@@ -167,6 +182,29 @@ func (t tensorFiles) load(name string, dst []float32, shape []int) error {
 		return err
 	}
 	return f.ReadFloat32(name, dst)
+}
+
+// loadPart reads the elements from the first-th on.
+func (t tensorFiles) loadPart(name string, first int, dst []float32, shape []int) error {
+	f, err := t.find(name, shape)
+	if err != nil {
+		return err
+	}
+	p, stored := partOf(f, name)
+	if p == nil {
+		return fmt.Errorf("%s: tensors are read whole only", f.Name())
+	}
+	return p.ReadFloat32From(stored, first, dst)
+}
+
+// hasParts reports whether all files have tensors that are read in parts.
+func (t tensorFiles) hasParts() bool {
+	for _, f := range t.files {
+		if p, _ := partOf(f, ""); p == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // bf16File is a file whose BF16 tensors can be read as they are.

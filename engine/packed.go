@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-
-	"gorgonia.org/tensor"
 )
 
 // Packer is a device that can keep the matrices of a model that is not trained in a
@@ -14,19 +12,28 @@ type Packer interface {
 	Device
 	// PackedBytes is the size of a matrix of rows × cols elements of type t.
 	PackedBytes(rows, cols int, t DType) int64
-	// Pack writes src[rows,cols] to a packed tensor. It may be called from several
-	// goroutines for different tensors.
-	Pack(dst *Tensor, src []float32)
+	// Pack writes src[n,cols] to the rows of a packed tensor from row on, a multiple of
+	// PackRows; n is one too but for the last rows. It may be called from several
+	// goroutines.
+	Pack(dst *Tensor, row int, src []float32)
 }
+
+// PackRows are the rows of a matrix that are read and packed at once: few enough that
+// they stay in cache between the two.
+const PackRows = 64
+
+// Reader reads the elements of a parameter from the first-th on, row-major, as float32,
+// into dst. It is called from several goroutines.
+type Reader func(p Parameter, first int, dst []float32) error
 
 // Packed reports whether the tensor is in its device's layout for products of few
 // rows, which nothing but the device's kernels reads.
 func (t *Tensor) Packed() bool { return t.packed > 0 }
 
 // LoadPacked makes the parameters of a model that is not trained: matrices packed in
-// type t, vectors in float32. load fills one in float32, row-major; it is called from
-// as many goroutines as workers.
-func LoadPacked(dev Packer, params []Parameter, t DType, workers int, load func(p Parameter, dst []float32) error) (*Weights, error) {
+// type t, vectors in float32. They are read by as many goroutines as workers, matrices
+// some rows at a time where parts says that this costs no more than to read them whole.
+func LoadPacked(dev Packer, params []Parameter, t DType, workers int, read Reader, parts bool) (*Weights, error) {
 	w := &Weights{device: dev}
 	var err error
 	if w.values, err = w.place(params, "", func(p Parameter) *Tensor {
@@ -37,15 +44,29 @@ func LoadPacked(dev Packer, params []Parameter, t DType, workers int, load func(
 	}); err != nil {
 		return nil, err
 	}
+	type piece struct {
+		Parameter
+		row, rows int
+	}
+	var pieces []piece
 	largest := 0
 	for _, p := range params {
 		w.names = append(w.names, p.Name)
-		if w.values[p.Name].Packed() {
-			largest = max(largest, tensor.Shape(p.Shape).TotalSize())
+		if !w.values[p.Name].Packed() {
+			pieces = append(pieces, piece{Parameter: p})
+			continue
 		}
+		step := p.Shape[0]
+		if parts {
+			step = min(step, PackRows)
+		}
+		for row := 0; row < p.Shape[0]; row += step {
+			pieces = append(pieces, piece{p, row, min(step, p.Shape[0]-row)})
+		}
+		largest = max(largest, step*p.Shape[1])
 	}
-	todo := make(chan Parameter, len(params))
-	for _, p := range params {
+	todo := make(chan piece, len(pieces))
+	for _, p := range pieces {
 		todo <- p
 	}
 	close(todo)
@@ -57,18 +78,18 @@ func LoadPacked(dev Packer, params []Parameter, t DType, workers int, load func(
 			for p := range todo {
 				v := w.values[p.Name]
 				if !v.Packed() {
-					errs[i] = errors.Join(errs[i], Fill(v, func(dst []float32) error { return load(p, dst) }))
+					errs[i] = errors.Join(errs[i], Fill(v, func(dst []float32) error { return read(p.Parameter, 0, dst) }))
 					continue
 				}
 				if buffer == nil {
 					buffer = make([]float32, largest)
 				}
-				src := buffer[:v.Len()]
-				if err := load(p, src); err != nil {
+				src := buffer[:p.rows*v.Cols()]
+				if err := read(p.Parameter, p.row*v.Cols(), src); err != nil {
 					errs[i] = errors.Join(errs[i], err)
 					continue
 				}
-				dev.Pack(v, src)
+				dev.Pack(v, p.row, src)
 			}
 		})
 	}

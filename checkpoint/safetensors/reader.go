@@ -101,6 +101,26 @@ func (f *File) ReadFloat32(name string, dst []float32) error {
 	return f.read(t, len(dst), func(from, n int, part []byte) { t.DType.Decode(dst[from:from+n], part) })
 }
 
+// ReadFloat32From reads the elements of a tensor from the first-th on, as many as dst
+// has, likewise, on this goroutine.
+func (f *File) ReadFloat32From(name string, first int, dst []float32) error {
+	t, ok := f.Lookup(name)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: no tensor %s", f.name, name)
+	case !t.DType.Float():
+		return fmt.Errorf("%s: tensor %s is %s; only F32, BF16 and F16 can be read as floats", f.name, name, t.DType)
+	case first < 0 || int64(first+len(dst)) > t.Elements():
+		return fmt.Errorf("%s: tensor %s has %d elements, not %d from %d on", f.name, name, t.Elements(), len(dst), first)
+	}
+	size := t.DType.Size()
+	data := f.data[t.begin+int64(first)*size:][:int64(len(dst))*size]
+	if err := f.file.Guard(func() { t.DType.Decode(dst, data) }); err != nil {
+		return fmt.Errorf("%s: reading tensor %s: %w", f.name, name, err)
+	}
+	return nil
+}
+
 // ReadBF16 reads a BF16 tensor into dst as it is, each element the upper half of
 // a float32. Errors name the file and the tensor.
 func (f *File) ReadBF16(name string, dst []uint16) error {

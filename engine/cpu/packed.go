@@ -18,8 +18,9 @@ func (d *Device) PackedBytes(rows, cols int, t engine.DType) int64 {
 }
 
 // Pack implements engine.Packer.
-func (d *Device) Pack(dst *engine.Tensor, src []float32) {
-	panel.Pack(dst.Pointer(), src, dst.Rows(), dst.Cols(), dst.DType)
+func (d *Device) Pack(dst *engine.Tensor, row int, src []float32) {
+	k := dst.Cols()
+	panel.Pack(unsafe.Add(dst.Pointer(), int64(row/panel.Cols)*panel.PanelBytes(k, dst.DType)), src, len(src)/k, k, dst.DType)
 }
 
 // refusePacked reports an operation that would read a packed tensor as row-major.
