@@ -19,7 +19,7 @@ type Graph struct {
 	Targets  *gorgonia.Node // [N] int32, negative where a token is not supervised; nil without a loss
 	Scale    *gorgonia.Node // scalar that multiplies the summed loss: 1/(supervised tokens); nil without a loss
 	Loss     *gorgonia.Node // scalar, nil without a loss
-	Logits   *gorgonia.Node // [N,V], nil but for BuildLogits
+	Logits   *gorgonia.Node // [N,V], nil but for BuildLogits and BuildHead
 	Hidden   *gorgonia.Node // [N,C], what the head reads
 	LogProbs *gorgonia.Node // [N] float32, each token's log p(target), 0 where it is not supervised; nil without TokenLogProbs
 	Teacher  *TeacherInputs // nil without a teacher
@@ -89,7 +89,6 @@ type CacheInputs struct {
 	Positions *gorgonia.Node // [N] int32, each token's in its sequence
 	Sequences *gorgonia.Node // [N] int32, each token's row of Table; negative for a token that is none
 	Table     *gorgonia.Node // [S·Cache.Table()] int32, the blocks of each sequence
-	Wanted    *gorgonia.Node // [M] int32, the tokens whose logits are wanted
 }
 
 // Cache is the KV cache of a model for sequences of so many positions, with so many
@@ -103,10 +102,9 @@ func (c Config) Cache(context, blocks int) op.Cache {
 }
 
 // BuildCached returns the graph of a step of inference: rows tokens of up to sequences
-// sequences, new behind those that are in the cache, and the logits [M,V] of wanted of
-// them.
-func (c Config) BuildCached(rows, wanted, sequences int, cache op.Cache) (*Graph, error) {
-	b, err := c.build(1, rows, tensor.Float32, (*builder).wantedLogits, func(b *builder) {
+// sequences, new behind those that are in the cache, up to what the head reads of them.
+func (c Config) BuildCached(rows, sequences int, cache op.Cache) (*Graph, error) {
+	b, err := c.build(1, rows, tensor.Float32, func(*builder, *gorgonia.Node) {}, func(b *builder) {
 		ids := func(name string, n int) *gorgonia.Node {
 			return gorgonia.NewVector(b.graph.ExprGraph, tensor.Int32, gorgonia.WithShape(n), gorgonia.WithName(name))
 		}
@@ -114,11 +112,26 @@ func (c Config) BuildCached(rows, wanted, sequences int, cache op.Cache) (*Graph
 		b.graph.Cached = &CacheInputs{
 			Cache: cache, Memory: b.matrix("cache", shape[0], shape[1]),
 			Positions: ids("positions", rows), Sequences: ids("sequences", rows),
-			Table: ids("table", sequences*cache.Table()), Wanted: ids("wanted", wanted),
+			Table: ids("table", sequences*cache.Table()),
 		}
 	})
 	if err != nil {
 		return nil, err
+	}
+	return b.graph, nil
+}
+
+// BuildHead returns the graph of the logits of rows tokens, of what the head reads:
+// Hidden is an input.
+func (c Config) BuildHead(rows int) (*Graph, error) {
+	b, err := c.newBuilder(1, rows, tensor.Float32)
+	if err != nil {
+		return nil, err
+	}
+	b.graph.Hidden = b.matrix("hidden", rows, b.Dim)
+	b.logits(b.graph.Hidden)
+	if b.err != nil {
+		return nil, fmt.Errorf("arch: %w", b.err)
 	}
 	return b.graph, nil
 }
@@ -137,7 +150,8 @@ type builder struct {
 	err        error
 }
 
-func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *gorgonia.Node), options ...Option) (*builder, error) {
+// newBuilder has a graph of the parameters.
+func (c Config) newBuilder(batch, seq int, dtype tensor.Dtype) (*builder, error) {
 	c = c.Resolved()
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -153,6 +167,14 @@ func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *g
 	for _, p := range c.Parameters() {
 		b.graph.Params[p.Name] = gorgonia.NewTensor(b.graph.ExprGraph, dtype, len(p.Shape), gorgonia.WithShape(p.Shape...), gorgonia.WithName(p.Name))
 		b.order = append(b.order, p.Name)
+	}
+	return b, nil
+}
+
+func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *gorgonia.Node), options ...Option) (*builder, error) {
+	b, err := c.newBuilder(batch, seq, dtype)
+	if err != nil {
+		return nil, err
 	}
 	b.graph.Tokens = b.ids("tokens")
 	for _, option := range options {
@@ -246,13 +268,6 @@ func (b *builder) loss(x *gorgonia.Node) {
 
 func (b *builder) logits(x *gorgonia.Node) {
 	b.graph.Logits = b.add(op.Linear("head", x, b.head()))
-}
-
-// wantedLogits are those of some tokens.
-func (b *builder) wantedLogits(x *gorgonia.Node) {
-	if b.err == nil {
-		b.logits(b.add(op.Embedding("wanted", x, b.graph.Cached.Wanted)))
-	}
 }
 
 func (b *builder) head() *gorgonia.Node { return b.param(b.HeadParameter()) }

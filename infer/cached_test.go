@@ -26,7 +26,7 @@ func drawn(rng *rand.Rand, n, vocab int) []int32 {
 func allLogits(t *testing.T, m *Model, slot int, ids []int32) [][]float32 {
 	t.Helper()
 	var rows [][]float32
-	err := m.Forward([]Step{{Slot: slot, Tokens: ids, All: true, Logits: func(i int, l []float32) {
+	err := m.Forward([]Step{{Slot: slot, Tokens: ids, Last: len(ids), Logits: func(i int, l []float32) {
 		if i != len(rows) {
 			t.Fatalf("logits of token %d come after those of %d", i, len(rows)-1)
 		}
@@ -197,8 +197,8 @@ func TestForwardFails(t *testing.T) {
 // failing fails when tokens are in their slots.
 type failing struct{ forward }
 
-func (f failing) run(steps []Step) error {
-	return errors.Join(f.forward.run(steps), errors.New("the device fails"))
+func (f failing) run(steps []Step, each func(int, func(int))) error {
+	return errors.Join(f.forward.run(steps, each), errors.New("the device fails"))
 }
 
 // A token costs no memory.

@@ -9,7 +9,9 @@
 //
 //	tokens of some slots ─ Forward ─► programs for 1, 2, 4 … 512 rows ─► logits
 //	                                       │
-//	              arch.BuildCached: op.CachedAttention, packed weights
+//	   arch.BuildCached, BuildHead: op.CachedAttention, packed weights
+//
+// [Model.Fork] makes sequences of one: they share what it has in the cache.
 //
 // [Scheduler] shares a model among requests, which begin and end when they will:
 // prompts are computed in pieces between the tokens of others, a request takes the slot

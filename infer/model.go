@@ -37,6 +37,9 @@ type LoadOptions struct {
 	Context int
 	// Slots is the number of sequences; 0 for one.
 	Slots int
+	// CacheTokens is how many tokens the KV cache holds for all sequences together; 0 for
+	// a whole context of each. It is rounded up to blocks, and holds one context at least.
+	CacheTokens int
 }
 
 // SetTypes sets the types of weights and cache by their names: float32 or bf16, and of
@@ -80,10 +83,15 @@ type slot struct {
 
 // forward computes new tokens.
 type forward interface {
-	// run computes step.Tokens, which follow the slot's, and hands out the logits.
-	run(steps []Step) error
+	// run computes step.Tokens, which follow the slot's, and hands out the logits, some
+	// rows at once, by each.
+	run(steps []Step, each func(n int, f func(i int))) error
+	// room reports that the cache does not hold what steps add to it.
+	room(steps []Step) error
 	// truncate forgets a slot's tokens from the n-th on.
 	truncate(slot, n int)
+	// fork makes an empty slot hold what another does.
+	fork(from, to int)
 	close() error
 }
 
@@ -145,7 +153,7 @@ func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, loa
 	if m.weights, err = engine.LoadPacked(packer, list, typ, dev.Workers(), fill); err != nil {
 		return nil, err
 	}
-	if m.forward, err = newCached(m, o.CacheType); err != nil {
+	if m.forward, err = newCached(m, o); err != nil {
 		return nil, errors.Join(err, m.weights.Close())
 	}
 	return m, nil
@@ -213,19 +221,53 @@ func (m *Model) CacheBytes() int64 {
 // Close frees the model's memory; the device stays.
 func (m *Model) Close() error { return errors.Join(m.forward.close(), m.weights.Close()) }
 
+// CacheTokens is how many tokens the KV cache holds for all sequences together, in whole
+// blocks of [op.CacheBlock]; 0 without one.
+func (m *Model) CacheTokens() int {
+	c, ok := m.forward.(*cached)
+	if !ok {
+		return 0
+	}
+	return c.cache.Blocks * op.CacheBlock
+}
+
 // Step is new tokens of a sequence.
 type Step struct {
 	Slot   int
 	Tokens []int32
-	All    bool // the logits of every token are wanted, not of the last one only
-	// Logits is given the logits [V] that follow Tokens[i], in order. They are valid
-	// until it returns. Nil where none are wanted.
+	// Last is the number of Tokens, the last ones, whose logits are wanted; 0 for one.
+	Last int
+	// Logits is given the logits [V] that follow Tokens[i]. They are valid until it
+	// returns. Nil where none are wanted.
 	Logits func(i int, logits []float32)
 }
 
-// Forward computes new tokens of several sequences, at most one step of each slot. No
-// sequence becomes longer than the context. A run that fails leaves its slots empty.
-func (m *Model) Forward(steps []Step) error {
+// firstWanted is the first of Tokens whose logits are wanted.
+func (s *Step) firstWanted() int {
+	if s.Logits == nil {
+		return len(s.Tokens)
+	}
+	return max(0, len(s.Tokens)-max(s.Last, 1))
+}
+
+// Forward computes new tokens of several sequences, at most one step of each slot, and
+// hands out their logits in order. No sequence becomes longer than the context. A run
+// that fails leaves its slots empty.
+func (m *Model) Forward(steps []Step) error { return m.run(steps, inOrder) }
+
+// ForwardParallel is Forward, but the steps' Logits are called by the device's workers,
+// several at once and in no order, and may change the logits that they are given.
+func (m *Model) ForwardParallel(steps []Step) error {
+	return m.run(steps, func(n int, f func(i int)) { m.dev.For(n, func(_, i int) { f(i) }) })
+}
+
+func inOrder(n int, f func(i int)) {
+	for i := range n {
+		f(i)
+	}
+}
+
+func (m *Model) run(steps []Step, each func(n int, f func(i int))) error {
 	for _, s := range steps {
 		if s.Slot < 0 || s.Slot >= len(m.slots) {
 			return fmt.Errorf("infer: slot %d of %d", s.Slot, len(m.slots))
@@ -237,7 +279,10 @@ func (m *Model) Forward(steps []Step) error {
 			return fmt.Errorf("infer: %w", err)
 		}
 	}
-	err := m.forward.run(steps)
+	if err := m.forward.room(steps); err != nil {
+		return fmt.Errorf("infer: %w", err)
+	}
+	err := m.forward.run(steps, each)
 	if err != nil { // what the cache holds is not known any more
 		for _, s := range steps {
 			m.Truncate(s.Slot, 0)
@@ -253,6 +298,27 @@ func (m *Model) Tokens(slot int) []int32 { return m.slots[slot].tokens }
 func (m *Model) Truncate(slot, n int) {
 	m.slots[slot].tokens = m.slots[slot].tokens[:n]
 	m.forward.truncate(slot, n)
+}
+
+// Fork makes slot to hold the tokens of slot from, and forgets what it held. They share
+// the blocks of the KV cache: one that is written to by a sequence is copied first if
+// another has it too.
+func (m *Model) Fork(from, to int) {
+	if from == to {
+		return
+	}
+	m.Truncate(to, 0)
+	m.slots[to].tokens = append(m.slots[to].tokens, m.slots[from].tokens...)
+	m.forward.fork(from, to)
+}
+
+// LogSumExp is log Σ exp(logits), in float32 where the device has a kernel for it. It
+// changes the logits. Several workers may call it at once.
+func (m *Model) LogSumExp(logits []float32) float64 {
+	if d, ok := m.dev.(interface{ LogSumExp([]float32) float64 }); ok {
+		return d.LogSumExp(logits)
+	}
+	return logSumExp(logits)
 }
 
 // Logits are the scores [V] of the token that follows ids, valid until the next

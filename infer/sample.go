@@ -224,14 +224,19 @@ func pick(c []candidate, at float64) int32 {
 	return c[len(c)-1].id // rounding
 }
 
-// judged is a token with its log-probability and those of the n likeliest.
-func judged(id int32, logits []float32, n int) Token {
+// logSumExp is log Σ exp(logits).
+func logSumExp(logits []float32) float64 {
 	best := float64(logits[likeliest(logits)])
 	var total float64
 	for _, x := range logits {
 		total += math.Exp(float64(x) - best)
 	}
-	lse := best + math.Log(total)
+	return best + math.Log(total)
+}
+
+// judged is a token with its log-probability and those of the n likeliest.
+func judged(id int32, logits []float32, n int) Token {
+	lse := logSumExp(logits)
 	t := Token{Candidate: Candidate{id, float64(logits[id]) - lse}}
 	if n = min(n, len(logits)); n == 0 {
 		return t

@@ -305,8 +305,12 @@ func (s *Scheduler) run() error {
 		if n == 0 {
 			continue
 		}
-		step := Step{Slot: j.slot, Tokens: j.left[:n], All: j.Echo && len(j.left) > 1}
-		if last := n == len(j.left); last || step.All {
+		step := Step{Slot: j.slot, Tokens: j.left[:n]}
+		echoes := j.Echo && len(j.left) > 1
+		if echoes {
+			step.Last = n
+		}
+		if last := n == len(j.left); last || echoes {
 			left := j.left
 			step.Logits = func(i int, logits []float32) { s.logits(j, left, i, logits) }
 		}

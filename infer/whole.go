@@ -26,6 +26,8 @@ type wholeProgram struct {
 func newWhole(m *Model) *whole { return &whole{m: m, programs: map[int]*wholeProgram{}} }
 
 func (w *whole) truncate(int, int) {}
+func (w *whole) fork(int, int)     {}
+func (w *whole) room([]Step) error { return nil }
 
 func (w *whole) close() error {
 	var errs []error
@@ -57,7 +59,7 @@ func (w *whole) program(n int) (*wholeProgram, error) {
 	return w.programs[length], nil
 }
 
-func (w *whole) run(steps []Step) error {
+func (w *whole) run(steps []Step, each func(n int, f func(i int))) error {
 	for _, s := range steps {
 		slot := &w.m.slots[s.Slot]
 		before := len(slot.tokens)
@@ -81,11 +83,10 @@ func (w *whole) run(steps []Step) error {
 			return err
 		}
 		v := w.m.Config.VocabSize
-		for i := range s.Tokens {
-			if s.All || i == len(s.Tokens)-1 {
-				s.Logits(i, p.logits[(before+i)*v:][:v])
-			}
-		}
+		first := s.firstWanted()
+		each(len(s.Tokens)-first, func(i int) {
+			s.Logits(first+i, p.logits[(before+first+i)*v:][:v])
+		})
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"unsafe"
 
 	"mobilellm/engine"
@@ -91,4 +92,10 @@ func byType(t *engine.Tensor, f32, bf16 func(bool)) engine.Kernel {
 		return rowKernel{run: bf16}
 	}
 	return rowKernel{run: f32}
+}
+
+// LogSumExp is log Σ exp(x); x is overwritten. Several workers may call it at once.
+func (d *Device) LogSumExp(x []float32) float64 {
+	m := largest(x)
+	return float64(m) + math.Log(float64(expSum(x, x, 1, m)))
 }
