@@ -312,10 +312,24 @@ func (m *Model) Fork(from, to int) {
 	m.forward.fork(from, to)
 }
 
+// vectors are kernels on one row of logits that a device may have.
+type vectors interface {
+	Largest(x []float32) float32
+	LogSumExp(x []float32) float64
+}
+
+// Largest is the largest of a row of logits. Several workers may call it at once.
+func (m *Model) Largest(logits []float32) float32 {
+	if d, ok := m.dev.(vectors); ok {
+		return d.Largest(logits)
+	}
+	return logits[likeliest(logits)]
+}
+
 // LogSumExp is log Σ exp(logits), in float32 where the device has a kernel for it. It
 // changes the logits. Several workers may call it at once.
 func (m *Model) LogSumExp(logits []float32) float64 {
-	if d, ok := m.dev.(interface{ LogSumExp([]float32) float64 }); ok {
+	if d, ok := m.dev.(vectors); ok {
 		return d.LogSumExp(logits)
 	}
 	return logSumExp(logits)

@@ -94,6 +94,9 @@ func byType(t *engine.Tensor, f32, bf16 func(bool)) engine.Kernel {
 	return rowKernel{run: f32}
 }
 
+// Largest is the largest of x. Several workers may call it at once.
+func (d *Device) Largest(x []float32) float32 { return largest(x) }
+
 // LogSumExp is log Σ exp(x); x is overwritten. Several workers may call it at once.
 func (d *Device) LogSumExp(x []float32) float64 {
 	m := largest(x)
