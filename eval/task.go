@@ -97,6 +97,8 @@ type Source struct {
 type Answer struct {
 	Scores []Score // of the requests
 	Text   string  // Generation
+	// Dropped are examples (Item.Shots) that did not fit.
+	Dropped int
 }
 
 // Score is the likelihood of a continuation.
