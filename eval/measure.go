@@ -46,27 +46,35 @@ var (
 var (
 	// WordPerplexity is per word of the original texts.
 	WordPerplexity = Measure{Name: "word_perplexity", Lower: true, Total: func(items []Item, answers []Answer) float64 {
-		return math.Exp(-logProb(answers) / words(items))
+		return math.Exp(-logProb(answers) / wordCount(items))
 	}}
 	// BytePerplexity is per byte of the original texts.
 	BytePerplexity = Measure{Name: "byte_perplexity", Lower: true, Total: func(items []Item, answers []Answer) float64 {
-		return math.Exp(-logProb(answers) / bytes(items))
+		return math.Exp(-logProb(answers) / byteCount(items))
 	}}
 	// BitsPerByte is the binary logarithm of BytePerplexity.
 	BitsPerByte = Measure{Name: "bits_per_byte", Lower: true, Total: func(items []Item, answers []Answer) float64 {
-		return -logProb(answers) / bytes(items) / math.Ln2
+		return -logProb(answers) / byteCount(items) / math.Ln2
+	}}
+	// Loss is the mean negative log-probability of a predicted token, in nats.
+	Loss = Measure{Name: "loss", Lower: true, Total: func(_ []Item, answers []Answer) float64 {
+		return -logProb(answers) / tokens(answers)
 	}}
 	// TokenPerplexity is per predicted token.
 	TokenPerplexity = Measure{Name: "perplexity", Lower: true, Total: func(_ []Item, answers []Answer) float64 {
-		n := 0
-		for _, a := range answers {
-			for _, s := range a.Scores {
-				n += s.Tokens
-			}
-		}
-		return math.Exp(-logProb(answers) / float64(n))
+		return math.Exp(-logProb(answers) / tokens(answers))
 	}}
 )
+
+func tokens(answers []Answer) float64 {
+	n := 0
+	for _, a := range answers {
+		for _, s := range a.Scores {
+			n += s.Tokens
+		}
+	}
+	return float64(n)
+}
 
 func logProb(answers []Answer) float64 {
 	sum := 0.0
@@ -78,7 +86,7 @@ func logProb(answers []Answer) float64 {
 	return sum
 }
 
-func words(items []Item) float64 {
+func wordCount(items []Item) float64 {
 	n := 0
 	for _, item := range items {
 		n += item.Words
@@ -86,7 +94,7 @@ func words(items []Item) float64 {
 	return float64(n)
 }
 
-func bytes(items []Item) float64 {
+func byteCount(items []Item) float64 {
 	n := 0
 	for _, item := range items {
 		n += item.Bytes

@@ -75,17 +75,17 @@ func madeWith(t *testing.T, c arch.Config, tok *tokenizer.Tokenizer, o infer.Loa
 	return m
 }
 
-// plain scores sequences one by one by the graph of the whole model.
-type plain struct {
+// oracle scores sequences one by one by the graph of the whole model.
+type oracle struct {
 	t *testing.T
 	c arch.Config
 	d *cpu.Device
 	w *engine.Weights
 }
 
-func newPlain(t *testing.T, c arch.Config) *plain {
+func newOracle(t *testing.T, c arch.Config) *oracle {
 	t.Helper()
-	p := &plain{t: t, c: c, d: cpu.New(cpu.Options{Workers: 1})}
+	p := &oracle{t: t, c: c, d: cpu.New(cpu.Options{Workers: 1})}
 	t.Cleanup(p.d.Close)
 	var list []engine.Parameter
 	for _, p := range c.Parameters() {
@@ -105,7 +105,7 @@ func newPlain(t *testing.T, c arch.Config) *plain {
 }
 
 // logProbs are those of ids[from:], and whether all of them are the likeliest.
-func (p *plain) logProbs(ids []int32, from int) (sum float64, greedy bool) {
+func (p *oracle) logProbs(ids []int32, from int) (sum float64, greedy bool) {
 	p.t.Helper()
 	g, err := p.c.BuildLogits(1, len(ids)-1)
 	if err != nil {
@@ -189,7 +189,7 @@ func asked() []Item {
 
 // wanted are the scores of items by whole forward passes, for texts that opening stands
 // before.
-func wanted(p *plain, items []Item, opening ...int32) [][]Score {
+func wanted(p *oracle, items []Item, opening ...int32) [][]Score {
 	var all [][]Score
 	for _, item := range items {
 		var scores []Score
@@ -257,7 +257,7 @@ func TestScore(t *testing.T) {
 	for _, strategy := range arch.Strategies() {
 		c := small()
 		c.LayerSharing.Strategy = strategy
-		wants := wanted(newPlain(t, c), items)
+		wants := wanted(newOracle(t, c), items)
 		for name, o := range map[string]infer.LoadOptions{"usual": LoadOptions(infer.LoadOptions{}), "one slot": {}, "two slots": {Slots: 2}, "small cache": {Slots: 40, CacheTokens: 320}} {
 			t.Run(fmt.Sprintf("%s/%s", strategy, name), func(t *testing.T) { checkScores(t, made(t, c, o, drawn(c)), items, wants) })
 		}
@@ -269,7 +269,7 @@ func TestScoreOpened(t *testing.T) {
 	c := small()
 	items := asked()
 	m := madeWith(t, c, tokenizer.Bytes(), LoadOptions(infer.LoadOptions{}), drawn(c))
-	checkScores(t, m, items, wanted(newPlain(t, c), items, eot))
+	checkScores(t, m, items, wanted(newOracle(t, c), items, eot))
 	if got := newEncoder(m).encode(tokenizer.EndOfText + "a"); !slices.Equal(got, []int32{eot, 'a'}) {
 		t.Errorf("a text that begins with BOS has ids %v", got)
 	}
@@ -396,7 +396,7 @@ func TestShots(t *testing.T) {
 // A text's windows by both rules.
 func TestRoll(t *testing.T) {
 	c := small()
-	p := newPlain(t, c)
+	p := newOracle(t, c)
 	m := made(t, c, infer.LoadOptions{Slots: 3}, drawn(c))
 	text := word(rand.New(rand.NewPCG(9, 9)), 2*150+40)
 	ids := bytesOf(text)

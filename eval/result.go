@@ -1,0 +1,134 @@
+package eval
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+
+	"mobilellm/internal/jsonfloat"
+)
+
+// Value is a measure of a model.
+type Value struct {
+	Name   string
+	Value  float64
+	StdErr float64 // NaN where there is none: of one item, or of a measure that is no mean
+	Lower  bool    // is better
+}
+
+// Result is what a task says of a model.
+type Result struct {
+	Task, Version string
+	Protocol      Protocol
+	N, Of         int     // questions put, of those that the task has
+	Values        []Value // the first is the task's score
+	Cut           int     // questions of which tokens of the context did not fit
+	Dropped       int     // examples that did not fit, of all questions
+}
+
+// result measures the answers.
+func (s Sample) result(answers []Answer, p Protocol) Result {
+	r := Result{Task: s.Task.Name, Version: s.Task.Version, Protocol: p, N: len(s.Items), Of: s.Of}
+	for _, m := range s.Task.Measures(p) {
+		v := Value{Name: m.Name, StdErr: math.NaN(), Lower: m.Lower}
+		if m.Total != nil {
+			v.Value = m.Total(s.Items, answers)
+		} else {
+			values := make([]float64, len(answers))
+			for i, a := range answers {
+				values[i] = m.Item(s.Items[i], a)
+			}
+			v.Value, v.StdErr = meanOf(values)
+		}
+		r.Values = append(r.Values, v)
+	}
+	for _, a := range answers {
+		cut := false
+		for _, score := range a.Scores {
+			cut = cut || score.Cut > 0
+		}
+		if cut {
+			r.Cut++
+		}
+		r.Dropped += a.Dropped
+	}
+	return r
+}
+
+// meanOf is the mean and its standard error: the sample's deviation (of n−1) over √n.
+func meanOf(x []float64) (mean, stderr float64) {
+	n := float64(len(x))
+	for _, v := range x {
+		mean += v / n
+	}
+	var squares float64
+	for _, v := range x {
+		squares += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(squares/(n-1)) / math.Sqrt(n)
+}
+
+// Score is the value that stands for the task.
+func (r Result) Score() Value { return r.Values[0] }
+
+// MarshalJSON writes an object with each measure under its name, and its standard error
+// under name_stderr; stderr is the score's.
+func (r Result) MarshalJSON() ([]byte, error) {
+	object := map[string]any{
+		"task": r.Task, "version": r.Version, "protocol": r.Protocol, "n": r.N, "of": r.Of,
+		"cut": r.Cut, "dropped_examples": r.Dropped, "score": r.Score().Name, "stderr": jsonfloat.Float(r.Score().StdErr),
+	}
+	for _, v := range r.Values {
+		object[v.Name] = jsonfloat.Float(v.Value)
+		object[v.Name+"_stderr"] = jsonfloat.Float(v.StdErr)
+	}
+	return json.Marshal(object)
+}
+
+// Average is the mean of the tasks' scores, if all of them are there and shares of right
+// answers, and its standard error, the tasks being independent.
+func Average(results []Result, tasks []string) (mean, stderr float64, ok bool) {
+	n := float64(len(tasks))
+	for _, name := range tasks {
+		found := false
+		for _, r := range results {
+			if v := r.Score(); r.Task == name && !v.Lower {
+				found = true
+				mean += v.Value / n
+				stderr += v.StdErr * v.StdErr / (n * n)
+			}
+		}
+		if !found {
+			return 0, 0, false
+		}
+	}
+	return mean, math.Sqrt(stderr), true
+}
+
+// Print writes results as a table: shares as percentages, with the standard error.
+func Print(w io.Writer, results []Result) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "task\tmeasure\tvalue\tstderr\tn")
+	for _, r := range results {
+		for i, v := range r.Values {
+			task, n := r.Task, fmt.Sprint(r.N)
+			if r.N < r.Of {
+				n += fmt.Sprintf(" of %d", r.Of)
+			}
+			if i > 0 {
+				task, n = "", ""
+			}
+			value, stderr := fmt.Sprintf("%.2f", 100*v.Value), fmt.Sprintf("± %.2f", 100*v.StdErr)
+			if v.Lower {
+				value, stderr = fmt.Sprintf("%.4f", v.Value), fmt.Sprintf("± %.4f", v.StdErr)
+			}
+			if math.IsNaN(v.StdErr) {
+				stderr = ""
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", task, v.Name, value, stderr, n)
+		}
+	}
+	return t.Flush()
+}
