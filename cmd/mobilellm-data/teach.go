@@ -67,11 +67,11 @@ func (f *teachFlags) run(c *cobra.Command) error {
 			return cli.Usagef("%s (%d) must be at least %d", flag.name, flag.value, flag.least)
 		}
 	}
-	bar := newProgress("teach")
-	o.Progress = func(done, total int64) { bar.to(done, total, fmt.Sprintf("%d of %d tokens", done, total)) }
+	bar := cli.NewProgress("teach")
+	o.Progress = func(done, total int64) { bar.To(done, total, fmt.Sprintf("%d of %d tokens", done, total)) }
 	o.Notes = func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 	taught, err := train.Teach(c.Context(), o)
-	bar.end()
+	bar.End()
 	if err != nil {
 		return err
 	}

@@ -109,12 +109,12 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 		return err
 	}
 	o.Inputs, o.Stdin, o.Tokenizer = inputs, c.InOrStdin(), tok
-	bar := newProgress("tokenize")
+	bar := cli.NewProgress("tokenize")
 	o.Progress = func(p prepare.Progress) {
-		bar.to(p.Bytes, p.TotalBytes, fmt.Sprintf("%d documents, %d tokens, %d left out", p.Documents, p.Tokens, p.Skipped))
+		bar.To(p.Bytes, p.TotalBytes, fmt.Sprintf("%d documents, %d tokens, %d left out", p.Documents, p.Tokens, p.Skipped))
 	}
 	manifest, err := prepare.Tokenize(c.Context(), o)
-	bar.end()
+	bar.End()
 	if err != nil {
 		return err
 	}

@@ -41,16 +41,16 @@ tokenize. The same text and --vocab give the same bytes.`,
 			}
 			o.Inputs, o.LeaveOut = args, out
 			begun := time.Now()
-			bars := map[string]*progress{}
+			bars := map[string]*cli.Progress{}
 			o.Progress = func(stage string, done, total int64) {
 				if bars[stage] == nil {
-					bars[stage] = newProgress("tokenizer: " + stage)
+					bars[stage] = cli.NewProgress("tokenizer: " + stage)
 				}
-				bars[stage].to(done, total, fmt.Sprintf("%d of %d", done, total))
+				bars[stage].To(done, total, fmt.Sprintf("%d of %d", done, total))
 			}
 			model, report, err := prepare.TrainTokenizer(c.Context(), o)
 			for _, bar := range bars {
-				bar.end()
+				bar.End()
 			}
 			if err != nil {
 				return err

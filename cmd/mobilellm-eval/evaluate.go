@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"mobilellm/checkpoint"
+	"mobilellm/device"
+	"mobilellm/eval"
+	"mobilellm/eval/tasks"
+	"mobilellm/infer"
+	"mobilellm/internal/cli"
+)
+
+type flags struct {
+	model, tasks, protocol, items string
+	own, texts                    []string
+	shots, context, workers       int
+	json                          bool
+	device, precision, kvType     string
+	options                       eval.Options
+}
+
+// evaluate prints what the tasks say of the model. Remarks go to notes.
+func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
+	list, load, err := f.check()
+	if err != nil {
+		return err
+	}
+	samples, err := eval.Draw(ctx, list, f.options)
+	if err != nil {
+		return err
+	}
+	if f.options.Limit > 0 {
+		fmt.Fprintf(notes, "note: %d questions of a task at most, drawn with seed %d\n", f.options.Limit, f.options.Seed)
+	}
+	folder, err := checkpoint.Open(f.model)
+	if err != nil {
+		return fmt.Errorf("--model: %w", err)
+	}
+	defer func() { err = errors.Join(err, folder.Close()) }()
+	sum, err := folder.Sum()
+	if err != nil {
+		return fmt.Errorf("--model: %w", err)
+	}
+	dev, err := device.Open(f.device, f.workers, nil)
+	if err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	defer dev.Close()
+	m, err := newModel(folder, dev, load)
+	if err != nil {
+		return fmt.Errorf("--model: %w", err)
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if note := m.Note(); note != "" {
+		fmt.Fprintln(notes, "note:", note)
+	}
+	results, err := f.ask(ctx, m, samples, sum, notes)
+	if err != nil {
+		return err
+	}
+	return f.print(w, notes, report{Model: f.model, Checksum: sum, Protocol: f.options.Protocol, Precision: f.precision, KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
+}
+
+func newModel(folder *checkpoint.Model, dev device.Device, o infer.LoadOptions) (*infer.Model, error) {
+	tok, err := folder.Tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	return infer.New(folder.Config, tok, dev, eval.LoadOptions(o), folder.LoadInto)
+}
+
+// check reads the flags.
+func (f *flags) check() (list []eval.Task, o infer.LoadOptions, err error) {
+	if f.model == "" {
+		return nil, o, cli.Usagef("--model is missing: name a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
+	}
+	f.options.Protocol = eval.Protocol(f.protocol)
+	if f.options.Protocol != eval.LMEval && f.options.Protocol != eval.Paper {
+		return nil, o, cli.Usagef("--protocol (%s) must be %s or %s", f.protocol, eval.LMEval, eval.Paper)
+	}
+	if f.options.Limit < 0 || f.context < 0 {
+		return nil, o, cli.Usagef("--limit (%d) and --context (%d) must not be negative", f.options.Limit, f.context)
+	}
+	if f.tasks == "" && len(f.own) == 0 && len(f.texts) == 0 {
+		return nil, o, cli.Usagef("there is nothing to measure by: name --tasks, a --task of your own or a --text")
+	}
+	if f.tasks != "" {
+		if list, err = tasks.Get(f.tasks); err != nil {
+			return nil, o, cli.Usagef("--tasks: %w", err)
+		}
+	}
+	if f.shots >= 0 {
+		for i, t := range list {
+			list[i] = t.WithShots(f.shots)
+		}
+	}
+	if err := o.SetTypes(f.precision, f.kvType); err != nil {
+		return nil, o, cli.Usagef("--%w", err)
+	}
+	o.Context = f.context
+	f.options.Files = map[string]string{}
+	more, err := f.ownTasks()
+	if err != nil {
+		return nil, o, err
+	}
+	for _, t := range more {
+		if slices.ContainsFunc(list, func(other eval.Task) bool { return other.Name == t.Name }) {
+			return nil, o, cli.Usagef("there are two tasks called %s", t.Name)
+		}
+		list = append(list, t)
+	}
+	return list, o, nil
+}
+
+// ownTasks are those of --task and --text.
+func (f *flags) ownTasks() ([]eval.Task, error) {
+	var list []eval.Task
+	for _, given := range f.own {
+		name, path, ok := strings.Cut(given, "=")
+		if !ok || name == "" || path == "" {
+			return nil, cli.Usagef("--task (%s) must be name=file.jsonl", given)
+		}
+		t, err := taskOf(name, path)
+		if err != nil {
+			return nil, fmt.Errorf("--task %s: %w", name, err)
+		}
+		if f.shots >= 0 {
+			t = t.WithShots(f.shots)
+		}
+		list = append(list, t)
+		f.options.Files[t.Name] = path
+	}
+	for _, path := range f.texts {
+		t := eval.Text(path)
+		list = append(list, t)
+		f.options.Files[t.Name] = path
+	}
+	return list, nil
+}
+
+// taskOf is a benchmark by its name, with its questions from a file, or a task of a user's
+// own.
+func taskOf(name, path string) (eval.Task, error) {
+	for _, t := range tasks.All() {
+		if t.Name == name {
+			return t, nil
+		}
+	}
+	return tasks.FromFile(name, path)
+}
+
+// ask evaluates, with the journal of --items where one is wanted.
+func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, sum string, notes io.Writer) (_ []eval.Result, err error) {
+	if f.items != "" {
+		head := eval.Head{Model: sum, Protocol: f.options.Protocol, Precision: f.precision, KVType: f.kvType, Context: m.Context()}
+		if f.options.Journal, err = eval.OpenJournal(f.items, head); err != nil {
+			return nil, fmt.Errorf("--items: %w", err)
+		}
+		defer func() { err = errors.Join(err, f.options.Journal.Close()) }()
+		if n := f.options.Journal.Answers(); n > 0 {
+			fmt.Fprintf(notes, "note: %s has %d answers already\n", f.items, n)
+		}
+	}
+	var bar *cli.Progress
+	at := ""
+	end := func() {
+		if bar != nil {
+			bar.End()
+		}
+	}
+	defer func() { end() }()
+	f.options.Progress = func(task string, done, total int64) {
+		if task != at {
+			end()
+			at, bar = task, cli.NewProgress(task)
+		}
+		bar.To(done, total, fmt.Sprintf("%d of %d tokens", done, total))
+	}
+	return eval.Ask(ctx, m, samples, f.options)
+}
+
+// report is what --json prints.
+type report struct {
+	Model     string        `json:"model"`
+	Checksum  string        `json:"checksum"`
+	Protocol  eval.Protocol `json:"protocol"`
+	Precision string        `json:"precision"`
+	KVType    string        `json:"kv_type"`
+	Context   int           `json:"context"`
+	Limit     int           `json:"limit,omitempty"`
+	Seed      uint64        `json:"seed"`
+	Average   *average      `json:"average,omitempty"`
+	Results   []eval.Result `json:"results"`
+}
+
+// average is that of the paper's eight zero-shot tasks.
+type average struct {
+	Value  float64 `json:"value"`
+	StdErr float64 `json:"stderr"`
+}
+
+func (f *flags) print(w, notes io.Writer, r report) error {
+	if mean, stderr, ok := eval.Average(r.Results, tasks.Groups[tasks.ZeroShot]); ok {
+		r.Average = &average{mean, stderr}
+	}
+	for _, t := range r.Results {
+		if t.Cut > 0 || t.Dropped > 0 {
+			fmt.Fprintf(notes, "note: %s: %d questions were cut at the beginning to fit the context, %d examples fell away\n", t.Task, t.Cut, t.Dropped)
+		}
+	}
+	if f.json {
+		return cli.PrintJSON(w, r)
+	}
+	if err := eval.Print(w, r.Results); err != nil {
+		return err
+	}
+	if r.Average != nil {
+		fmt.Fprintf(w, "average of the eight zero-shot tasks: %.2f ± %.2f\n", 100*r.Average.Value, 100*r.Average.StdErr)
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+// Command mobilellm-eval measures a trained model by benchmarks. Run it with --help.
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"mobilellm/device"
+	"mobilellm/internal/cli"
+)
+
+const description = `Measure a trained model by the paper's benchmarks, or by tasks and texts of your
+own. Results go to standard output, progress and errors to standard error.
+
+--model takes a run's folder, of which it uses the best checkpoint or else the
+latest, a checkpoint, a Hugging Face folder or a GGUF file.
+
+--items keeps every answer in a file, with log-likelihoods. An evaluation that was
+interrupted goes on where it was when it is begun again with the same file.
+
+Exit codes:
+    0  done
+    1  error
+    2  mistake on the command line
+  130  interrupted by Ctrl-C
+  143  interrupted by SIGTERM`
+
+func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
+
+func newCommand() *cobra.Command {
+	var f flags
+	c := &cobra.Command{
+		Use:   "mobilellm-eval --model PATH --tasks NAMES",
+		Short: "Measure a trained model by benchmarks",
+		Long:  description,
+		Example: "  mobilellm-eval --model runs/125m-1 --tasks zero-shot --data-dir data\n" +
+			"  mobilellm-eval --model model.gguf --text notes.txt\n" +
+			"  mobilellm-eval datasets --data-dir data",
+		Args: cli.NoArguments("name tasks with --tasks"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return f.evaluate(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	l := c.Flags()
+	l.StringVar(&f.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
+	l.StringVar(&f.tasks, "tasks", "", "tasks and groups of them, with commas between; mobilellm-eval datasets lists them")
+	l.StringArrayVar(&f.own, "task", nil, "a task of your own, as name=file.jsonl, or a benchmark with the questions of that file; may be given several times")
+	l.StringArrayVar(&f.texts, "text", nil, "a text to score: loss, perplexity, bits per byte; may be given several times")
+	l.StringVar(&f.protocol, "protocol", "lm-eval", "how questions are put and measured: lm-eval (lm-evaluation-harness 0.4.13) or paper")
+	l.StringVar(&f.options.DataDir, "data-dir", "data", "folder of data sets")
+	l.IntVar(&f.options.Limit, "limit", 0, "questions of a task at most, drawn by --seed; 0 for all")
+	l.Uint64Var(&f.options.Seed, "seed", 1234, "decides which questions --limit takes")
+	l.IntVar(&f.shots, "shots", -1, "examples before each question; the task's own by default")
+	l.StringVar(&f.items, "items", "", "file for each question's answer and log-likelihoods, a JSON object a line; what it has of the same model is not computed again")
+	l.BoolVar(&f.json, "json", false, "print one JSON object")
+	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
+	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32 or bf16")
+	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
+	l.IntVar(&f.context, "context", 0, "most tokens of a question with its answer; 0 for the model's context")
+	l.IntVar(&f.workers, "workers", 0, "worker threads; 0 is one a processor")
+	c.AddCommand(datasetsCommand())
+	return c
+}

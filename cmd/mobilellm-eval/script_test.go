@@ -1,0 +1,21 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mobilellm/export/exporttest"
+	"mobilellm/internal/cli/clitest"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-eval": main}) }
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(e *testscript.Env) error { return exporttest.Bytes(filepath.Join(e.WorkDir, "model"), 200) },
+		Cmds:  clitest.Commands(nil),
+	})
+}
