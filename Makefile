@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile clean
+.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile interop-eval clean
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml
@@ -80,6 +80,10 @@ interop: ## checkpoints opened by transformers, llama.cpp and ONNX Runtime, from
 
 interop-serve: ## lm-evaluation-harness scores through mobilellm-serve as through transformers, from PyPI: ITEMS=20
 	interop/lm_eval_server.sh
+
+interop-eval: ## mobilellm-eval beside lm-evaluation-harness, from PyPI; ITEMS=200 a task, 0 for all
+	scripts/setup.sh interop
+	interop/eval.sh $(if $(ITEMS),--items $(ITEMS))
 
 interop-slurm: ## a sweep's job array under Debian's Slurm, on a cluster of this machine (as root)
 	interop/slurm.sh

@@ -253,8 +253,8 @@ def chosen(name, rows):
     return sorted(picked)
 
 
-def harness(folder, name, definition, split, rows, train=None, shots=0):
-    """The harness's samples of a task, by its own definition."""
+def harness(folder, name, definition, split, rows, train=None, shots=0, model="dummy"):
+    """The harness's samples of a task, by its own definition, and its results."""
     task = f"golden_{name}_{shots}"
     files = {split: f"{folder}/{task}.jsonl"}
     write_lines(files[split], rows)
@@ -275,7 +275,7 @@ def harness(folder, name, definition, split, rows, train=None, shots=0):
     }
     pathlib.Path(folder, task + ".yaml").write_text(json.dumps(config))
     manager = lm_eval.tasks.TaskManager(include_path=folder, include_defaults=False)
-    results = lm_eval.simple_evaluate(model="dummy", tasks=[task], task_manager=manager, bootstrap_iters=0)
+    results = lm_eval.simple_evaluate(model=model, tasks=[task], task_manager=manager, bootstrap_iters=0)
     samples = {}
     for s in results["samples"][task]:
         samples.setdefault(s["doc_id"], s)

@@ -1,0 +1,128 @@
+package eval_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"mobilellm/checkpoint/modeltest"
+	"mobilellm/engine/cpu"
+	"mobilellm/eval"
+	"mobilellm/eval/tasks"
+	"mobilellm/infer"
+)
+
+// logged is what lm-evaluation-harness made of an item with transformers
+// (interop/eval.py --golden).
+type logged struct {
+	Task     string
+	Item     int
+	LogProbs []float64 `json:"loglikelihoods"`
+	Greedy   []bool
+	Text     string
+	Acc      *float64
+	AccNorm  *float64 `json:"acc_norm"`
+}
+
+func readLogged(t *testing.T) map[string][]logged {
+	t.Helper()
+	file, err := os.Open("testdata/smollm2.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	all := map[string][]logged{}
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		var l logged
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			t.Fatal(err)
+		}
+		all[l.Task] = append(all[l.Task], l)
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// SmolLM2-135M-Instruct answers each task's questions as it does in lm-evaluation-harness
+// 0.4.13 with transformers, in float32.
+func TestSmolLM2(t *testing.T) {
+	_, dir, err := modeltest.SmolLM2()
+	if err != nil {
+		t.Skip(err)
+	}
+	dev := cpu.New(cpu.Options{})
+	defer dev.Close()
+	m, err := infer.Load(dir, dev, eval.LoadOptions(infer.LoadOptions{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	all := readLogged(t)
+	for _, task := range tasks.All() {
+		want := all[task.Name]
+		if len(want) == 0 {
+			continue
+		}
+		long := slices.Contains([]string{"race", "boolq", "triviaqa", "wikitext2"}, task.Name)
+		t.Run(task.Name, func(t *testing.T) {
+			if testing.Short() && long {
+				t.Skip("its texts are long")
+			}
+			items, err := task.Items(t.Context(), filepath.Join("tasks/testdata/hub", task.Name+".parquet"), eval.LMEval)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(items) != len(want) {
+				t.Fatalf("%d items, %d in the log", len(items), len(want))
+			}
+			s := eval.NewScorer(m, nil)
+			put := s.Score
+			switch task.Kind {
+			case eval.Rolling:
+				put = s.Roll
+			case eval.Generation:
+				put = s.Generate
+			}
+			if err := put(t.Context(), items, func(i int, a eval.Answer) error {
+				checkLogged(t, items[i], a, want[i])
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func checkLogged(t *testing.T, item eval.Item, a eval.Answer, want logged) {
+	t.Helper()
+	if a.Text != want.Text {
+		t.Errorf("item %d: %q, want %q", want.Item, a.Text, want.Text)
+	}
+	for j, x := range want.LogProbs {
+		got := a.Scores[j]
+		if !(math.Abs(got.LogProb-x) <= max(1e-3, 1e-5*math.Abs(x))) {
+			t.Errorf("item %d, request %d: log-likelihood %v, want %v", want.Item, j, got.LogProb, x)
+		}
+		if want.Greedy != nil && got.Greedy != want.Greedy[j] {
+			t.Errorf("item %d, request %d: greedy %v", want.Item, j, got.Greedy)
+		}
+	}
+	for _, m := range []struct {
+		measure eval.Measure
+		want    *float64
+	}{{eval.Acc, want.Acc}, {eval.AccNorm, want.AccNorm}} {
+		if m.want == nil {
+			continue
+		}
+		if got := m.measure.Item(item, a); got != *m.want {
+			t.Errorf("item %d: %s %v, want %v", want.Item, m.measure.Name, got, *m.want)
+		}
+	}
+}
