@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mobilellm/arch"
+	"mobilellm/internal/statistics"
 	"mobilellm/train"
 )
 
@@ -245,11 +246,11 @@ func (r *Result) average() {
 	}
 	for task, values := range r.tasks {
 		t := r.Tasks[task]
-		t.Value, t.SE = mean(values)
+		t.Value, t.SE = statistics.Mean(values)
 		r.Tasks[task] = t
 	}
-	r.Loss, r.LossSE = mean(r.Losses)
-	r.Perplexity, r.PerplexitySE = mean(perplexities)
+	r.Loss, r.LossSE = statistics.Mean(r.Losses)
+	r.Perplexity, r.PerplexitySE = statistics.Mean(perplexities)
 	r.TokensPerSecond /= float64(r.Finished)
 	r.Seconds /= float64(r.Finished)
 }
@@ -282,7 +283,7 @@ func (g *Group) compare() {
 			losses, accuracies = append(losses, -r.Loss), append(accuracies, accuracy)
 		}
 	}
-	for i, corrected := range holm(p) {
+	for i, corrected := range statistics.Holm(p) {
 		g.Results[i].PHolm = corrected
 	}
 	g.Order = correlate(losses, accuracies)

@@ -2,11 +2,12 @@ package experiments
 
 import (
 	"math"
-	"slices"
 
 	"gonum.org/v1/gonum/integrate/quad"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"mobilellm/internal/statistics"
 )
 
 const (
@@ -18,15 +19,6 @@ const (
 	// mostSeeds bounds the search for the seeds needed.
 	mostSeeds = 1000
 )
-
-// mean is the mean of values and its standard error, NaN for a single one.
-func mean(values []float64) (m, se float64) {
-	if len(values) == 1 {
-		return values[0], math.NaN()
-	}
-	m, sd := stat.MeanStdDev(values, nil)
-	return m, sd / math.Sqrt(float64(len(values)))
-}
 
 // Difference is a member's loss minus the baseline's, seed by seed.
 type Difference struct {
@@ -50,20 +42,12 @@ func paired(differences []float64) Difference {
 		d.Mean, d.SE = math.NaN(), math.NaN()
 		return d
 	}
-	d.Mean, d.SE = mean(differences)
+	d.Mean, d.SE = statistics.Mean(differences)
 	if n < 2 {
 		return d
 	}
 	sd := d.SE * math.Sqrt(float64(n))
-	switch {
-	case d.SE > 0:
-		t := math.Abs(d.Mean) / d.SE
-		d.P = 2 * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 1)}.CDF(-t)
-	case d.Mean == 0:
-		d.P = 1
-	default:
-		d.P = 0
-	}
+	d.P = statistics.TTest(d.Mean, d.SE, n)
 	d.MDE = detectable(sd, n)
 	d.Seeds = seedsNeeded(d.Mean, sd)
 	return d
@@ -123,33 +107,6 @@ func seedsNeeded(difference, sd float64) int {
 		}
 	}
 	return 0
-}
-
-// holm corrects p-values for being several (Holm, 1979). NaN stays and does not
-// count.
-func holm(p []float64) []float64 {
-	order := make([]int, 0, len(p))
-	for i := range p {
-		if !math.IsNaN(p[i]) {
-			order = append(order, i)
-		}
-	}
-	slices.SortFunc(order, func(a, b int) int {
-		switch {
-		case p[a] < p[b]:
-			return -1
-		case p[a] > p[b]:
-			return 1
-		}
-		return 0
-	})
-	corrected := slices.Clone(p)
-	largest := 0.0
-	for rank, i := range order {
-		largest = max(largest, min(1, float64(len(order)-rank)*p[i]))
-		corrected[i] = largest
-	}
-	return corrected
 }
 
 // Correlation says how far two orders agree: 1 for the same order, -1 for the

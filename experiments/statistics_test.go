@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"testing"
+
+	"mobilellm/internal/statistics"
 )
 
 // The numbers are scipy's, see testdata/golden.py.
@@ -54,7 +56,7 @@ func TestStatistics(t *testing.T) {
 		near("Spearman", c.Spearman, g.Spearman, 1e-12)
 		near("Kendall", c.Kendall, g.Kendall, 1e-12)
 	}
-	for i, p := range holm(golden.Holm.P) {
+	for i, p := range statistics.Holm(golden.Holm.P) {
 		near("Holm", p, golden.Holm.Corrected[i], 1e-12)
 	}
 	for _, g := range golden.Power {
@@ -63,7 +65,7 @@ func TestStatistics(t *testing.T) {
 }
 
 func TestStatisticsOfLittle(t *testing.T) {
-	if m, se := mean([]float64{3}); m != 3 || !math.IsNaN(se) {
+	if m, se := statistics.Mean([]float64{3}); m != 3 || !math.IsNaN(se) {
 		t.Errorf("one value: %g ± %g", m, se)
 	}
 	one := paired([]float64{0.5})
@@ -79,7 +81,7 @@ func TestStatisticsOfLittle(t *testing.T) {
 	if d := paired([]float64{1, -1}); d.Seeds != 0 || d.P != 1 {
 		t.Errorf("no difference: %+v", d)
 	}
-	p := holm([]float64{0.02, math.NaN(), 0.04})
+	p := statistics.Holm([]float64{0.02, math.NaN(), 0.04})
 	if p[0] != 0.04 || !math.IsNaN(p[1]) || p[2] != 0.04 {
 		t.Errorf("Holm with NaN: %v", p)
 	}
