@@ -1,0 +1,233 @@
+package table
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"mobilellm/eval/paper"
+)
+
+// hostile is a name that would be more than text in HTML, Markdown or CSV.
+const hostile = "</td><script>alert('x')</script>|\"a\",*b* \\ é漢字\u202e\nnext"
+
+// results writes a file of results with those shares of the zero-shot tasks.
+func results(t *testing.T, model, more string, shares ...float64) string {
+	t.Helper()
+	list := []map[string]any{}
+	for i, share := range shares {
+		list = append(list, map[string]any{"task": paper.ZeroShot[i], "n": 100, "of": 100, "score": "acc", "acc": share, "acc_stderr": 0.02, "acc_norm": 0.9})
+	}
+	raw, err := json.Marshal(map[string]any{"model": model, "protocol": "paper", "results": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, strings.TrimSuffix(string(raw), "}")+more+"}")
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "results.json")
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const shape = `,"parameters":134515008,"layers":30,"heads":9,"kv_heads":3`
+
+func report(t *testing.T) *Report {
+	t.Helper()
+	r := &Report{}
+	for _, m := range []struct{ path, name string }{
+		{results(t, "models/whole", shape, 0.5, 0.3, 0.6, 0.7, 0.4, 0.45, 0.35, 0.5), ""},
+		{results(t, "models/part", shape, 0.51, 0.31), ""},
+		{results(t, "x", shape, 0.52, 0.3, 0.6, 0.7, 0.4, 0.45, 0.35, 0.5), hostile},
+	} {
+		model, err := Read(m.path, m.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Models = append(r.Models, model)
+	}
+	return r
+}
+
+func TestAverage(t *testing.T) {
+	r := report(t)
+	whole, part := r.Models[0], r.Models[1]
+	if math.Abs(whole.average.value-47.5) > 1e-9 || math.Abs(whole.average.stderr-2/math.Sqrt(8)) > 1e-9 || whole.Name != "whole" {
+		t.Errorf("%+v", whole)
+	}
+	if part.hasAverage() || !math.IsNaN(part.average.stderr) {
+		t.Errorf("a part of the tasks has the average %v", part.average)
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	var out strings.Builder
+	if err := report(t).Markdown(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| MobileLLM-125M | paper, Table 3 | 30 | 125 | 43.9 | 27.1 | 60.2 | 65.3 | 42.4 | 38.9 | 39.5 | 53.1 | 46.3 |\n",
+		"| MobileLLM-1.5B | paper, Table 8 |  |  | 67.5 | 40.9 | 65.7 | 74.8 | 46.4 | 64.5 | 50.5 | 64.7 | 59.4 |\n",
+		"| MobileLLM-LS-350M | paper, Table 4 |  |  | 21.4 | 22.5 | 22.6 | 47.3 | 33.7 |\n",
+		"| part (protocol paper) | ours | 30 | 134.5 | 51.0 ± 2.0 | 31.0 ± 2.0 |  |  |  |  |  |  |  |\n",
+		"| 50.0 ± 2.0 | 47.5 ± 0.7 |\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("there is no line %q in\n%s", want, out.String())
+		}
+	}
+	for line := range strings.Lines(out.String()) {
+		if cells := strings.Count(line, "|") - strings.Count(line, `\|`); strings.HasPrefix(line, "|") && cells != 14 && cells != 10 {
+			t.Errorf("%d bars in %q", cells, line)
+		}
+	}
+	if strings.Contains(out.String(), "<script") {
+		t.Error("a name is HTML")
+	}
+}
+
+func TestCSV(t *testing.T) {
+	var out strings.Builder
+	if err := report(t).CSV(&out); err != nil {
+		t.Fatal(err)
+	}
+	lines, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
+	if err != nil || len(lines) != 1+17+13+26+3 {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	at := func(line int, column string) string {
+		for i, name := range lines[0] {
+			if name == column {
+				return lines[line][i]
+			}
+		}
+		t.Fatalf("no column %s", column)
+		return ""
+	}
+	ours := len(lines) - 3
+	for _, c := range [][3]string{
+		{"1", "model", "Cerebras-GPT-111M"},
+		{"1", "average", "40"},
+		{fmt.Sprint(ours), "arc_easy_stderr", "2"},
+		{fmt.Sprint(ours), "average", "47.5"},
+		{fmt.Sprint(ours + 1), "boolq", ""},
+		{fmt.Sprint(ours + 1), "average", ""},
+		{fmt.Sprint(ours + 2), "model", hostile},
+	} {
+		var line int
+		fmt.Sscan(c[0], &line)
+		if got := at(line, c[1]); got != c[2] {
+			t.Errorf("line %d, %s: %q, want %q", line, c[1], got, c[2])
+		}
+	}
+}
+
+// The page is well formed whatever models are called, has no scripts and loads nothing.
+func TestHTML(t *testing.T) {
+	var out strings.Builder
+	if err := report(t).HTML(&out); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	for _, wrong := range []string{"<script", "http:", "https:", "NaN", "Inf", "ZgotmplZ", "<link", "@import"} {
+		if strings.Contains(text, wrong) {
+			t.Errorf("the page has %q", wrong)
+		}
+	}
+	decoder := xml.NewDecoder(strings.NewReader(strings.TrimPrefix(text, "<!DOCTYPE html>\n")))
+	pictures, names := 0, 0
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			if token.Name.Local == "svg" {
+				pictures++
+			}
+		case xml.CharData:
+			if strings.Contains(string(token), "alert('x')") {
+				names++
+			}
+		}
+	}
+	if pictures != 1+1+1+6+2 {
+		t.Errorf("%d pictures", pictures)
+	}
+	if names < 3 {
+		t.Errorf("the hostile name is there %d times", names)
+	}
+	if !strings.Contains(text, "Not shown, since a task is missing: part (protocol paper).") {
+		t.Error("what is not shown is not named")
+	}
+	if got := len(regexp.MustCompile(`<path class="ours"`).FindAllString(text, -1)); got != 2+2+2 {
+		t.Errorf("%d diamonds, want those of two models in Figures 1, 4 and 5", got)
+	}
+	if got := strings.Count(text, `class="bar ours"`); got != 2 {
+		t.Errorf("%d hatched bars", got)
+	}
+}
+
+// Without any model the pictures are the paper's.
+func TestPaperAlone(t *testing.T) {
+	var out strings.Builder
+	if err := (&Report{}).HTML(&out); err != nil || strings.Contains(out.String(), "NaN") || strings.Contains(out.String(), `class="ours"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestTriviaQA(t *testing.T) {
+	m, err := Read(write(t, `{"model":"x","results":[{"task":"triviaqa_5shot","n":10,"of":20,"score":"exact_match","exact_match":0.1,"f1":0.15,"f1_stderr":null}]}`), "")
+	if err != nil || m.scores["triviaqa_5shot"].value != 15 || !math.IsNaN(m.scores["triviaqa_5shot"].stderr) || !m.subset {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
+func TestBadResults(t *testing.T) {
+	for want, text := range map[string]string{
+		"is no JSON of mobilellm-eval":                             `{"results":`,
+		"has no results":                                           `{"model":"x"}`,
+		"result 0: names no task":                                  `{"results":[{"acc":0.5}]}`,
+		"result 1: task piqa is there twice":                       `{"results":[{"task":"piqa","score":"acc","acc":0.5},{"task":"piqa","score":"acc","acc":0.5}]}`,
+		"task piqa: acc (<nil>) must be a share, from 0 to 1":      `{"results":[{"task":"piqa","score":"acc","acc":null}]}`,
+		"task piqa: acc (50) must be a share, from 0 to 1":         `{"results":[{"task":"piqa","score":"acc","acc":50}]}`,
+		"task triviaqa_1shot: f1 (<nil>) must be a share, from 0 ": `{"results":[{"task":"triviaqa_1shot","score":"exact_match","exact_match":0.5}]}`,
+	} {
+		if _, err := Read(write(t, text), ""); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestTicks(t *testing.T) {
+	for _, c := range []struct {
+		axis axis
+		want string
+	}{
+		{axis{low: 36.2, high: 53.1}, "[40 45 50]"},
+		{axis{low: -0.5, high: 62}, "[0 10 20 30 40 50 60]"},
+		{axis{low: 0.9, high: 21, log: true}, "[1 2 5 10 20]"},
+		{axis{low: 46.97, high: 47.95}, "[47 47.2 47.4 47.6 47.8]"},
+	} {
+		if got := fmt.Sprintf("%.6g", c.axis.ticks(7)); got != c.want {
+			t.Errorf("from %g to %g: %s, want %s", c.axis.low, c.axis.high, got, c.want)
+		}
+	}
+}

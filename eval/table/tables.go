@@ -1,0 +1,142 @@
+package table
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"mobilellm/eval/paper"
+)
+
+// Report is what is written: the evaluated models beside the paper's.
+type Report struct {
+	Models []*Model
+}
+
+// section is a table of the report.
+type section struct {
+	Title  string
+	Head   []string
+	Rows   []row
+	Number int // of the paper's table
+}
+
+// row is a model's.
+type row struct {
+	Ours  bool
+	Name  string
+	Cells []cell // after the name and the source
+}
+
+// cell is a number, or nothing.
+type cell struct {
+	value, stderr float64 // NaN for none
+	decimals      int
+}
+
+// Number is the value as it is written.
+func (c cell) Number() string { return c.text(c.value) }
+
+// StdErr is its standard error.
+func (c cell) StdErr() string { return c.text(c.stderr) }
+
+func (c cell) text(x float64) string {
+	if math.IsNaN(x) {
+		return ""
+	}
+	return strconv.FormatFloat(x, 'f', c.decimals, 64)
+}
+
+func (c cell) String() string {
+	if e := c.StdErr(); e != "" {
+		return c.Number() + " ± " + e
+	}
+	return c.Number()
+}
+
+var nothing = cell{value: math.NaN(), stderr: math.NaN()}
+
+func plain(value float64, decimals int) cell {
+	if value == 0 {
+		return nothing
+	}
+	return cell{value, math.NaN(), decimals}
+}
+
+// source says where a row's numbers are from.
+func (s section) source(r row) string {
+	if r.Ours {
+		return "ours"
+	}
+	return fmt.Sprintf("paper, Table %d", s.Number)
+}
+
+// sections are the paper's Tables 3, 4 and 8, each with all of ours.
+func (r *Report) sections() []section {
+	return []section{
+		r.section(3, "Zero-shot common sense reasoning, below 1B parameters (Table 3)", paper.ZeroShot, true),
+		r.section(4, "Question answering (F1) and reading comprehension (Table 4)", paper.Reading, false),
+		r.section(8, "Zero-shot common sense reasoning, 600M to 3B parameters (Table 8)", paper.ZeroShot, true),
+	}
+}
+
+func (r *Report) section(number int, title string, tasks []string, average bool) section {
+	s := section{Title: title, Number: number, Head: []string{"Model", "Source", "#Layers", "#Params (M)"}}
+	for _, task := range tasks {
+		s.Head = append(s.Head, paper.Titles[task])
+	}
+	if average {
+		s.Head = append(s.Head, "Avg.")
+	}
+	unnamed := 0
+	for _, m := range paper.Table(number) {
+		if m.Name == "" {
+			unnamed++
+			m.Name = fmt.Sprintf("(unnamed %d)", unnamed)
+		}
+		cells := []cell{plain(float64(m.Layers), 0), plain(m.Parameters, 0)}
+		for _, task := range tasks {
+			cells = append(cells, plain(m.Scores[task], 1))
+		}
+		if average {
+			cells = append(cells, plain(m.Average, 1))
+		}
+		s.Rows = append(s.Rows, row{Name: m.Name, Cells: cells})
+	}
+	for _, m := range r.Models {
+		cells := []cell{plain(float64(m.Layers), 0), plain(m.Parameters, 1)}
+		for _, task := range tasks {
+			c := nothing
+			if got, ok := m.scores[task]; ok {
+				c = cell{got.value, got.stderr, 1}
+			}
+			cells = append(cells, c)
+		}
+		if average {
+			cells = append(cells, cell{m.average.value, m.average.stderr, 1})
+		}
+		s.Rows = append(s.Rows, row{Ours: true, Name: m.label(), Cells: cells})
+	}
+	return s
+}
+
+// label is the model's name with what its numbers hang on.
+func (m *Model) label() string {
+	text := m.Name
+	if m.Protocol != "" {
+		text += fmt.Sprintf(" (protocol %s", m.Protocol)
+		if m.subset {
+			text += ", a subset of the items"
+		}
+		text += ")"
+	}
+	return text
+}
+
+// intro says what the numbers are.
+func (r *Report) intro() []string {
+	return []string{
+		"Per cent; ± is the standard error over a task's items. The paper's rows are the numbers that it prints (Liu et al., MobileLLM, ICML 2024), ours are measured by mobilellm-eval. A cell is empty where there is no number; an average is given where all eight tasks are there.",
+		"The paper measures by a pipeline of its authors' that is not published, said to follow LLaMA's protocol; the protocol paper comes nearest to it. Rows of Table 4 without a name are those whose name the text at hand lacks.",
+	}
+}
