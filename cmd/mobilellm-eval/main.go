@@ -57,6 +57,6 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	l.IntVar(&f.context, "context", 0, "most tokens of a question with its answer; 0 for the model's context")
 	l.IntVar(&f.workers, "workers", 0, "worker threads; 0 is one a processor")
-	c.AddCommand(datasetsCommand())
+	c.AddCommand(datasetsCommand(), compareCommand(), tableCommand())
 	return c
 }
