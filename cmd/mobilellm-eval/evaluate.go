@@ -64,7 +64,8 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	return f.print(w, notes, report{Model: f.model, Checksum: sum, Protocol: f.options.Protocol, Precision: f.precision, KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
+	c := folder.Config
+	return f.print(w, notes, report{Model: f.model, Checksum: sum, Parameters: c.ParameterCount(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.Resolved().KVHeads, Protocol: f.options.Protocol, Precision: f.precision, KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
 }
 
 func newModel(folder *checkpoint.Model, dev device.Device, o infer.LoadOptions) (*infer.Model, error) {
@@ -187,8 +188,14 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 
 // report is what --json prints.
 type report struct {
-	Model     string        `json:"model"`
-	Checksum  string        `json:"checksum"`
+	Model    string `json:"model"`
+	Checksum string `json:"checksum"`
+	// The shape: Layers are those with weights of their own.
+	Parameters int64 `json:"parameters"`
+	Layers     int   `json:"layers"`
+	Heads      int   `json:"heads"`
+	KVHeads    int   `json:"kv_heads"`
+
 	Protocol  eval.Protocol `json:"protocol"`
 	Precision string        `json:"precision"`
 	KVType    string        `json:"kv_type"`
