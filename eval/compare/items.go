@@ -39,7 +39,6 @@ type line struct {
 	Requests []struct {
 		LogProb jsonfloat.Float `json:"loglikelihood"`
 	} `json:"requests"`
-	Text   string                     `json:"text"`
 	Values map[string]jsonfloat.Float `json:"values"`
 }
 
@@ -115,7 +114,7 @@ func (l line) item() item {
 	for name, v := range l.Values {
 		values[name] = float64(v)
 	}
-	if len(l.Requests) == 1 && l.Text == "" {
+	if len(l.Requests) == 1 { // a generation has none
 		values[LogLikelihood] = float64(l.Requests[0].LogProb)
 	}
 	return item{l.Hash, values}
