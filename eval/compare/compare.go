@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"mobilellm/eval"
+	"mobilellm/eval/tasks"
 	"mobilellm/internal/jsonfloat"
 	"mobilellm/internal/statistics"
 )
@@ -29,7 +31,7 @@ type Difference struct {
 	Accuracy bool            `json:"accuracy"`
 	OnlyA    int             `json:"only_a"`
 	OnlyB    int             `json:"only_b"`
-	Test     string          `json:"test"` // mcnemar or t
+	Test     string          `json:"test"` // mcnemar, t or z
 	P        jsonfloat.Float `json:"p"`
 	PHolm    jsonfloat.Float `json:"p_holm"` // corrected for all differences of the comparison
 	Beyond   bool            `json:"beyond_noise"`
@@ -49,6 +51,9 @@ func Models(a, b *Answers) ([]Difference, error) {
 		}
 		list = append(list, differences...)
 	}
+	if d, ok := average(list, a.Head.Protocol); ok {
+		list = append(list, d)
+	}
 	p := make([]float64, len(list))
 	for i, d := range list {
 		p[i] = float64(d.P)
@@ -57,6 +62,32 @@ func Models(a, b *Answers) ([]Difference, error) {
 		list[i].PHolm, list[i].Beyond = jsonfloat.Float(corrected), corrected < alpha
 	}
 	return list, nil
+}
+
+// average is the difference of the zero-shot tasks' average, if all of them are there: the
+// tasks are independent, so the variances of their differences add up.
+func average(list []Difference, p eval.Protocol) (Difference, bool) {
+	group, err := tasks.Get(tasks.ZeroShot)
+	if err != nil {
+		panic("compare: " + err.Error())
+	}
+	d := Difference{Task: tasks.ZeroShot, Measure: "average", Test: "z"}
+	variance, weight := 0.0, 1/float64(len(group))
+	for _, task := range group {
+		i := slices.IndexFunc(list, func(d Difference) bool { return d.Task == task.Name && d.Measure == task.Score(p).Name })
+		if i < 0 {
+			return d, false
+		}
+		of := list[i]
+		d.N += of.N
+		d.A += of.A * jsonfloat.Float(weight)
+		d.B += of.B * jsonfloat.Float(weight)
+		d.Mean += of.Mean * jsonfloat.Float(weight)
+		variance += math.Pow(weight*float64(of.StdErr), 2)
+	}
+	d.StdErr = jsonfloat.Float(math.Sqrt(variance))
+	d.P = jsonfloat.Float(statistics.ZTest(float64(d.Mean), float64(d.StdErr)))
+	return d, true
 }
 
 // comparable says what two files of answers do not have in common.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/eval/tasks"
 	"mobilellm/internal/statistics"
 )
 
@@ -31,7 +32,11 @@ func TestGolden(t *testing.T) {
 			CountB     int `json:"only_b"`
 			P          float64
 		}
-		Holm []float64
+		Holm    []float64
+		Average struct {
+			A, B                  [][]float64
+			Difference, StdErr, P float64
+		}
 	}
 	if err := json.Unmarshal(raw, &golden); err != nil {
 		t.Fatal(err)
@@ -66,6 +71,23 @@ func TestGolden(t *testing.T) {
 			t.Errorf("task %d: %+v", i, d)
 		}
 	}
+
+	a.Reset()
+	b.Reset()
+	for i, task := range tasks.Groups[tasks.ZeroShot] {
+		for j := range golden.Average.A[i] {
+			fmt.Fprintln(&a, answer(task, j, fmt.Sprint(j), "h", golden.Average.A[i][j]))
+			fmt.Fprintln(&b, answer(task, j, fmt.Sprint(j), "h", golden.Average.B[i][j]))
+		}
+	}
+	list, err = Models(file(t, head("lm-eval"), a.String()), file(t, head("lm-eval"), b.String()))
+	if err != nil || len(list) != 9 {
+		t.Fatalf("%d differences, %v", len(list), err)
+	}
+	near("average", float64(list[8].Mean), golden.Average.Difference)
+	near("its standard error", float64(list[8].StdErr), golden.Average.StdErr)
+	near("its p", float64(list[8].P), golden.Average.P)
+	near("B − A", float64(list[8].B-list[8].A), golden.Average.Difference)
 }
 
 func head(protocol string) string {

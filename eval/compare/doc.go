@@ -13,6 +13,9 @@
 // beyond noise where its p-value, corrected by Holm (1979) for all that are printed, is
 // below 0.05.
 //
+// Where both have all of the paper's zero-shot tasks, the last row is their average's: the tasks
+// are independent, so variances add up, and the p-value is the normal distribution's.
+//
 // A task with one continuation an item (LAMBADA, WikiText-2, texts) also has the
 // difference of log-likelihoods, in nats an item: exp of minus it is the factor between
 // perplexities of an item.

@@ -34,6 +34,19 @@ func TTest(mean, se float64, n int) float64 {
 	return 0
 }
 
+// ZTest is the two-sided p-value that a normal value of known standard error has the mean 0.
+func ZTest(value, se float64) float64 {
+	switch {
+	case se > 0:
+		return 2 * distuv.UnitNormal.CDF(-math.Abs(value)/se)
+	case math.IsNaN(se):
+		return math.NaN()
+	case value == 0:
+		return 1
+	}
+	return 0
+}
+
 // McNemar is the exact two-sided p-value that of paired yes-or-no outcomes a change one
 // way is as likely as the other (McNemar, 1947): of the binomial distribution with
 // probability a half, a and b being the changes each way.

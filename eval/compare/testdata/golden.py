@@ -25,5 +25,12 @@ for n, shift in [(15, 0.05), (62, 0.3)]:
     b = a + rng.normal(shift, 1, n)
     tasks.append({"a": a.tolist(), "b": b.tolist(), "difference": float((b - a).mean()), "stderr": float(stats.sem(b - a)),
                   "only_a": 0, "only_b": 0, "p": float(stats.ttest_rel(b, a).pvalue)})
+# The average of eight tasks.
+a = (rng.random((8, 300)) < 0.4).astype(float)
+b = np.where(rng.random((8, 300)) < 0.15, rng.random((8, 300)) < 0.5, a).astype(float)
+mean = float((b - a).mean(axis=1).mean())
+stderr = float(np.sqrt((stats.sem(b - a, axis=1) ** 2).sum()) / 8)
+average = {"a": a.tolist(), "b": b.tolist(), "difference": mean, "stderr": stderr, "p": float(2 * stats.norm.sf(abs(mean) / stderr))}
+
 holm = multipletests([t["p"] for t in tasks], method="holm")[1].tolist()
-json.dump({"mcnemar": tables, "tasks": tasks, "holm": holm}, open("golden.json", "w"))
+json.dump({"mcnemar": tables, "tasks": tasks, "holm": holm, "average": average}, open("golden.json", "w"))
