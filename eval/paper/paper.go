@@ -37,7 +37,7 @@ type Model struct {
 	Name       string // empty where the text of Table 4 lacks it
 	Group      string // Tables 10 to 13: 125M or 350M
 	Layers     int    // with weights of their own
-	Heads      int    // Tables 11 and 13
+	Heads      int    // Tables 11 to 13
 	KVHeads    int    // Table 13
 	Parameters float64
 	Scores     map[string]float64 // per cent, by task
@@ -47,8 +47,7 @@ type Model struct {
 //go:embed table3.csv table4.csv table8.csv
 var files embed.FS
 
-// Table returns the rows of a table, 3, 4, 8, 10, 11 or 13; those of Table 11 have the
-// columns of Table 12 too.
+// Table returns the rows of a table: 3, 4, 8, 10, 11, 12 or 13.
 func Table(number int) []Model {
 	mutex.Lock()
 	defer mutex.Unlock()

@@ -217,11 +217,12 @@ func (r *Report) depth() figure {
 	letter := 'a'
 	for _, what := range []struct {
 		title, unit string
+		table       int
 		tasks       []string // the average where there are none
 	}{
-		{"zero-shot average", "accuracy, %", nil},
-		{"TriviaQA", "F1, %", paper.Reading[:3]},
-		{"RACE", "accuracy, %", paper.Reading[3:]},
+		{"zero-shot average", "accuracy, %", 11, nil},
+		{"TriviaQA", "F1, %", 12, paper.Reading[:3]},
+		{"RACE", "accuracy, %", 12, paper.Reading[3:]},
 	} {
 		for _, group := range []string{"125M", "350M"} {
 			var curves []curve
@@ -232,7 +233,7 @@ func (r *Report) depth() figure {
 			}
 			for i, task := range tasks {
 				c := curve{name: strings.TrimPrefix(strings.TrimPrefix(paper.Titles[task], "TQA "), "RACE "), shape: shapes[i].shape, class: shapes[i].class}
-				for _, m := range paper.Table(11) {
+				for _, m := range paper.Table(what.table) {
 					value := m.Average
 					if task != "" {
 						value = m.Scores[task]
