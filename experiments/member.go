@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"mobilellm/checkpoint"
+	"mobilellm/eval/training"
 	"mobilellm/internal/atomicfile"
 	"mobilellm/train"
 )
@@ -90,7 +91,7 @@ func (s *Sweep) train(ctx context.Context, m *Member, o MemberOptions) error {
 		return err
 	}
 	_, err = train.Run(ctx, config, train.Options{
-		Out: out, LeaveOut: []string{o.Dir}, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress,
+		Out: out, LeaveOut: []string{o.Dir}, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress, Tasks: training.Open,
 	})
 	return err
 }

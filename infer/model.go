@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 
+	"gorgonia.org/tensor"
+
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/engine"
@@ -102,6 +104,11 @@ func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
+	return FromCheckpoint(folder, dev, o)
+}
+
+// FromCheckpoint reads an open model, which can be closed then.
+func FromCheckpoint(folder *checkpoint.Model, dev Device, o LoadOptions) (*Model, error) {
 	if _, packs := dev.(engine.Packer); packs && o.AsStored && folder.StoresBF16() {
 		o.Precision = engine.PrecisionBF16
 	}
@@ -113,7 +120,11 @@ func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
 		tok, err = folder.Tokenizer()
 		read <- err
 	}()
-	m, err := New(folder.Config, nil, dev, o, folder.LoadInto)
+	from := source{whole: folder.LoadInto}
+	if folder.HasParts() {
+		from.part = folder.LoadPart
+	}
+	m, err := newModel(folder.Config, nil, dev, o, from)
 	if err := cmp.Or(<-read, err); err != nil {
 		if m != nil {
 			err = errors.Join(err, m.Close())
@@ -127,6 +138,24 @@ func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
 // New makes a model of weights that load reads, each by its name, as float32, row-major.
 // load is called from several goroutines.
 func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, load func(name string, dst []float32, shape []int) error) (*Model, error) {
+	return newModel(c, tok, dev, o, source{whole: load})
+}
+
+// source is what weights are read from: whole, and, where part is not nil, the elements
+// from the first-th on.
+type source struct {
+	whole func(name string, dst []float32, shape []int) error
+	part  func(name string, first int, dst []float32, shape []int) error
+}
+
+func (s source) read(p engine.Parameter, first int, dst []float32) error {
+	if len(dst) == tensor.Shape(p.Shape).TotalSize() {
+		return s.whole(p.Name, dst, p.Shape)
+	}
+	return s.part(p.Name, first, dst, p.Shape)
+}
+
+func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, from source) (*Model, error) {
 	m := &Model{Config: c, Tokenizer: tok, dev: dev, slots: make([]slot, max(o.Slots, 1))}
 	m.control = sync.OnceValue(func() map[int32]bool { return controls(m.Tokenizer) })
 	var err error
@@ -137,11 +166,10 @@ func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, loa
 	for _, p := range c.Parameters() {
 		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape})
 	}
-	fill := func(p engine.Parameter, dst []float32) error { return load(p.Name, dst, p.Shape) }
 	m.precision = o.Precision
 	packer, packs := dev.(engine.Packer)
 	if !packs {
-		if err := m.loadWhole(list, o, fill); err != nil {
+		if err := m.loadWhole(list, o, from); err != nil {
 			return nil, err
 		}
 		return m, nil
@@ -150,7 +178,7 @@ func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, loa
 	if o.Precision == engine.PrecisionBF16 {
 		typ = engine.BF16
 	}
-	if m.weights, err = engine.LoadPacked(packer, list, typ, dev.Workers(), fill); err != nil {
+	if m.weights, err = engine.LoadPacked(packer, list, typ, dev.Workers(), from.read, from.part != nil); err != nil {
 		return nil, err
 	}
 	if m.forward, err = newCached(m, o); err != nil {
@@ -177,7 +205,7 @@ func (m *Model) contextFor(asked int) (int, error) {
 }
 
 // loadWhole holds the weights for a device without kernels for the cache.
-func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, load func(engine.Parameter, []float32) error) (err error) {
+func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, from source) (err error) {
 	if o.Precision != engine.PrecisionF32 || o.CacheType != engine.F32 {
 		return fmt.Errorf("%s has no kernels for a KV cache: it generates in float32 only", m.dev.Name())
 	}
@@ -186,7 +214,7 @@ func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, load func(engi
 	}
 	m.forward = newWhole(m)
 	for _, p := range list {
-		if err := engine.Fill(m.weights.Value(p.Name), func(dst []float32) error { return load(p, dst) }); err != nil {
+		if err := engine.Fill(m.weights.Value(p.Name), func(dst []float32) error { return from.whole(p.Name, dst, p.Shape) }); err != nil {
 			return errors.Join(err, m.Close())
 		}
 	}

@@ -52,7 +52,7 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 		return fmt.Errorf("--%w", err)
 	}
 	defer dev.Close()
-	m, err := newModel(folder, dev, load)
+	m, err := infer.FromCheckpoint(folder, dev, eval.LoadOptions(load))
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}
@@ -65,15 +65,7 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 		return err
 	}
 	c := folder.Config
-	return f.print(w, notes, report{Model: f.model, Checksum: sum, Parameters: c.ParameterCount(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.Resolved().KVHeads, Protocol: f.options.Protocol, Precision: f.precision, KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
-}
-
-func newModel(folder *checkpoint.Model, dev device.Device, o infer.LoadOptions) (*infer.Model, error) {
-	tok, err := folder.Tokenizer()
-	if err != nil {
-		return nil, err
-	}
-	return infer.New(folder.Config, tok, dev, eval.LoadOptions(o), folder.LoadInto)
+	return f.print(w, notes, report{Model: f.model, Checksum: sum, Parameters: c.ParameterCount(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.Resolved().KVHeads, Protocol: f.options.Protocol, Precision: m.Precision().String(), KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
 }
 
 // check reads the flags.
@@ -159,7 +151,7 @@ func taskOf(name, path string) (eval.Task, error) {
 // ask evaluates, with the journal of --items where one is wanted.
 func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, sum string, notes io.Writer) (_ []eval.Result, err error) {
 	if f.items != "" {
-		head := eval.Head{Model: sum, Protocol: f.options.Protocol, Precision: f.precision, KVType: f.kvType, Context: m.Context()}
+		head := eval.Head{Model: sum, Protocol: f.options.Protocol, Precision: m.Precision().String(), KVType: f.kvType, Context: m.Context()}
 		if f.options.Journal, err = eval.OpenJournal(f.items, head); err != nil {
 			return nil, fmt.Errorf("--items: %w", err)
 		}

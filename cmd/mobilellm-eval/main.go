@@ -53,7 +53,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.items, "items", "", "file for each question's answer and log-likelihoods, a JSON object a line; what it has of the same model is not computed again")
 	l.BoolVar(&f.json, "json", false, "print one JSON object")
 	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
-	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32 or bf16")
+	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32, bf16, or auto: bf16 where the file has bf16")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	l.IntVar(&f.context, "context", 0, "most tokens of a question with its answer; 0 for the model's context")
 	l.IntVar(&f.workers, "workers", 0, "worker threads; 0 is one a processor")

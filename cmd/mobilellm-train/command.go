@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"mobilellm/configs"
+	"mobilellm/eval/training"
 	"mobilellm/internal/cli"
 	"mobilellm/train"
 )
@@ -120,7 +121,7 @@ func (f *flags) main(c *cobra.Command) error {
 		progress.Note("training on the Go source tree of the installed toolchain; --data PATH takes another text")
 	}
 	o := train.Options{
-		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress,
+		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress, Tasks: training.Open,
 	}
 	o.Out, o.Numbered = f.folder(out)
 	return f.train(c, config, o)

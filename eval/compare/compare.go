@@ -74,7 +74,7 @@ func average(list []Difference, p eval.Protocol) (Difference, bool) {
 	d := Difference{Task: tasks.ZeroShot, Measure: "average", Test: "z"}
 	variance, weight := 0.0, 1/float64(len(group))
 	for _, task := range group {
-		i := slices.IndexFunc(list, func(d Difference) bool { return d.Task == task.Name && d.Measure == task.Score(p).Name })
+		i := slices.IndexFunc(list, func(d Difference) bool { return d.Task == task.Name && d.Measure == task.Measures(p)[0].Name })
 		if i < 0 {
 			return d, false
 		}
