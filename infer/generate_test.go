@@ -131,14 +131,14 @@ func TestGenerateContext(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for want, o := range map[string]Options{
-		"max-tokens (0) must be at least 1":             {},
-		"temperature (-1) must not be negative":         {MaxTokens: 1, Temperature: -1},
-		"temperature (NaN) must not be negative":        {MaxTokens: 1, Temperature: math.NaN()},
-		"top-k (-1) must not be negative":               {MaxTokens: 1, TopK: -1},
-		"top-p (1.5) must lie between 0 and 1":          {MaxTokens: 1, TopP: 1.5},
-		"min-p (NaN) must lie between 0 and 1":          {MaxTokens: 1, MinP: math.NaN()},
-		"repeat-penalty (-1) must be a positive number": {MaxTokens: 1, RepeatPenalty: -1},
-		"logprobs (-1) must not be negative":            {MaxTokens: 1, LogProbs: -1},
+		"max-tokens (0) must be at least 1":                {},
+		"temperature (-1) must be 0 or a positive number":  {MaxTokens: 1, Temperature: -1},
+		"temperature (NaN) must be 0 or a positive number": {MaxTokens: 1, Temperature: math.NaN()},
+		"top-k (-1) must not be negative":                  {MaxTokens: 1, TopK: -1},
+		"top-p (1.5) must lie between 0 and 1":             {MaxTokens: 1, TopP: 1.5},
+		"min-p (NaN) must lie between 0 and 1":             {MaxTokens: 1, MinP: math.NaN()},
+		"repeat-penalty (-1) must be a positive number":    {MaxTokens: 1, RepeatPenalty: -1},
+		"logprobs (-1) must not be negative":               {MaxTokens: 1, LogProbs: -1},
 	} {
 		if err := o.Validate(); err == nil || err.Error() != want {
 			t.Errorf("%+v: %v, want %s", o, err, want)

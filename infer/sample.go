@@ -43,7 +43,7 @@ func (o Options) Validate() error {
 	share := func(x float64) bool { return x >= 0 && x <= 1 }
 	finite := func(x float64) bool { return x-x == 0 }
 	wrong(o.MaxTokens < 1, "max-tokens (%d) must be at least 1", o.MaxTokens)
-	wrong(!(o.Temperature >= 0) || math.IsInf(o.Temperature, 0), "temperature (%g) must not be negative", o.Temperature)
+	wrong(!(o.Temperature >= 0) || math.IsInf(o.Temperature, 0), "temperature (%g) must be 0 or a positive number", o.Temperature)
 	wrong(o.TopK < 0, "top-k (%d) must not be negative", o.TopK)
 	wrong(!share(o.TopP), "top-p (%g) must lie between 0 and 1", o.TopP)
 	wrong(!share(o.MinP), "min-p (%g) must lie between 0 and 1", o.MinP)

@@ -38,8 +38,11 @@ func (f *flags) chatTemplate(m *infer.Model) (*chat.Template, error) {
 	source, err := chat.Source(f.template)
 	if err != nil {
 		raw, read := os.ReadFile(f.template)
+		if errors.Is(read, os.ErrNotExist) {
+			return nil, err
+		}
 		if read != nil {
-			return nil, errors.Join(err, read)
+			return nil, read
 		}
 		source = string(raw)
 	}
@@ -145,7 +148,7 @@ func (c *conversation) prompt(ctx context.Context) ([]int32, error) {
 		in.BOS, in.EOS = c.m.Tokenizer.TemplateTokens()
 		rendered, err := c.template.Render(ctx, in)
 		if err != nil {
-			return nil, fmt.Errorf("the chat template: %w", err)
+			return nil, err
 		}
 		ids := c.m.Tokenizer.Encode([]byte(rendered))
 		first := 0

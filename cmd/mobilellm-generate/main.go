@@ -139,8 +139,8 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 			return o, cli.Usagef("--%s (%d) must be at least 1", name, n)
 		}
 	}
-	if f.chatting && (f.promptFile != "" || f.prompt != "" || f.samples > 1 || f.json) {
-		return o, cli.Usagef("--chat reads what you say from standard input: it takes no --prompt, --prompt-file, --samples or --json")
+	if f.chatting && (f.promptFile != "" || f.prompt != "" || f.samples > 1 || f.json || f.options.LogProbs > 0) {
+		return o, cli.Usagef("--chat reads what you say from standard input: it takes no --prompt, --prompt-file, --samples, --json or --logprobs")
 	}
 	if !f.chatting && (f.system != "" || f.template != "") {
 		return o, cli.Usagef("--system and --chat-template need --chat")
@@ -169,13 +169,16 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 // run completes the prompts: one text as it comes, several as objects in their order.
 func (f *flags) run(ctx context.Context, w io.Writer, m *infer.Model, s *infer.Scheduler, prompts []string) error {
 	var texts []*text
-	for _, prompt := range prompts {
+	for i, prompt := range prompts {
 		ids := m.Tokenizer.Prompt(prompt)
 		if f.parseSpecial {
 			ids = append(m.Tokenizer.Opening(), m.Tokenizer.Encode([]byte(prompt))...)
 		}
 		if len(ids) == 0 {
-			return cli.Usagef("--prompt is empty, and the tokenizer has no token to begin with")
+			if f.promptFile != "" {
+				return fmt.Errorf("prompt %d of %s is empty, and the tokenizer has no token to begin with", i+1, f.promptFile)
+			}
+			return cli.Usagef("the prompt is empty, and the tokenizer has no token to begin with")
 		}
 		for range f.samples {
 			t := &text{prompt: prompt, ids: ids, o: f.options, done: make(chan error, 1)}

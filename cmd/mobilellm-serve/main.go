@@ -148,10 +148,21 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 	if f.device != "cpu" {
 		return o, cli.Usagef("--device (%s): the server computes on the cpu", f.device)
 	}
-	for name, n := range map[string]int64{"slots": int64(f.slots), "max-choices": int64(f.options.MaxChoices), "max-body": f.options.MaxBody, "timeout": int64(f.options.Timeout), "read-timeout": int64(f.arrival)} {
+	for name, n := range map[string]int64{"slots": int64(f.slots), "max-choices": int64(f.options.MaxChoices), "max-body": f.options.MaxBody} {
 		if n < 1 {
 			return o, cli.Usagef("--%s (%d) must be at least 1", name, n)
 		}
+	}
+	for name, d := range map[string]time.Duration{"timeout": f.options.Timeout, "read-timeout": f.arrival} {
+		if d <= 0 {
+			return o, cli.Usagef("--%s (%v) must be positive", name, d)
+		}
+	}
+	if f.grace < 0 {
+		return o, cli.Usagef("--grace (%v) must not be negative", f.grace)
+	}
+	if f.workers < 0 {
+		return o, cli.Usagef("--workers (%d) must not be negative", f.workers)
 	}
 	if f.options.Queue < 0 || f.context < 0 || f.options.MaxTokens < 0 {
 		return o, cli.Usagef("--queue (%d), --context (%d) and --max-tokens (%d) must not be negative", f.options.Queue, f.context, f.options.MaxTokens)

@@ -19,7 +19,7 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	if len(rq.Messages) == 0 {
 		return invalid("messages", "messages is empty")
 	}
-	if rq.MaxTokens == nil {
+	if rq.MaxCompletionTokens != nil { // OpenAI's later name
 		rq.MaxTokens = rq.MaxCompletionTokens
 	}
 	if rq.MaxTokens == nil { // as OpenAI's: to the end of the answer
@@ -67,7 +67,7 @@ func (s *Server) render(r *http.Request, rq *chatRequest) ([]int32, error) {
 		if r.Context().Err() != nil && !errors.Is(err, chat.ErrBound) {
 			return nil, err
 		}
-		return nil, invalid("messages", "the chat template: %v", err)
+		return nil, invalid("messages", "%v", err)
 	}
 	ids := s.m.Tokenizer.Encode([]byte(text))
 	if len(ids) == 0 {
@@ -107,7 +107,7 @@ type chatToken struct {
 	Token   string      `json:"token"`
 	LogProb float64     `json:"logprob"`
 	Bytes   []int       `json:"bytes"`
-	Top     []chatToken `json:"top_logprobs,omitempty"`
+	Top     []chatToken `json:"top_logprobs,omitzero"` // an array in a token of the answer, none in one of Top
 }
 
 func newChatToken(text string, logProb float64) chatToken {
@@ -125,6 +125,7 @@ func (f chatForm) probs(c *choice, from int) *chatProbs {
 	p := &chatProbs{Content: []chatToken{}}
 	for i, t := range c.tokens[from:] {
 		token := newChatToken(c.texts[from+i], t.LogProb)
+		token.Top = []chatToken{}
 		for _, x := range t.Top[:min(f.top, len(t.Top))] {
 			token.Top = append(token.Top, newChatToken(c.piece(x.ID), x.LogProb))
 		}

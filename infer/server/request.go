@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"os"
+	"reflect"
 	"strings"
 
 	"mobilellm/infer"
@@ -71,13 +73,34 @@ func read(r *http.Request, v any) error {
 		return invalid("", "the request could not be read: %v", err)
 	}
 	var wrong *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
 	switch err := json.Unmarshal(raw, v); {
 	case errors.As(err, &wrong):
-		return invalid(wrong.Field, "%s is a JSON %s, want %v", wrong.Field, wrong.Value, wrong.Type)
+		field := strings.TrimPrefix(wrong.Field, "request.") // of the embedded struct
+		return invalid(field, "%s is a JSON %s, want %s", cmp.Or(field, "the request"), wrong.Value, jsonName(wrong.Type))
+	case errors.As(err, &syntax):
+		return invalid("", "the request is not JSON: %v", err)
 	case err != nil:
-		return invalid("", "the request is not JSON as it should be: %v", err)
+		return invalid("", "%v", err)
 	}
 	return nil
+}
+
+// jsonName is what a caller knows a field's type by.
+func jsonName(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		return "an integer"
+	case reflect.Float64:
+		return "a number"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "an array"
+	}
+	return "an object"
 }
 
 // options are those of a request, how many choices it wants of a prompt, and what ends

@@ -257,6 +257,11 @@ func TestChat(t *testing.T) {
 	if tokens := at(v, "choices", 0, "logprobs", "content").([]any); len(tokens) != 6 || len(at(tokens, 0, "top_logprobs").([]any)) != 2 {
 		t.Errorf("%v", tokens)
 	}
+	_, v = post(t, url, `{"messages": [{"role": "user", "content": "hi"}], "max_completion_tokens": 2, "max_tokens": 6, "logprobs": true}`)
+	tokens := at(v, "choices", 0, "logprobs", "content").([]any)
+	if top, ok := at(tokens, 0, "top_logprobs").([]any); !ok || len(top) != 0 || len(tokens) != 2 {
+		t.Errorf("two tokens without the likeliest: %v", tokens)
+	}
 	list := chunks(t, url, body+`, "stream": true}`)
 	if at(list[0], "choices", 0, "delta", "role") != "assistant" || at(list[len(list)-1], "choices", 0, "finish_reason") != "length" {
 		t.Errorf("begins with %v, ends with %v", list[0], list[len(list)-1])
@@ -281,12 +286,14 @@ func TestMistakes(t *testing.T) {
 		want       string
 	}{
 		{"/v1/completions", `{"prompt": `, 400, "not JSON"},
-		{"/v1/completions", `[]`, 400, "is a JSON array"},
+		{"/v1/completions", `[]`, 400, "the request is a JSON array, want an object"},
 		{"/v1/completions", `{}`, 400, "prompt is missing"},
 		{"/v1/completions", `{"prompt": 7}`, 400, "prompt is no text"},
 		{"/v1/completions", `{"prompt": [300]}`, 400, "token 0 is 300, the vocabulary has 257"},
 		{"/v1/completions", `{"prompt": [-1]}`, 400, "token 0 is -1"},
-		{"/v1/completions", `{"prompt": "x", "max_tokens": "many"}`, 400, "max_tokens is a JSON string"},
+		{"/v1/completions", `{"prompt": "x", "max_tokens": "many"}`, 400, "max_tokens is a JSON string, want an integer"},
+		{"/v1/completions", `{"prompt": "x", "stream_options": 5}`, 400, "stream_options is a JSON number, want an object"},
+		{"/v1/completions", `{"prompt": "x", "stream_options": {"include_usage": 1}}`, 400, "stream_options.include_usage is a JSON number, want true or false"},
 		{"/v1/completions", `{"prompt": "x", "max_tokens": -1}`, 400, "max_tokens (-1)"},
 		{"/v1/completions", `{"prompt": "x", "max_tokens": 0}`, 400, "needs echo"},
 		{"/v1/completions", `{"prompt": "x", "temperature": -1}`, 400, "temperature (-1)"},
@@ -317,12 +324,17 @@ func TestMistakes(t *testing.T) {
 		{"/v1/completions", `{"prompt": "` + long + `"}`, 400, "leaves none of the context of 200"},
 		{"/v1/completions", `{"prompt": "` + strings.Repeat("x", 1<<17) + `"}`, 413, "longer than 65536 bytes"},
 		{"/v1/chat/completions", `{"messages": []}`, 400, "messages is empty"},
-		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": 5}]}`, 400, "content"},
+		{"/v1/chat/completions", `{"messages": "hi"}`, 400, "messages is a JSON string, want an array"},
+		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": 5}]}`, 400, `message of role "user": content: `},
+		{"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}], "max_completion_tokens": -1, "max_tokens": 1}`, 400, "(-1) must not be negative"},
 		{"/tokenize", `{}`, 400, "content is missing"},
 		{"/detokenize", `{"tokens": [999]}`, 400, "token 0 is 999"},
 		{"/v1/embeddings", `{}`, 404, "there is no POST /v1/embeddings"},
 	} {
 		code, v := post(t, h.URL+tt.path, tt.body)
+		if field, ok := at(v, "error").(map[string]any)["param"].(string); ok && strings.Contains(field, "request") {
+			t.Errorf("%s %.60s: param %q", tt.path, tt.body, field)
+		}
 		if message, _ := at(v, "error").(map[string]any)["message"].(string); code != tt.code || !strings.Contains(message, tt.want) {
 			t.Errorf("%s %.60s: %d %q, want %d %q", tt.path, tt.body, code, message, tt.code, tt.want)
 		}
@@ -337,7 +349,7 @@ func TestMistakes(t *testing.T) {
 	if s.template, err = chat.Parse(`{% for i in range(10000000000) %}x{% endfor %}`); err != nil {
 		t.Fatal(err)
 	}
-	if code, v := post(t, h.URL+"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}]}`); code != 400 || !strings.Contains(fmt.Sprint(v), "the chat template: ") {
+	if code, v := post(t, h.URL+"/v1/chat/completions", `{"messages": [{"role": "user", "content": "x"}]}`); code != 400 || !strings.Contains(fmt.Sprint(v), "chat template: ") {
 		t.Errorf("a template that loops: %d %v", code, v)
 	}
 	s.template, s.noChat = nil, chat.ErrNone
