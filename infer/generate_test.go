@@ -242,3 +242,27 @@ func TestLoadErrors(t *testing.T) {
 		t.Errorf("an id beyond the model gives %v", err)
 	}
 }
+
+// A probability of 0 leaves the likeliest token, as in llama.cpp and transformers.
+func TestTopPZero(t *testing.T) {
+	m := loaded(t)
+	greedy, o := Options{MaxTokens: 12}, Options{MaxTokens: 12, Temperature: 1.5, Seed: 3}
+	o.SetTopP(0)
+	var texts [2][]int32
+	for i, o := range []Options{greedy, o} {
+		if err := m.Generate(context.Background(), m.Tokenizer.Prompt("thin"), o, func(id int32) { texts[i] = append(texts[i], id) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(texts[0], texts[1]) {
+		t.Errorf("top-p 0 draws %v, greedily %v", texts[1], texts[0])
+	}
+}
+
+func TestTooManySlots(t *testing.T) {
+	dev := cpu.New(cpu.Options{Workers: 1})
+	defer dev.Close()
+	if _, err := Load(saved(t, filepath.Join(t.TempDir(), "model"), 260), dev, LoadOptions{Slots: 1 << 30}); err == nil || !strings.Contains(err.Error(), "slots (1073741824) must be at most 65536") {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -155,7 +155,13 @@ func (s source) read(p engine.Parameter, first int, dst []float32) error {
 	return s.part(p.Name, first, dst, p.Shape)
 }
 
+// maxSlots bounds what a table of all slots' cache blocks may take.
+const maxSlots = 1 << 16
+
 func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, from source) (*Model, error) {
+	if o.Slots > maxSlots {
+		return nil, fmt.Errorf("slots (%d) must be at most %d", o.Slots, maxSlots)
+	}
 	m := &Model{Config: c, Tokenizer: tok, dev: dev, slots: make([]slot, max(o.Slots, 1))}
 	m.control = sync.OnceValue(func() map[int32]bool { return controls(m.Tokenizer) })
 	var err error

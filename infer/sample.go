@@ -32,6 +32,14 @@ type Options struct {
 	Slide bool
 }
 
+// SetTopP takes a probability as llama.cpp and transformers do: 1 is for all tokens, 0 for
+// the likeliest alone.
+func (o *Options) SetTopP(p float64) {
+	if o.TopP = p; p == 0 {
+		o.TopP = math.SmallestNonzeroFloat64
+	}
+}
+
 // Validate reports the options that are out of range.
 func (o Options) Validate() error {
 	var errs []error

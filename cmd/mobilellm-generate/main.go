@@ -43,6 +43,7 @@ type flags struct {
 	parseSpecial, noSlide, json, timings bool
 	chatting                             bool
 	samples, parallel                    int
+	topP                                 float64
 	stops                                []string
 	options                              infer.Options
 }
@@ -76,7 +77,7 @@ func newCommand() *cobra.Command {
 	l.IntVar(&f.options.MaxTokens, "max-tokens", 128, "tokens to add at most")
 	l.Float64Var(&f.options.Temperature, "temperature", 0.8, "how even the draw is; 0 always takes the likeliest token")
 	l.IntVar(&f.options.TopK, "top-k", 0, "draw from this many of the likeliest tokens only; 0 for all")
-	l.Float64Var(&f.options.TopP, "top-p", 0, "draw from the likeliest tokens of this total probability only; 0 for all")
+	l.Float64Var(&f.topP, "top-p", 1, "draw from the likeliest tokens of this total probability only; 1 for all")
 	l.Float64Var(&f.options.MinP, "min-p", 0, "draw only from tokens of at least this share of the likeliest's probability; 0 for all")
 	l.Float64Var(&f.options.RepeatPenalty, "repeat-penalty", 1, "divides the logits of tokens that occurred of late; 1 changes nothing")
 	l.IntVar(&f.options.RepeatLast, "repeat-last", 64, "how many tokens count as of late")
@@ -118,7 +119,7 @@ func (f *flags) generate(ctx context.Context, in io.Reader, w, notes io.Writer) 
 	if f.chatting {
 		err = f.chat(ctx, in, w, notes, m, s)
 	} else {
-		err = f.run(ctx, w, m, s, prompts)
+		err = f.run(ctx, w, notes, m, s, prompts)
 	}
 	st := s.Stats()
 	s.Close()
@@ -129,16 +130,20 @@ func (f *flags) generate(ctx context.Context, in io.Reader, w, notes io.Writer) 
 	return errors.Join(err, m.Close())
 }
 
+// most bounds samples of a prompt, and texts at once.
+const most = 1 << 16
+
 // check reads the flags.
 func (f *flags) check() (o infer.LoadOptions, err error) {
 	if f.model == "" {
 		return o, cli.Usagef("--model is missing: name a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
 	}
 	for name, n := range map[string]int{"samples": f.samples, "parallel": f.parallel} {
-		if n < 1 {
-			return o, cli.Usagef("--%s (%d) must be at least 1", name, n)
+		if n < 1 || n > most {
+			return o, cli.Usagef("--%s (%d) must lie between 1 and %d", name, n, most)
 		}
 	}
+	f.options.SetTopP(f.topP)
 	if f.chatting && (f.promptFile != "" || f.prompt != "" || f.samples > 1 || f.json || f.options.LogProbs > 0) {
 		return o, cli.Usagef("--chat reads what you say from standard input: it takes no --prompt, --prompt-file, --samples, --json or --logprobs")
 	}
@@ -167,7 +172,7 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 }
 
 // run completes the prompts: one text as it comes, several as objects in their order.
-func (f *flags) run(ctx context.Context, w io.Writer, m *infer.Model, s *infer.Scheduler, prompts []string) error {
+func (f *flags) run(ctx context.Context, w, notes io.Writer, m *infer.Model, s *infer.Scheduler, prompts []string) error {
 	var texts []*text
 	for i, prompt := range prompts {
 		ids := m.Tokenizer.Prompt(prompt)
@@ -179,6 +184,9 @@ func (f *flags) run(ctx context.Context, w io.Writer, m *infer.Model, s *infer.S
 				return fmt.Errorf("prompt %d of %s is empty, and the tokenizer has no token to begin with", i+1, f.promptFile)
 			}
 			return cli.Usagef("the prompt is empty, and the tokenizer has no token to begin with")
+		}
+		if n := len(ids); n >= m.Context() && f.options.Slide {
+			fmt.Fprintf(notes, "note: prompt %d has %d tokens, the context %d: its oldest part is left out\n", i+1, n, m.Context())
 		}
 		for range f.samples {
 			t := &text{prompt: prompt, ids: ids, o: f.options, done: make(chan error, 1)}

@@ -117,7 +117,7 @@ func (s *Server) options(r *request) (o infer.Options, n int, ends []string, err
 		o.Temperature = *r.Temperature
 	}
 	if r.TopP != nil {
-		o.TopP = *r.TopP
+		o.SetTopP(*r.TopP)
 	}
 	if r.Seed != nil {
 		o.Seed = uint64(*r.Seed)
