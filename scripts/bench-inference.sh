@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compares inference with llama.cpp, transformers and OpenVINO on SmolLM2-135M-Instruct
 # (MobileLLM-125M's shape) on this machine, alternating runs. PEERS names some of them,
-# PRECISIONS bf16 or float32 (default both), RUNS their repetitions (3).
+# PRECISIONS bf16 or float32 (default both), BATCH the texts at once of a further row (16;
+# 1 for none), RUNS their repetitions (3).
 set -eu
 cd "$(dirname "$0")/.."
 mapfile -t packages < <(grep -v '^#' interop/requirements.txt)
@@ -18,4 +19,4 @@ if [ ! -e "$folder.openvino" ]; then
 	mv "$folder.openvino.part" "$folder.openvino"
 fi
 "$python" scripts/peers/infer_compare.py --bench bin/mobilellm-bench --folder "$folder" --gguf "$folder.{}.gguf" --openvino "$folder.openvino" \
-	--python "$python" --openvino-python "$openvino/python" --runs "${RUNS:-3}" ${PEERS:+--peers $PEERS} ${PRECISIONS:+--precisions $PRECISIONS}
+	--python "$python" --openvino-python "$openvino/python" --runs "${RUNS:-3}" --batch "${BATCH:-16}" ${PEERS:+--peers $PEERS} ${PRECISIONS:+--precisions $PRECISIONS}

@@ -24,17 +24,18 @@ def main():
     p.add_argument("--runs", type=int, default=3)
     a = p.parse_args()
     here = os.path.dirname(os.path.abspath(__file__))
+    batches = sorted({1, a.batch})
     for precision in a.precisions:
         ratios, speeds = {}, {}
         for run in range(a.runs):
             for peer in a.peers:
                 o = output([a.bench, "infer", "--model", a.folder, "--precision", precision, "--kv-type", precision, "--depths", "0",
-                            "--batches", f"1,{a.batch}", "--repeats", "3", "--peak", "200ms", "--json"])
+                            "--batches", ",".join(map(str, batches)), "--repeats", "3", "--peak", "200ms", "--json"])
                 workers = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
                 model = {"llama.cpp": a.gguf.format(precision), "OpenVINO": a.openvino}.get(peer, a.folder)
                 python = a.openvino_python if peer == "OpenVINO" else a.python
                 theirs = []
-                for batch in (1, a.batch):
+                for batch in batches:
                     theirs += output([python, f"{here}/infer_peer.py", "--engine", peer, "--model", model, "--precision", precision,
                                       "--threads", str(workers), "--batch", str(batch)])["rows"]
                 mine = {(r["test"], r["batch"]): r for r in o["rows"]}
