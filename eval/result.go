@@ -61,8 +61,9 @@ func (s Sample) result(answers []Answer, p Protocol) Result {
 func meanOf(x []float64) (mean, stderr float64) {
 	n := float64(len(x))
 	for _, v := range x {
-		mean += v / n
+		mean += v
 	}
+	mean /= n
 	var squares float64
 	for _, v := range x {
 		squares += (v - mean) * (v - mean)
