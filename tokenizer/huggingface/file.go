@@ -128,14 +128,33 @@ func Parse(raw []byte) (*File, error) {
 	if !bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{")) {
 		return nil, fmt.Errorf("%w: not a tokenizer.json", ErrKind)
 	}
-	var f File
-	if err := json.Unmarshal(raw, &f); err != nil {
+	f, err := parse(raw)
+	if err != nil {
 		return nil, err
 	}
 	if err := f.assign(); err != nil {
 		return nil, err
 	}
-	return &f, f.checkIDs()
+	return f, f.checkIDs()
+}
+
+func parse(raw []byte) (*File, error) {
+	if l, ok := readLarge(raw); ok {
+		var f File
+		if json.Unmarshal(l.rest, &f) == nil {
+			l.put(&f)
+			return &f, nil
+		}
+	}
+	return parseSlowly(raw)
+}
+
+func parseSlowly(raw []byte) (*File, error) {
+	var f File
+	if err := json.Unmarshal(raw, &f); err != nil {
+		return nil, err
+	}
+	return &f, nil
 }
 
 // Marshal writes the file.
