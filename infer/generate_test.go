@@ -266,3 +266,14 @@ func TestTooManySlots(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+func TestTwoStepsOfASlot(t *testing.T) {
+	m := loaded(t)
+	step := Step{Tokens: []int32{1}}
+	if err := m.Forward([]Step{step, step}); err == nil || !strings.Contains(err.Error(), "slot 0 has two steps") {
+		t.Errorf("the error is %v", err)
+	}
+	if err := m.Forward([]Step{step}); err != nil || len(m.Tokens(0)) != 1 {
+		t.Errorf("afterwards: %v, %v", m.Tokens(0), err)
+	}
+}

@@ -76,11 +76,13 @@ type Model struct {
 	control   func() map[int32]bool // tokens that are no text
 	slots     []slot
 	forward   forward
+	runs      int // of the model, so far
 }
 
 // slot is a sequence: the tokens whose keys and values are in the cache.
 type slot struct {
 	tokens []int32
+	run    int // the last that it had a step in
 }
 
 // forward computes new tokens.
@@ -302,10 +304,15 @@ func inOrder(n int, f func(i int)) {
 }
 
 func (m *Model) run(steps []Step, each func(n int, f func(i int))) error {
+	m.runs++
 	for _, s := range steps {
 		if s.Slot < 0 || s.Slot >= len(m.slots) {
 			return fmt.Errorf("infer: slot %d of %d", s.Slot, len(m.slots))
 		}
+		if m.slots[s.Slot].run == m.runs {
+			return fmt.Errorf("infer: slot %d has two steps", s.Slot)
+		}
+		m.slots[s.Slot].run = m.runs
 		if n := len(m.slots[s.Slot].tokens) + len(s.Tokens); n > m.context {
 			return fmt.Errorf("infer: %d tokens are more than the context of %d", n, m.context)
 		}
