@@ -103,8 +103,7 @@ func (c *cached) body(rows int) (*cachedProgram, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.bodies[rows], err = c.compile(g, g.Hidden, map[*gorgonia.Node]*engine.Tensor{g.Cached.Memory: c.tensor})
-	return c.bodies[rows], err
+	return c.compile(c.bodies, rows, g, g.Hidden, map[*gorgonia.Node]*engine.Tensor{g.Cached.Memory: c.tensor})
 }
 
 // head is the program for the logits of some rows.
@@ -117,16 +116,17 @@ func (c *cached) head(rows int) (*cachedProgram, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.heads[rows], err = c.compile(g, g.Logits, nil)
-	return c.heads[rows], err
+	return c.compile(c.heads, rows, g, g.Logits, nil)
 }
 
-func (c *cached) compile(g *arch.Graph, out *gorgonia.Node, bound map[*gorgonia.Node]*engine.Tensor) (*cachedProgram, error) {
+// compile keeps a program that could be made.
+func (c *cached) compile(programs map[int]*cachedProgram, rows int, g *arch.Graph, out *gorgonia.Node, bound map[*gorgonia.Node]*engine.Tensor) (*cachedProgram, error) {
 	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{out}, Weights: c.m.weights, Bound: bound}, c.m.dev, engine.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return &cachedProgram{g, vm}, nil
+	programs[rows] = &cachedProgram{g, vm}
+	return programs[rows], nil
 }
 
 // blocksOf is how many blocks hold n tokens.

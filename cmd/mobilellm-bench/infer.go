@@ -87,19 +87,12 @@ func (o inferOptions) run(ctx context.Context) error {
 			slots, context = max(slots, batch), max(context, depth+o.tokens)
 		}
 	}
-	options := infer.LoadOptions{Slots: slots}
-	if err := options.SetTypes(o.precision, o.kvType); err != nil {
-		return cli.Usagef("--%w", err)
-	}
-	opened, err := device.Open("cpu", o.workers, nil)
+	options, dev, err := openInference(o.precision, o.kvType, o.workers)
 	if err != nil {
 		return err
 	}
-	defer opened.Close()
-	dev := opened.(training.Device)
-	for _, m := range dev.Missing() {
-		fmt.Fprintln(os.Stderr, "slower without", m)
-	}
+	defer dev.Close()
+	options.Slots = slots
 	start := time.Now()
 	m, err := o.load(dev, options, context)
 	if err != nil {
@@ -147,6 +140,21 @@ func printEstimate(e benchmark.Estimate) {
 		fmt.Printf("; the processor's L%d cache, %.1f MB", c.Level, float64(c.Bytes)/1e6)
 	}
 	fmt.Println()
+}
+
+// openInference opens the processor, for weights and a KV cache of these types.
+func openInference(precision, kvType string, workers int) (o infer.LoadOptions, dev training.Device, err error) {
+	if err := o.SetTypes(precision, kvType); err != nil {
+		return o, nil, cli.Usagef("--%w", err)
+	}
+	opened, err := device.Open("cpu", workers, nil)
+	if err != nil {
+		return o, nil, err
+	}
+	for _, m := range opened.Missing() {
+		fmt.Fprintln(os.Stderr, "slower without", m)
+	}
+	return o, opened.(training.Device), nil
 }
 
 // load opens the model, or makes one of drawn weights with a context that suffices.

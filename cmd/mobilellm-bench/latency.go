@@ -13,8 +13,6 @@ import (
 
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
-	"mobilellm/device"
-	"mobilellm/infer"
 	"mobilellm/infer/benchmark"
 	"mobilellm/internal/cli"
 	"mobilellm/tokenizer"
@@ -69,16 +67,11 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 	if o.runs < 1 {
 		return cli.Usagef("--runs %d: must be positive", o.runs)
 	}
-	var options infer.LoadOptions
-	if err := options.SetTypes(o.precision, o.kvType); err != nil {
-		return cli.Usagef("--%w", err)
-	}
-	opened, err := device.Open("cpu", o.workers, nil)
+	options, dev, err := openInference(o.precision, o.kvType, o.workers)
 	if err != nil {
 		return err
 	}
-	defer opened.Close()
-	dev := opened.(infer.Device)
+	defer dev.Close()
 	rows := []latencyRow{
 		{Model: "MobileLLM-125M", config: "125m.yaml", Paper: [3]float64{39.2, 1361.7, 15.6}},
 		{Model: "MobileLLM-LS-125M", config: "125m-ls.yaml", Paper: [3]float64{43.6, 1388.2, 16.0}},
@@ -115,7 +108,7 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 		r.Execute = medianMS(measured[i], func(l benchmark.Latency) time.Duration { return l.Execute })
 		r.Ratio = r.Execute / rows[0].Execute
 	}
-	twice, err := training.ReadTwice(dev.(training.Device), block, 30)
+	twice, err := training.ReadTwice(dev, block, 30)
 	if err != nil {
 		return err
 	}
@@ -127,9 +120,9 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 			Rows      []latencyRow `json:"rows"`
 			Block     int64        `json:"block_bytes"`
 			Twice     float64      `json:"block_read_twice_ratio"`
-		}{opened.Name(), o.precision, o.kvType, rows, block, twice})
+		}{dev.Name(), o.precision, o.kvType, rows, block, twice})
 	}
-	fmt.Printf("%s, weights %s, KV cache %s; in milliseconds, in brackets the paper's on an iPhone 13 in FP16\n\n", opened.Name(), o.precision, o.kvType)
+	fmt.Printf("%s, weights %s, KV cache %s; in milliseconds, in brackets the paper's on an iPhone 13 in FP16\n\n", dev.Name(), o.precision, o.kvType)
 	fmt.Println("| model | load | initialise | execute | of 125M's |\n| --- | ---: | ---: | ---: | ---: |")
 	for _, r := range rows {
 		fmt.Printf("| %s | %.1f (%.1f) | %.1f (%.1f) | %.1f (%.1f) | %.2f (%.2f) |\n", r.Model,

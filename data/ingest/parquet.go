@@ -31,11 +31,7 @@ type parquetReader struct {
 }
 
 func openParquet(path string, file *os.File, o Options) (r *parquetReader, err error) {
-	defer func() { // the library panics on some broken files
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: broken parquet file: %v", Clean(path), p)
-		}
-	}()
+	defer brokenTable(path, &err)
 	f, size, err := openTable(path, file, o)
 	if err != nil {
 		return nil, err
@@ -55,6 +51,13 @@ func openParquet(path string, file *os.File, o Options) (r *parquetReader, err e
 		return nil, fmt.Errorf("%s: column %q holds lists, one text a row is needed", Clean(path), o.Column)
 	}
 	return &parquetReader{path: path, size: size, limits: o.Limits, groups: f.RowGroups(), column: leaf.ColumnIndex, buffer: make([]parquet.Value, 64)}, nil
+}
+
+// brokenTable makes an error of a panic: the library has them on some broken files.
+func brokenTable(path string, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%s: broken parquet file: %v", Clean(path), p)
+	}
 }
 
 // openTable opens a parquet file; size is in bytes.

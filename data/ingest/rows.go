@@ -23,11 +23,7 @@ type rows struct {
 }
 
 func openRows(path string, file *os.File, o Options) (r *rows, err error) {
-	defer func() { // the library panics on some broken files
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: broken parquet file: %v", Clean(path), p)
-		}
-	}()
+	defer brokenTable(path, &err)
 	f, size, err := openTable(path, file, o)
 	if err != nil {
 		return nil, err
