@@ -24,7 +24,7 @@ func Bytes() *Tokenizer {
 	return &Tokenizer{byteCoder{}, ownSpecial(byteEOS), files, bytesPrint()}
 }
 
-func bytesPrint() string {
+func bytesPrint() func() string {
 	return fingerprint(func(h hash.Hash) { h.Write([]byte("bytes\x00" + EndOfText)) })
 }
 

@@ -49,7 +49,7 @@ func jsonTokenizer(f *huggingface.File, files Files) (*Tokenizer, error) {
 
 // ownTokenizer is one that this program made. An older file, which has no
 // post-processor, gets it: its documents were opened by [EndOfText] too.
-func ownTokenizer(c coder, f *huggingface.File, files Files, end int32, print string) (*Tokenizer, error) {
+func ownTokenizer(c coder, f *huggingface.File, files Files, end int32, print func() string) (*Tokenizer, error) {
 	t := &Tokenizer{coder: c, files: files, print: print}
 	var err error
 	if f.PostProcessor == nil {
@@ -65,10 +65,10 @@ func ownTokenizer(c coder, f *huggingface.File, files Files, end int32, print st
 // EOS. Since tokens have been hashed so from the first, [EndOfText] stands in where
 // a name is missing, and tokenizer_config.json goes before the other file. What opens
 // a text is none of its ids: a post-processor that a run has put in does not count.
-func jsonPrint(f *huggingface.File, files Files) (string, error) {
+func jsonPrint(f *huggingface.File, files Files) (func() string, error) {
 	n, err := files.oldNames()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	added := map[string]int32{}
 	for _, a := range f.AddedTokens {

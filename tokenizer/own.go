@@ -128,17 +128,17 @@ func bareByteLevel(s *huggingface.Stage) bool {
 }
 
 // learnedPrint hashes the pattern of words, the tokens and the merges.
-func learnedPrint(f *huggingface.File) string {
+func learnedPrint(f *huggingface.File) func() string {
 	vocab := f.Model.Vocab
-	tokens := make([]string, len(vocab))
-	for text, id := range vocab {
-		token, err := huggingface.Unprintable(text)
-		if text == EndOfText || err != nil {
-			token = []byte(text)
-		}
-		tokens[id] = string(token)
-	}
 	return fingerprint(func(h hash.Hash) {
+		tokens := make([]string, len(vocab))
+		for text, id := range vocab {
+			token, err := huggingface.Unprintable(text)
+			if text == EndOfText || err != nil {
+				token = []byte(text)
+			}
+			tokens[id] = string(token)
+		}
 		fmt.Fprintf(h, "byte-level bpe\x00%s\x00%s\x00%d\n", WordPattern, EndOfText, vocab[EndOfText])
 		for _, token := range tokens {
 			fmt.Fprintf(h, "%x\n", token)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"sync"
 )
 
 // EndOfText is the special token that stands between documents; it serves as
@@ -23,7 +24,7 @@ type Tokenizer struct {
 	coder
 	special Special
 	files   Files
-	print   string
+	print   func() string
 }
 
 // coder makes ids of text and text of ids.
@@ -74,7 +75,7 @@ func (t *Tokenizer) TextBytes() (lengths []int32, prefix int) { return t.textByt
 
 // Fingerprint is a hash, in hex, of everything that decides the ids of a text. What
 // opens one is not in it.
-func (t *Tokenizer) Fingerprint() string { return t.print }
+func (t *Tokenizer) Fingerprint() string { return t.print() }
 
 // StartingWith is the same tokenizer for texts that a token opens, or nothing for
 // [None]; its saved files say so.
@@ -117,11 +118,13 @@ func (t *Tokenizer) Prompt(text string) []int32 {
 	return t.AppendPart(slices.Clone(t.Opening()), []byte(text), Part{First: true, Last: true, Ordinary: true})
 }
 
-// fingerprint sums what write hashes to 16 hex digits.
-func fingerprint(write func(hash.Hash)) string {
-	h := sha256.New()
-	write(h)
-	return hex.EncodeToString(h.Sum(nil)[:8])
+// fingerprint sums, when it is first asked for, what write hashes to 16 hex digits.
+func fingerprint(write func(hash.Hash)) func() string {
+	return sync.OnceValue(func() string {
+		h := sha256.New()
+		write(h)
+		return hex.EncodeToString(h.Sum(nil)[:8])
+	})
 }
 
 // IsSentencePiece says whether the ids are those of a SentencePiece model.

@@ -20,22 +20,22 @@ type alphabet struct {
 // newAlphabet reads what a model has of single characters.
 func newAlphabet(m *Model, bytes bool) (alphabet, error) {
 	a := alphabet{known: make(map[rune]int32), unknown: None, fuse: m.FuseUnknown}
-	for text, id := range m.Vocab {
-		if r, width := utf8.DecodeRuneInString(text); width == len(text) && width > 0 {
-			a.known[r] = id
-		}
-	}
 	if bytes {
 		var ids [256]int32
 		complete := true
 		for b, r := range byteToRune {
-			id, ok := a.known[r]
+			id, ok := m.Vocab[string(r)]
 			ids[b] = id
 			complete = complete && ok
 		}
 		if a.bytes = &byteToRune; complete {
 			a.byteIDs = &ids
 			return a, nil
+		}
+	}
+	for text, id := range m.Vocab {
+		if r, width := utf8.DecodeRuneInString(text); width == len(text) && width > 0 {
+			a.known[r] = id
 		}
 	}
 	if m.ByteFallback {

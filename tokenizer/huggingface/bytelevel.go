@@ -9,9 +9,14 @@ import "fmt"
 
 var byteToRune, runeToByte = byteLevelAlphabet()
 
-func byteLevelAlphabet() ([256]rune, map[rune]byte) {
-	var runes [256]rune
-	bytesOf := make(map[rune]byte, 256)
+// beyondLevel is above the alphabet's last character.
+const beyondLevel = 256 + 68
+
+// runeToByte has −1 for characters that are not in the alphabet.
+func byteLevelAlphabet() (runes [256]rune, bytesOf [beyondLevel]int16) {
+	for r := range bytesOf {
+		bytesOf[r] = -1
+	}
 	next := rune(256)
 	for b := range rune(256) {
 		switch {
@@ -21,7 +26,7 @@ func byteLevelAlphabet() ([256]rune, map[rune]byte) {
 			runes[b] = next
 			next++
 		}
-		bytesOf[runes[b]] = byte(b)
+		bytesOf[runes[b]] = int16(b)
 	}
 	return runes, bytesOf
 }
@@ -39,11 +44,10 @@ func Printable(token []byte) string {
 func Unprintable(s string) ([]byte, error) {
 	out := make([]byte, 0, len(s))
 	for _, r := range s {
-		b, ok := runeToByte[r]
-		if !ok {
+		if r >= beyondLevel || runeToByte[r] < 0 {
 			return nil, fmt.Errorf("token %q: character %q is not in the byte-level alphabet", s, r)
 		}
-		out = append(out, b)
+		out = append(out, byte(runeToByte[r]))
 	}
 	return out, nil
 }

@@ -1,9 +1,9 @@
 package huggingface
 
 import (
-	"bytes"
 	"encoding/json"
-	"strconv"
+	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -22,34 +22,40 @@ type large struct {
 
 // readLarge reports whether the file's lists could be read.
 func readLarge(raw []byte) (l large, ok bool) {
-	model, ok := member(raw, "model")
-	if !ok {
+	if !utf8.Valid(raw) {
 		return l, false
 	}
-	inner := raw[model.from:model.to]
-	vocab, ok := member(inner, "vocab")
-	if !ok {
+	r := lister{raw: string(raw)}
+	var cuts []cut // the lists' places, in order
+	list := func(empty string, read func() bool) func() bool {
+		return func() bool {
+			from := r.at
+			ok := read()
+			cuts = append(cuts, cut{from, r.at, empty})
+			return ok
+		}
+	}
+	if !r.fields(map[string]func() bool{"model": func() bool {
+		return r.fields(map[string]func() bool{
+			"vocab":  list("{}", func() (ok bool) { l.vocab, ok = r.vocab(); return ok }),
+			"merges": list("[]", func() (ok bool) { l.merges, ok = r.merges(); return ok }),
+		})
+	}}) {
 		return l, false
 	}
-	merges, ok := member(inner, "merges")
-	if !ok {
-		return l, false
+	at := 0
+	for _, c := range cuts {
+		l.rest = append(append(l.rest, raw[at:c.from]...), c.empty...)
+		at = c.to
 	}
-	if l.vocab, ok = readVocab(inner[vocab.from:vocab.to]); !ok {
-		return l, false
-	}
-	if l.merges, ok = readMerges(inner[merges.from:merges.to]); !ok {
-		return l, false
-	}
-	first, second, empty := vocab, merges, [2]string{"{}", "[]"}
-	if merges.from < vocab.from {
-		first, second, empty = merges, vocab, [2]string{"[]", "{}"}
-	}
-	l.rest = bytes.Join([][]byte{
-		raw[:model.from+first.from], []byte(empty[0]),
-		raw[model.from+first.to : model.from+second.from], []byte(empty[1]), raw[model.from+second.to:],
-	}, nil)
+	l.rest = append(l.rest, raw[at:]...)
 	return l, true
+}
+
+// cut is a value's place, and what stands there in the rest.
+type cut struct {
+	from, to int
+	empty    string
 }
 
 // put gives the lists to the file that was read without them.
@@ -62,35 +68,39 @@ func (l large) put(f *File) {
 	}
 }
 
-// extent is a value's place.
-type extent struct{ from, to int }
-
-// member is the value of an object's key, once and to the letter.
-func member(raw []byte, key string) (found extent, ok bool) {
-	r := lister{raw: raw}
-	times := 0
-	r.list('{', '}', func() bool {
-		name, good := r.text()
-		if !good || !r.take(':') {
-			return false
-		}
-		if bytes.EqualFold([]byte(name), []byte(key)) {
-			times++
-		}
-		from := r.at
-		if !r.skip() {
-			return false
-		}
-		if name == key {
-			found = extent{from, r.at}
-		}
-		return true
-	})
-	return found, times == 1 && found.to > 0 && !r.bad
+// lister reads JSON that is as simple as it thinks, and says where it is not. Its strings
+// are parts of the file's one.
+type lister struct {
+	raw string // valid UTF-8
+	at  int
+	bad bool
 }
 
-func readVocab(raw []byte) (Vocab, bool) {
-	r, v := lister{raw: raw}, make(Vocab, len(raw)/32)
+// fields reads an object of whose keys those of read come once each and to the letter.
+func (r *lister) fields(read map[string]func() bool) bool {
+	seen := map[string]bool{}
+	r.list('{', '}', func() bool {
+		key, ok := r.text()
+		if !ok || !r.take(':') {
+			return false
+		}
+		for name, f := range read {
+			if !strings.EqualFold(key, name) {
+				continue
+			}
+			if key != name || seen[name] {
+				return false
+			}
+			seen[name] = true
+			return f()
+		}
+		return r.skip()
+	})
+	return !r.bad && len(seen) == len(read)
+}
+
+func (r *lister) vocab() (Vocab, bool) {
+	v := make(Vocab, (len(r.raw)-r.at)/64)
 	r.list('{', '}', func() bool {
 		text, ok := r.text()
 		if !ok || !r.take(':') {
@@ -100,11 +110,11 @@ func readVocab(raw []byte) (Vocab, bool) {
 		v[text] = id
 		return ok
 	})
-	return v, r.end()
+	return v, !r.bad
 }
 
-func readMerges(raw []byte) ([]Merge, bool) {
-	r, merges := lister{raw: raw}, make([]Merge, 0, len(raw)/32)
+func (r *lister) merges() ([]Merge, bool) {
+	merges := make([]Merge, 0, (len(r.raw)-r.at)/32)
 	r.list('[', ']', func() bool {
 		var m Merge
 		if r.peek() == '[' {
@@ -128,14 +138,7 @@ func readMerges(raw []byte) ([]Merge, bool) {
 		merges = append(merges, m)
 		return err == nil
 	})
-	return merges, r.end()
-}
-
-// lister reads JSON that is as simple as it thinks, and says where it is not.
-type lister struct {
-	raw []byte
-	at  int
-	bad bool
+	return merges, !r.bad
 }
 
 // peek is the next byte behind blanks, 0 at the end.
@@ -162,9 +165,6 @@ func (r *lister) take(c byte) bool {
 	return true
 }
 
-// end reports whether all was read.
-func (r *lister) end() bool { return !r.bad && r.peek() == 0 && r.at == len(r.raw) }
-
 // list reads values with commas between them, each by f.
 func (r *lister) list(open, shut byte, f func() bool) {
 	if !r.take(open) {
@@ -179,7 +179,7 @@ func (r *lister) list(open, shut byte, f func() bool) {
 	r.at++
 }
 
-// text reads a string. One with an escape, or with what is no UTF-8, is encoding/json's.
+// text reads a string. One with an escape is encoding/json's.
 func (r *lister) text() (string, bool) {
 	if r.peek() != '"' {
 		return "", false
@@ -187,20 +187,19 @@ func (r *lister) text() (string, bool) {
 	from, plain := r.at, true
 	for r.at++; r.at < len(r.raw); r.at++ {
 		switch c := r.raw[r.at]; {
+		case c == '"':
+			r.at++
+			if plain {
+				return r.raw[from+1 : r.at-1], true
+			}
+			var s string
+			err := json.Unmarshal([]byte(r.raw[from:r.at]), &s)
+			return s, err == nil
 		case c == '\\':
 			plain = false
 			r.at++
 		case c < ' ':
 			return "", false
-		case c == '"':
-			r.at++
-			quoted := r.raw[from:r.at]
-			if plain && utf8.Valid(quoted) {
-				return string(quoted[1 : len(quoted)-1]), true
-			}
-			var s string
-			err := json.Unmarshal(quoted, &s)
-			return s, err == nil
 		}
 	}
 	return "", false
@@ -209,13 +208,14 @@ func (r *lister) text() (string, bool) {
 // id reads a number of 32 bits that is written as JSON writes one.
 func (r *lister) id() (int32, bool) {
 	r.peek()
-	from := r.at
-	for r.at < len(r.raw) && (r.raw[r.at] >= '0' && r.raw[r.at] <= '9' || r.raw[r.at] == '-') {
-		r.at++
+	from, id := r.at, int64(0)
+	for ; r.at < len(r.raw) && r.raw[r.at]-'0' <= 9; r.at++ {
+		if id = 10*id + int64(r.raw[r.at]-'0'); id > math.MaxInt32 {
+			return 0, false
+		}
 	}
-	text := string(r.raw[from:r.at])
-	id, err := strconv.ParseInt(text, 10, 32)
-	return int32(id), err == nil && strconv.FormatInt(id, 10) == text
+	digits := r.at - from
+	return int32(id), digits == 1 || digits > 1 && r.raw[from] != '0'
 }
 
 // skip goes behind a value, whatever it is.
@@ -246,7 +246,7 @@ func (r *lister) skip() bool {
 			}
 			r.at++
 		default:
-			for r.at < len(r.raw) && !bytes.ContainsRune([]byte(" \t\r\n,:{}[]\""), rune(r.raw[r.at])) {
+			for r.at < len(r.raw) && strings.IndexByte(" \t\r\n,:{}[]\"", r.raw[r.at]) < 0 {
 				r.at++
 			}
 		}

@@ -124,12 +124,15 @@ func (f *File) tokens() ([]token, error) {
 		size = max(size, int(a.ID)+1)
 	}
 	tokens := make([]token, size)
+	shared := false
 	for text, id := range f.Model.Vocab {
+		shared = shared || tokens[id].known
 		if !tokens[id].known || text < tokens[id].text {
 			tokens[id] = token{text, true}
 		}
 	}
-	if text, shared := f.Model.Vocab.First(func(text string, id int32) bool { return tokens[id].text != text }); shared {
+	if shared {
+		text, _ := f.Model.Vocab.First(func(text string, id int32) bool { return tokens[id].text != text })
 		id := f.Model.Vocab[text]
 		return nil, fmt.Errorf("tokens %q and %q share id %d", tokens[id].text, text, id)
 	}
