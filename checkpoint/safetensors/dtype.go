@@ -61,13 +61,17 @@ func (d DType) Encode(dst []byte, src []float32) {
 	}
 }
 
+func asBytes(x []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x))
+}
+
 // Decode reads len(dst) elements of type d from src.
 func (d DType) Decode(dst []float32, src []byte) {
 	switch d {
 	case F32:
 		src = src[:4*len(dst)]
 		if littleEndian {
-			copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), len(src)), src)
+			copy(asBytes(dst), src)
 			return
 		}
 		for i := range dst {

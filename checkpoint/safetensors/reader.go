@@ -114,8 +114,15 @@ func (f *File) ReadFloat32From(name string, first int, dst []float32) error {
 		return fmt.Errorf("%s: tensor %s has %d elements, not %d from %d on", f.name, name, t.Elements(), len(dst), first)
 	}
 	size := t.DType.Size()
-	data := f.data[t.begin+int64(first)*size:][:int64(len(dst))*size]
-	if err := f.file.Guard(func() { t.DType.Decode(dst, data) }); err != nil {
+	from := t.begin + int64(first)*size
+	var err error
+	if t.DType == F32 && littleEndian {
+		err = f.file.Read(asBytes(dst), int64(len(f.file.Data)-len(f.data))+from)
+	} else {
+		data := f.data[from:][:int64(len(dst))*size]
+		err = f.file.Guard(func() { t.DType.Decode(dst, data) })
+	}
+	if err != nil {
 		return fmt.Errorf("%s: reading tensor %s: %w", f.name, name, err)
 	}
 	return nil

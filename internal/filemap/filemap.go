@@ -54,6 +54,21 @@ func (f *File) Close() error {
 	return errors.Join(f.unmap(), f.f.Close())
 }
 
+// Read copies len(dst) bytes from the at-th on. Of a file, they are read and not copied out
+// of the mapping, whose pages would cost more where each byte is wanted once.
+func (f *File) Read(dst []byte, at int64) error {
+	if f.f == nil {
+		copy(dst, f.Data[at:])
+		return nil
+	}
+	if _, err := f.f.ReadAt(dst, at); errors.Is(err, io.EOF) {
+		return errCut
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
 // Guard calls read, which reads Data on this goroutine. Where the file is shorter by
 // then than it was, as when another program writes it anew, the error wraps
 // [io.ErrUnexpectedEOF]; the processor's fault would end the program.

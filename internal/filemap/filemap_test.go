@@ -98,3 +98,28 @@ func TestParts(t *testing.T) {
 		}
 	}
 }
+
+// Read is of the file, and of one that is cut short an error.
+func TestRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("deep and thin"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, f := range []*File{f, Bytes([]byte("deep and thin"))} {
+		got := make([]byte, 3)
+		if err := f.Read(got, 5); err != nil || string(got) != "and" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if err := os.Truncate(path, 6); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Read(make([]byte, 3), 5); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("of a file cut short: %v", err)
+	}
+}
