@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"mobilellm/internal/quant"
 )
 
 // Packer is a device that can keep the matrices of a model that is not trained in a
@@ -26,21 +28,33 @@ const PackRows = 64
 // into dst. It is called from several goroutines.
 type Reader func(p Parameter, first int, dst []float32) error
 
+// PackedType is how a matrix is packed.
+type PackedType struct {
+	DType DType
+	// Activations, where DType is I8, is how the rows are quantised that the matrix is
+	// multiplied with.
+	Activations quant.Scheme
+}
+
 // Packed reports whether the tensor is in its device's layout for products of few
 // rows, which nothing but the device's kernels reads.
 func (t *Tensor) Packed() bool { return t.packed > 0 }
 
+// Activations is how rows are quantised that a packed I8 tensor is multiplied with.
+func (t *Tensor) Activations() quant.Scheme { return t.activations }
+
 // LoadPacked makes the parameters of a model that is not trained: matrices packed in
-// type t, vectors in float32. They are read by as many goroutines as workers, matrices
+// the type of each, vectors in float32. They are read by as many goroutines as workers, matrices
 // some rows at a time where parts says that this costs no more than to read them whole.
-func LoadPacked(dev Packer, params []Parameter, t DType, workers int, read Reader, parts bool) (*Weights, error) {
+func LoadPacked(dev Packer, params []Parameter, typed func(Parameter) PackedType, workers int, read Reader, parts bool) (*Weights, error) {
 	w := &Weights{device: dev}
 	var err error
 	if w.values, err = w.place(params, "", func(p Parameter) *Tensor {
 		if len(p.Shape) != 2 {
 			return &Tensor{}
 		}
-		return &Tensor{DType: t, packed: dev.PackedBytes(p.Shape[0], p.Shape[1], t)}
+		t := typed(p)
+		return &Tensor{DType: t.DType, activations: t.Activations, packed: dev.PackedBytes(p.Shape[0], p.Shape[1], t.DType)}
 	}); err != nil {
 		return nil, err
 	}
@@ -85,7 +99,13 @@ func LoadPacked(dev Packer, params []Parameter, t DType, workers int, read Reade
 					buffer = make([]float32, largest)
 				}
 				src := buffer[:p.rows*v.Cols()]
-				if err := read(p.Parameter, p.row*v.Cols(), src); err != nil {
+				err := read(p.Parameter, p.row*v.Cols(), src)
+				if err == nil && v.DType == I8 {
+					if err = quant.Finite(src); err != nil {
+						err = fmt.Errorf("%s, from element %d on: %w", p.Name, p.row*v.Cols(), err)
+					}
+				}
+				if err != nil {
 					errs[i] = errors.Join(errs[i], err)
 					continue
 				}

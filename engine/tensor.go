@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"gorgonia.org/tensor"
+
+	"mobilellm/internal/quant"
 )
 
 // DType is the type in which a device stores a value's elements.
@@ -15,12 +17,13 @@ const (
 	F32  DType = iota // IEEE 754 single precision
 	BF16              // its upper half: 8 bits of exponent, 8 of significand
 	I32               // token ids and positions
+	I8                // quantised weights, each row with a scale
 )
 
 // Size is the size of an element in bytes.
-func (d DType) Size() int64 { return [...]int64{4, 2, 4}[d] }
+func (d DType) Size() int64 { return [...]int64{4, 2, 4, 1}[d] }
 
-func (d DType) String() string { return [...]string{"float32", "bf16", "int32"}[d] }
+func (d DType) String() string { return [...]string{"float32", "bf16", "int32", "int8"}[d] }
 
 // Tensor is a value in device memory, row major without gaps. Its address is
 // known once the program that uses it is placed.
@@ -33,9 +36,10 @@ type Tensor struct {
 	on    Remote // nil for host memory
 	// group is what the tensor lies in with others, end to end, at an offset in
 	// bytes: known before the address is. Nil for a tensor that lies for itself.
-	group  *Tensor
-	offset int64
-	packed int64 // bytes in the device's layout for products of few rows; 0 for row-major
+	group       *Tensor
+	offset      int64
+	activations quant.Scheme // of a packed I8 tensor, see PackedType
+	packed      int64        // bytes in the device's layout for products of few rows; 0 for row-major
 }
 
 // Len is the number of elements.

@@ -12,6 +12,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/engine"
 	"mobilellm/engine/cpu"
+	"mobilellm/internal/quant"
 )
 
 func drawn(rng *rand.Rand, n, vocab int) []int32 {
@@ -108,7 +109,7 @@ func TestForwardBits(t *testing.T) {
 	c := small(260)
 	c.Context = 900
 	dir := savedAs(t, filepath.Join(t.TempDir(), "model"), c, nil)
-	for _, o := range []LoadOptions{{Slots: 3}, {Slots: 3, Precision: engine.PrecisionBF16, CacheType: engine.BF16}} {
+	for _, o := range []LoadOptions{{Slots: 3}, {Slots: 3, Precision: engine.PrecisionBF16, CacheType: engine.BF16}, {Slots: 3, Quantize: Quantization{Activations: quant.Symmetric, Head: true}}} {
 		ids := drawn(rng, 700, c.VocabSize)
 		m := open(t, dir, o)
 		want := allLogits(t, m, 0, ids)

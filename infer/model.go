@@ -32,6 +32,8 @@ type LoadOptions struct {
 	// AsStored takes bf16, whatever Precision says, where the file's matrices are bf16,
 	// which loses nothing of them, and the device keeps such.
 	AsStored bool
+	// Quantize is what runs in 8 bits; nothing by default.
+	Quantize Quantization
 	// CacheType is the type of the KV cache, F32 or BF16.
 	CacheType engine.DType
 	// Context is the most tokens of a sequence; 0 for the model's own, which it does
@@ -45,9 +47,19 @@ type LoadOptions struct {
 }
 
 // SetTypes sets the types of weights and cache by their names: float32 or bf16, and of
-// weights auto, as they are stored. An error begins with precision or kv-type.
-func (o *LoadOptions) SetTypes(weights, cache string) (err error) {
-	if o.AsStored = weights == "auto"; o.AsStored {
+// weights auto, as they are stored, or bf16 where the others are quantised; and what is
+// quantised, as [ParseQuantization] reads it. An error begins with precision, kv-type or
+// quantize.
+func (o *LoadOptions) SetTypes(weights, cache, quantize string) (err error) {
+	if o.Quantize, err = ParseQuantization(quantize); err != nil {
+		return fmt.Errorf("quantize: %w", err)
+	}
+	switch o.AsStored = false; {
+	case weights != "auto":
+	case o.Quantize != Quantization{}:
+		weights = engine.PrecisionBF16.String()
+	default:
+		o.AsStored = true
 		weights = engine.PrecisionF32.String()
 	}
 	if o.Precision, err = engine.ParsePrecision(weights); err != nil {
@@ -63,6 +75,19 @@ func (o *LoadOptions) SetTypes(weights, cache string) (err error) {
 	return nil
 }
 
+// Types names those of the weights: float32, bf16, or w8a8 and what the embedding and the
+// head are in, as "w8a8, bf16".
+func (o LoadOptions) Types() string {
+	switch q := o.Quantize; {
+	case !q.Layers():
+		return o.Precision.String()
+	case q.Head:
+		return q.String()
+	default:
+		return q.String() + ", " + o.Precision.String()
+	}
+}
+
 // Model is a model in memory, with its tokenizer. It is not safe for concurrent
 // use.
 type Model struct {
@@ -71,6 +96,7 @@ type Model struct {
 
 	dev       Device
 	precision engine.Precision
+	quantized Quantization
 	weights   *engine.Weights
 	context   int
 	control   func() map[int32]bool // tokens that are no text
@@ -182,11 +208,8 @@ func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions
 		}
 		return m, nil
 	}
-	typ := engine.F32
-	if o.Precision == engine.PrecisionBF16 {
-		typ = engine.BF16
-	}
-	if m.weights, err = engine.LoadPacked(packer, list, typ, dev.Workers(), from.read, from.part != nil); err != nil {
+	m.quantized = o.Quantize
+	if m.weights, err = engine.LoadPacked(packer, list, o.typed(c), dev.Workers(), from.read, from.part != nil); err != nil {
 		return nil, err
 	}
 	if m.forward, err = newCached(m, o); err != nil {
@@ -214,7 +237,7 @@ func (m *Model) contextFor(asked int) (int, error) {
 
 // loadWhole holds the weights for a device without kernels for the cache.
 func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, from source) (err error) {
-	if o.Precision != engine.PrecisionF32 || o.CacheType != engine.F32 {
+	if o.Precision != engine.PrecisionF32 || o.CacheType != engine.F32 || o.Quantize.Layers() {
 		return fmt.Errorf("%s has no kernels for a KV cache: it generates in float32 only", m.dev.Name())
 	}
 	if m.weights, err = engine.NewWeights(m.dev, list, engine.WeightOptions{}); err != nil {
@@ -233,8 +256,13 @@ func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, from source) (
 // Note is what the user should know of the model's tokenizer; empty for nothing.
 func (m *Model) Note() string { return m.Tokenizer.Beyond(m.Config.VocabSize) }
 
-// Precision is the type of the weights in memory.
+// Precision is the type of the weights in memory that are not quantised.
 func (m *Model) Precision() engine.Precision { return m.precision }
+
+// Types names those of the weights in memory, as [LoadOptions.Types] does.
+func (m *Model) Types() string {
+	return LoadOptions{Precision: m.precision, Quantize: m.quantized}.Types()
+}
 
 // Context is the most tokens of a sequence.
 func (m *Model) Context() int { return m.context }

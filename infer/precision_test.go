@@ -28,7 +28,7 @@ func TestPrecisionAuto(t *testing.T) {
 		}
 		for weights, want := range map[string]engine.Precision{"auto": want, "float32": engine.PrecisionF32, "bf16": engine.PrecisionBF16} {
 			var o LoadOptions
-			if err := o.SetTypes(weights, "float32"); err != nil {
+			if err := o.SetTypes(weights, "float32", ""); err != nil {
 				t.Fatal(err)
 			}
 			if m := open(t, dir, o); m.Precision() != want {

@@ -23,12 +23,12 @@ import (
 )
 
 type inferOptions struct {
-	model, config, precision, kvType string
-	set                              []string
-	prompt, tokens, repeats, workers int
-	depths, batches                  []int
-	peak                             time.Duration
-	json                             bool
+	model, config, precision, kvType, quantize string
+	set                                        []string
+	prompt, tokens, repeats, workers           int
+	depths, batches                            []int
+	peak                                       time.Duration
+	json                                       bool
 }
 
 func inferCommand() *cobra.Command {
@@ -47,6 +47,7 @@ func inferCommand() *cobra.Command {
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
 	f.StringVar(&o.precision, "precision", "bf16", "type of the weights: float32, bf16, or auto, as the file has them")
 	f.StringVar(&o.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
+	f.StringVar(&o.quantize, "quantize", "", "w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations")
 	f.IntVar(&o.prompt, "prompt", 512, "tokens of a prompt")
 	f.IntVar(&o.tokens, "tokens", 128, "tokens one after the other")
 	f.IntSliceVar(&o.depths, "depths", []int{0, 1024}, "tokens before them")
@@ -87,7 +88,7 @@ func (o inferOptions) run(ctx context.Context) error {
 			slots, context = max(slots, batch), max(context, depth+o.tokens)
 		}
 	}
-	options, dev, err := openInference(o.precision, o.kvType, o.workers)
+	options, dev, err := openInference(o.precision, o.kvType, o.quantize, o.workers)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (o inferOptions) run(ctx context.Context) error {
 		return err
 	}
 	defer m.Close()
-	r := inferResult{Precision: m.Precision().String(), KVType: o.kvType, Weights: m.Bytes(), CacheToken: m.CacheBytes(), Load: time.Since(start).Seconds(), Estimate: benchmark.EstimateFor(m)}
+	r := inferResult{Precision: m.Types(), KVType: o.kvType, Weights: m.Bytes(), CacheToken: m.CacheBytes(), Load: time.Since(start).Seconds(), Estimate: benchmark.EstimateFor(m)}
 	product := engine.PrecisionF32
 	if m.Precision() == engine.PrecisionBF16 && dev.BF16() {
 		product = engine.PrecisionBF16
@@ -143,8 +144,8 @@ func printEstimate(e benchmark.Estimate) {
 }
 
 // openInference opens the processor, for weights and a KV cache of these types.
-func openInference(precision, kvType string, workers int) (o infer.LoadOptions, dev training.Device, err error) {
-	if err := o.SetTypes(precision, kvType); err != nil {
+func openInference(precision, kvType, quantize string, workers int) (o infer.LoadOptions, dev training.Device, err error) {
+	if err := o.SetTypes(precision, kvType, quantize); err != nil {
 		return o, nil, cli.Usagef("--%w", err)
 	}
 	opened, err := device.Open("cpu", workers, nil)

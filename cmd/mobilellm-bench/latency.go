@@ -20,9 +20,9 @@ import (
 )
 
 type latencyOptions struct {
-	precision, kvType string
-	runs, workers     int
-	json              bool
+	precision, kvType, quantize string
+	runs, workers               int
+	json                        bool
 }
 
 func latencyCommand() *cobra.Command {
@@ -44,6 +44,7 @@ folder (2 GB) and take turns; a figure is the median of the runs.
 	f := c.Flags()
 	f.StringVar(&o.precision, "precision", "bf16", "type of the weights in memory: float32 or bf16")
 	f.StringVar(&o.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
+	f.StringVar(&o.quantize, "quantize", "", "w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations")
 	f.IntVar(&o.runs, "runs", 5, "runs of each model")
 	f.IntVar(&o.workers, "workers", 0, "worker threads; 0 is one a processor")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
@@ -67,7 +68,7 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 	if o.runs < 1 {
 		return cli.Usagef("--runs %d: must be positive", o.runs)
 	}
-	options, dev, err := openInference(o.precision, o.kvType, o.workers)
+	options, dev, err := openInference(o.precision, o.kvType, o.quantize, o.workers)
 	if err != nil {
 		return err
 	}
@@ -120,9 +121,9 @@ func (o latencyOptions) run(ctx context.Context) (err error) {
 			Rows      []latencyRow `json:"rows"`
 			Block     int64        `json:"block_bytes"`
 			Twice     float64      `json:"block_read_twice_ratio"`
-		}{dev.Name(), o.precision, o.kvType, rows, block, twice})
+		}{dev.Name(), options.Types(), o.kvType, rows, block, twice})
 	}
-	fmt.Printf("%s, weights %s, KV cache %s; in milliseconds, in brackets the paper's on an iPhone 13 in FP16\n\n", dev.Name(), o.precision, o.kvType)
+	fmt.Printf("%s, weights %s, KV cache %s; in milliseconds, in brackets the paper's on an iPhone 13 in FP16\n\n", dev.Name(), options.Types(), o.kvType)
 	fmt.Println("| model | load | initialise | execute | of 125M's |\n| --- | ---: | ---: | ---: | ---: |")
 	for _, r := range rows {
 		fmt.Printf("| %s | %.1f (%.1f) | %.1f (%.1f) | %.1f (%.1f) | %.2f (%.2f) |\n", r.Model,

@@ -17,12 +17,12 @@ import (
 )
 
 type flags struct {
-	model, tasks, protocol, items string
-	own, texts                    []string
-	shots, context, workers       int
-	json                          bool
-	device, precision, kvType     string
-	options                       eval.Options
+	model, tasks, protocol, items       string
+	own, texts                          []string
+	shots, context, workers             int
+	json                                bool
+	device, precision, kvType, quantize string
+	options                             eval.Options
 }
 
 // evaluate prints what the tasks say of the model. Remarks go to notes.
@@ -65,7 +65,7 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 		return err
 	}
 	c := folder.Config
-	return f.print(w, notes, report{Model: f.model, Checksum: sum, Parameters: c.ParameterCount(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.Resolved().KVHeads, Protocol: f.options.Protocol, Precision: m.Precision().String(), KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
+	return f.print(w, notes, report{Model: f.model, Checksum: sum, Parameters: c.ParameterCount(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.Resolved().KVHeads, Protocol: f.options.Protocol, Precision: m.Types(), KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
 }
 
 // check reads the flags.
@@ -93,7 +93,7 @@ func (f *flags) check() (list []eval.Task, o infer.LoadOptions, err error) {
 			list[i] = t.WithShots(f.shots)
 		}
 	}
-	if err := o.SetTypes(f.precision, f.kvType); err != nil {
+	if err := o.SetTypes(f.precision, f.kvType, f.quantize); err != nil {
 		return nil, o, cli.Usagef("--%w", err)
 	}
 	o.Context = f.context
@@ -151,7 +151,7 @@ func taskOf(name, path string) (eval.Task, error) {
 // ask evaluates, with the journal of --items where one is wanted.
 func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, sum string, notes io.Writer) (_ []eval.Result, err error) {
 	if f.items != "" {
-		head := eval.Head{Model: sum, Protocol: f.options.Protocol, Precision: m.Precision().String(), KVType: f.kvType, Context: m.Context()}
+		head := eval.Head{Model: sum, Protocol: f.options.Protocol, Precision: m.Types(), KVType: f.kvType, Context: m.Context()}
 		if f.options.Journal, err = eval.OpenJournal(f.items, head); err != nil {
 			return nil, fmt.Errorf("--items: %w", err)
 		}

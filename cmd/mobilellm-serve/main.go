@@ -43,12 +43,12 @@ func main() {
 }
 
 type flags struct {
-	model, listen, name, keys string
-	alive                     string // URL of a server to ask instead
-	device, precision, kvType string
-	context, slots, workers   int
-	grace, arrival            time.Duration
-	options                   server.Options
+	model, listen, name, keys           string
+	alive                               string // URL of a server to ask instead
+	device, precision, kvType, quantize string
+	context, slots, workers             int
+	grace, arrival                      time.Duration
+	options                             server.Options
 }
 
 func newCommand() *cobra.Command {
@@ -73,6 +73,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.device, "device", "cpu", "where to compute: cpu")
 	l.StringVar(&f.precision, "precision", "auto", "type of the weights in memory: float32; bf16, of which half as many bytes are read for each token; auto: bf16 where the file has bf16, else float32")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
+	l.StringVar(&f.quantize, "quantize", "", "w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations")
 	l.IntVar(&f.context, "context", 0, "most tokens of a text, prompt included; 0 for the model's context")
 	l.IntVar(&f.slots, "slots", 8, "texts that run at once")
 	l.IntVar(&f.workers, "workers", 0, "worker threads; 0 is one a processor")
@@ -167,7 +168,7 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 	if f.options.Queue < 0 || f.context < 0 || f.options.MaxTokens < 0 {
 		return o, cli.Usagef("--queue (%d), --context (%d) and --max-tokens (%d) must not be negative", f.options.Queue, f.context, f.options.MaxTokens)
 	}
-	if err := o.SetTypes(f.precision, f.kvType); err != nil {
+	if err := o.SetTypes(f.precision, f.kvType, f.quantize); err != nil {
 		return o, cli.Usagef("--%w", err)
 	}
 	o.Context, o.Slots = f.context, f.slots

@@ -8,6 +8,7 @@ import (
 	"mobilellm/engine/cpu/bf16"
 	"mobilellm/engine/cpu/panel"
 	"mobilellm/engine/op"
+	"mobilellm/internal/quant"
 )
 
 var _ engine.Packer = (*Device)(nil)
@@ -44,8 +45,12 @@ type packedLinear struct {
 	in    *engine.Instr
 	tasks []packedTask
 	pairs bool  // x is rounded for package bf16's products
-	whole int64 // bytes of x rounded
+	whole int64 // bytes of x rounded, or quantised
 	run   func(worker, i int)
+	// of int8 weights
+	scheme   quant.Scheme
+	rows     []quant.Row // of x
+	quantize func(worker, i int)
 	// of the run
 	rounded unsafe.Pointer
 	adds    bool
@@ -61,6 +66,8 @@ type packedTask struct {
 const (
 	packedRows  = 48      // of x in one task
 	packedBytes = 1 << 17 // of a weight in one task
+
+	quantizedRows = 8 // of x that a worker quantises at a time
 )
 
 func newPackedLinear(d *Device, in *engine.Instr) (engine.Kernel, error) {
@@ -68,8 +75,17 @@ func newPackedLinear(d *Device, in *engine.Instr) (engine.Kernel, error) {
 	k := &packedLinear{d: d, in: in}
 	k.run = k.task
 	for _, w := range weights {
-		if !w.Packed() || w.DType != weights[0].DType {
+		if !w.Packed() || w.DType != weights[0].DType || w.Activations() != weights[0].Activations() {
 			return nil, fmt.Errorf("weights of one product are packed and not, or of types %v and %v", weights[0].DType, w.DType)
+		}
+	}
+	if weights[0].DType == engine.I8 {
+		k.scheme = weights[0].Activations()
+		k.rows = make([]quant.Row, x.Rows())
+		k.whole = aligned(int64(x.Rows() * panel.QuantizedStride(x.Cols())))
+		k.quantize = func(_, i int) {
+			first := i * quantizedRows
+			panel.Quantize(k.quantized(first), k.rows[first:min(first+quantizedRows, len(k.rows))], offset(x.Pointer(), first*x.Cols(), engine.F32), x.Cols(), x.Cols(), k.scheme)
 		}
 	}
 	if k.pairs = weights[0].DType == engine.BF16 && d.pairs && x.Cols()%2 == 0; k.pairs {
@@ -97,7 +113,19 @@ func (k *packedLinear) Run(scratch unsafe.Pointer, accumulating bool) {
 	if k.pairs {
 		k.d.narrow(unsafe.Slice((*uint16)(scratch), x.Len()), x.Float32s())
 	}
+	switch n := (len(k.rows) + quantizedRows - 1) / quantizedRows; {
+	case k.quantize == nil:
+	case n == 1: // sooner done than handed out
+		k.quantize(0, 0)
+	default:
+		k.d.run(n, k.quantize)
+	}
 	k.d.run(len(k.tasks), k.run)
+}
+
+// quantized is where row m of x is, quantised.
+func (k *packedLinear) quantized(m int) unsafe.Pointer {
+	return unsafe.Add(k.rounded, m*panel.QuantizedStride(k.in.In[0].Cols()))
 }
 
 func (k *packedLinear) task(_, i int) {
@@ -105,6 +133,10 @@ func (k *packedLinear) task(_, i int) {
 	w := k.in.In[t.weight]
 	first := unsafe.Add(w.Pointer(), int64(t.row/panel.Cols)*panel.PanelBytes(x.Cols(), w.DType))
 	to := offset(y.Pointer(), t.first*y.Cols()+t.col, engine.F32)
+	if k.quantize != nil {
+		panel.Int8Product{M: t.rows, N: t.n, K: x.Cols(), LDY: y.Cols(), Add: k.adds}.Run(k.quantized(t.first), k.rows[t.first:], first, to)
+		return
+	}
 	if k.pairs {
 		bf16.Product(t.rows, t.n, x.Cols(), offset(k.rounded, t.first*x.Cols(), engine.BF16), x.Cols(), first, x.Cols(), to, y.Cols(), storeAs(engine.F32, k.adds))
 		return

@@ -1,12 +1,9 @@
 //go:build cgo && amd64
 
 #include "kernel.h"
-#include <immintrin.h>
+#include "vector.h"
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq")))
-#define INLINE static inline __attribute__((always_inline)) TARGET
-
-enum { COLS = 32, ROWS = 12, BLOCK = 64, GROUP = 16 };
+enum { ROWS = 12, BLOCK = 64, GROUP = 16 };
 
 int panel_available(void)
 {
@@ -14,8 +11,6 @@ int panel_available(void)
 	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 	       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
 }
-
-INLINE __mmask16 first(int n) { return n >= 16 ? 0xffff : n <= 0 ? 0 : (1u << n) - 1; }
 
 // bf16 in the upper half of each lane, rounded to nearest even; a NaN stays one.
 INLINE __m512i rounded(__m512 x)
@@ -25,33 +20,6 @@ INLINE __m512i rounded(__m512 x)
 	__m512i r = _mm512_add_epi32(b, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
 	__mmask16 nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
 	return _mm512_mask_or_epi32(r, nan, b, _mm512_set1_epi32(0x400000));
-}
-
-// 16 × 16 elements transposed: x[j] of row i becomes x[i] of row j.
-INLINE void transpose(__m512 x[16])
-{
-	__m512 t[16];
-	for (int i = 0; i < 16; i += 2) {
-		t[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
-		t[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
-	}
-	for (int i = 0; i < 16; i += 4)
-		for (int j = 0; j < 2; j++) {
-			__m512d a = _mm512_castps_pd(t[i + j]), b = _mm512_castps_pd(t[i + 2 + j]);
-			x[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-			x[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-		}
-	// x[4i+j] has in its quarter q the columns 4q+j of rows 4i to 4i+3.
-	for (int j = 0; j < 4; j++) {
-		__m512 a = _mm512_shuffle_f32x4(x[j], x[4 + j], 0x44), b = _mm512_shuffle_f32x4(x[8 + j], x[12 + j], 0x44);
-		__m512 c = _mm512_shuffle_f32x4(x[j], x[4 + j], 0xee), d = _mm512_shuffle_f32x4(x[8 + j], x[12 + j], 0xee);
-		t[j] = _mm512_shuffle_f32x4(a, b, 0x88);
-		t[4 + j] = _mm512_shuffle_f32x4(a, b, 0xdd);
-		t[8 + j] = _mm512_shuffle_f32x4(c, d, 0x88);
-		t[12 + j] = _mm512_shuffle_f32x4(c, d, 0xdd);
-	}
-	for (int i = 0; i < 16; i++)
-		x[i] = t[i];
 }
 
 // A panel of w, whose rows are k elements apart: rows of it are lanes.

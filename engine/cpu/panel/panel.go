@@ -12,8 +12,11 @@ const Cols = 32
 
 // depth is k rounded up as type t packs it.
 func depth(k int, t engine.DType) int {
-	if t == engine.BF16 {
+	switch t {
+	case engine.BF16:
 		return (k + 1) &^ 1
+	case engine.I8:
+		return (k + 3) &^ 3
 	}
 	return k
 }
@@ -24,10 +27,16 @@ func Bytes(n, k int, t engine.DType) int64 {
 }
 
 // PanelBytes is the size of one panel.
-func PanelBytes(k int, t engine.DType) int64 { return Cols * int64(depth(k, t)) * t.Size() }
+func PanelBytes(k int, t engine.DType) int64 {
+	size := Cols * int64(depth(k, t)) * t.Size()
+	if t == engine.I8 {
+		size += Cols * (4 + 4) // scales and sums
+	}
+	return size
+}
 
-// Pack writes w[n,k] to dst, which has Bytes, in type t: float32 or bf16, rounded to
-// nearest, ties to even.
+// Pack writes w[n,k] to dst, which has Bytes, in type t: float32; bf16, rounded to
+// nearest, ties to even; or int8, by quant.Weights.
 func Pack(dst unsafe.Pointer, w []float32, n, k int, t engine.DType) {
 	for row := 0; row < n; row += Cols {
 		packPanel(dst, w[row*k:], min(Cols, n-row), k, t)
@@ -38,7 +47,14 @@ func Pack(dst unsafe.Pointer, w []float32, n, k int, t engine.DType) {
 // Row reads row i of a packed weight.
 func Row(dst []float32, w unsafe.Pointer, i, k int, t engine.DType) {
 	panel, col := unsafe.Add(w, int64(i/Cols)*PanelBytes(k, t)), i%Cols
-	if t == engine.BF16 {
+	switch t {
+	case engine.I8:
+		p := readInt8(panel, k)
+		for j := range dst[:k] {
+			dst[j] = p.scales[col] * float32(p.values[j/4*4*Cols+4*col+j%4])
+		}
+		return
+	case engine.BF16:
 		p := unsafe.Slice((*uint16)(panel), Cols*depth(k, t))
 		for j := range dst[:k] {
 			dst[j] = bfloat16.Float32(p[j/2*2*Cols+2*col+j%2])
@@ -53,7 +69,11 @@ func Row(dst []float32, w unsafe.Pointer, i, k int, t engine.DType) {
 
 // packPlain packs one panel of at most Cols rows.
 func packPlain(dst unsafe.Pointer, w []float32, rows, k int, t engine.DType) {
-	if t == engine.BF16 {
+	switch t {
+	case engine.I8:
+		packInt8(dst, w, rows, k)
+		return
+	case engine.BF16:
 		p := unsafe.Slice((*uint16)(dst), Cols*depth(k, t))
 		clear(p)
 		for c := range rows {

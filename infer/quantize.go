@@ -1,0 +1,77 @@
+package infer
+
+import (
+	"fmt"
+	"strings"
+
+	"mobilellm/arch"
+	"mobilellm/engine"
+	"mobilellm/internal/quant"
+)
+
+// Quantization is W8A8: the linear layers' weights in 8 bits, a scale for each output, and
+// what they are multiplied with in 8 bits too, a scale for each token (the paper's section
+// 3.4). Nothing is calibrated. The zero value quantises nothing.
+type Quantization struct {
+	Activations quant.Scheme
+	Head        bool // the embedding and the head too, which are one table if they are shared
+}
+
+// Layers reports whether linear layers are quantised.
+func (q Quantization) Layers() bool { return q.Activations != "" }
+
+const w8a8 = "w8a8"
+
+// ParseQuantization reads w8a8 or w8a8-head, and, with a colon between, a scheme for the
+// activations: symmetric, asymmetric or compressed-tensors. Empty is none.
+func ParseQuantization(text string) (q Quantization, err error) {
+	if text == "" || text == "none" {
+		return q, nil
+	}
+	what, scheme, _ := strings.Cut(text, ":")
+	rest, ok := strings.CutPrefix(what, w8a8)
+	if !ok || rest != "" && rest != "-head" {
+		return q, fmt.Errorf("unknown quantisation %q: choose none, w8a8 or w8a8-head, and of the activations w8a8:%s", text, strings.Join(schemes(), ", w8a8:"))
+	}
+	q.Head = rest != ""
+	q.Activations, err = quant.ParseScheme(scheme)
+	return q, err
+}
+
+func schemes() (names []string) {
+	for _, s := range quant.Schemes() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+func (q Quantization) String() string {
+	if !q.Layers() {
+		return "none"
+	}
+	text := w8a8
+	if q.Head {
+		text += "-head"
+	}
+	if q.Activations != quant.Symmetric {
+		text += ":" + string(q.Activations)
+	}
+	return text
+}
+
+// typed is the type in which each matrix is packed.
+func (o LoadOptions) typed(c arch.Config) func(engine.Parameter) engine.PackedType {
+	layer := map[string]bool{}
+	for _, p := range c.Parameters() {
+		layer[p.Name] = p.Layer >= 0
+	}
+	return func(p engine.Parameter) engine.PackedType {
+		switch {
+		case o.Quantize.Layers() && (layer[p.Name] || o.Quantize.Head):
+			return engine.PackedType{DType: engine.I8, Activations: o.Quantize.Activations}
+		case o.Precision == engine.PrecisionBF16:
+			return engine.PackedType{DType: engine.BF16}
+		}
+		return engine.PackedType{DType: engine.F32}
+	}
+}
