@@ -105,7 +105,7 @@ func TestInt8Product(t *testing.T) {
 							}
 							most := 0.0
 							if add || scheme == quant.Asymmetric { // an FMA rounds once
-								most = 4e-7 * (math.Abs(float64(before[i])) + sizeOf(q[i/p.LDY*QuantizedStride(k):][:k], rows[i/p.LDY], w, i%p.LDY))
+								most = 2e-7 * (math.Abs(float64(before[i])) + sizeOf(q[i/p.LDY*QuantizedStride(k):][:k], rows[i/p.LDY], w, i%p.LDY))
 							}
 							if d := math.Abs(float64(y[i] - want[i])); !(d <= most) {
 								t.Fatalf("%s: element %d is %v, want %v", name, i, y[i], want[i])
@@ -132,7 +132,7 @@ func sizeOf(q []byte, r quant.Row, w unsafe.Pointer, n int) (sum float64) {
 	row := make([]float32, len(q))
 	Row(row, w, n, len(q), engine.I8)
 	for i, v := range row {
-		sum += math.Abs(float64(v)) * (math.Abs(float64(r.Offset)) + math.Abs(float64(r.Scale)*float64(q[i])))
+		sum += math.Abs(float64(v)) * (math.Abs(float64(r.Offset)) + math.Abs(float64(r.Scale)*float64(int32(q[i])-r.Zero)))
 	}
 	return sum
 }
