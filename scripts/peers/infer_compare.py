@@ -14,11 +14,12 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument("--bench", required=True, help="the mobilellm-bench binary")
     p.add_argument("--folder", required=True, help="the model, a Hugging Face folder")
-    p.add_argument("--gguf", required=True, help="its GGUF files, with {} for float32 or bf16")
+    p.add_argument("--gguf", required=True, help="its GGUF files, with {} for float32, bf16 or q8_0")
     p.add_argument("--openvino", required=True, help="its folder for OpenVINO")
     p.add_argument("--python", required=True, help="a Python with torch, transformers and llama-cpp-python")
     p.add_argument("--openvino-python", required=True, help="one with optimum-intel")
-    p.add_argument("--precisions", nargs="*", default=["bf16", "float32"], choices=["bf16", "float32"])
+    p.add_argument("--precisions", nargs="*", default=["bf16", "float32"], choices=["bf16", "float32", "w8a8", "w8a8-head"],
+                   help="8 bits are compared with llama.cpp's q8_0 alone")
     p.add_argument("--peers", nargs="*", default=["llama.cpp", "transformers", "OpenVINO"])
     p.add_argument("--batch", type=int, default=16, help="texts at once, beside one alone")
     p.add_argument("--runs", type=int, default=3)
@@ -27,16 +28,18 @@ def main():
     batches = sorted({1, a.batch})
     for precision in a.precisions:
         ratios, speeds = {}, {}
+        quantize = precision if precision.startswith("w8a8") else ""
+        kept = "bf16" if quantize else precision
         for run in range(a.runs):
-            for peer in a.peers:
-                o = output([a.bench, "infer", "--model", a.folder, "--precision", precision, "--kv-type", precision, "--depths", "0",
+            for peer in ["llama.cpp"] if quantize else a.peers:
+                o = output([a.bench, "infer", "--model", a.folder, "--precision", kept, "--kv-type", kept, "--quantize", quantize, "--depths", "0",
                             "--batches", ",".join(map(str, batches)), "--repeats", "3", "--peak", "200ms", "--json"])
                 workers = os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()
-                model = {"llama.cpp": a.gguf.format(precision), "OpenVINO": a.openvino}.get(peer, a.folder)
+                model = {"llama.cpp": a.gguf.format("q8_0" if quantize else precision), "OpenVINO": a.openvino}.get(peer, a.folder)
                 python = a.openvino_python if peer == "OpenVINO" else a.python
                 theirs = []
                 for batch in batches:
-                    theirs += output([python, f"{here}/infer_peer.py", "--engine", peer, "--model", model, "--precision", precision,
+                    theirs += output([python, f"{here}/infer_peer.py", "--engine", peer, "--model", model, "--precision", kept,
                                       "--threads", str(workers), "--batch", str(batch)])["rows"]
                 mine = {(r["test"], r["batch"]): r for r in o["rows"]}
                 for t in theirs:
