@@ -69,7 +69,7 @@ const (
 	// of 100 million parameters and more reach.
 	assumedMFU = 0.55
 	// peakRun is the length of one of the runs that measure the peak.
-	peakRun = 100 * time.Millisecond
+	peakRun = 20 * time.Millisecond
 )
 
 // choose settles micro-batch, precision and recompute, and tells the memory that

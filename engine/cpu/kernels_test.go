@@ -16,12 +16,13 @@ import (
 )
 
 func TestKernelsAgreeWithPlainVersions(t *testing.T) {
+	cases := kerneltest.Cases(headTokens)
 	for _, workers := range []int{1, 2, 3} {
 		for _, o := range []Options{{}, {OneDNN: true}, {Plain: true}} {
 			o.Workers = workers
 			d := New(o)
 			defer d.Close()
-			for _, c := range kerneltest.Cases(headTokens) {
+			for _, c := range cases {
 				for _, precision := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {
 					if precision == engine.PrecisionBF16 && !d.BF16() || testing.Short() && workers != 2 {
 						continue

@@ -21,6 +21,8 @@ type Case struct {
 	F32     map[int]bool    // inputs that stay float32 in bf16 runs
 	Out     []engine.DType  // of the parts in bf16 runs
 	Gaps    []int           // parts that nobody reads
+
+	plain *plain // what copies of the case share; nil: nothing
 }
 
 // Cases are shapes that fill neither a vector nor a tile, of every operation. A
@@ -37,7 +39,10 @@ func Cases(headTokens int) []Case {
 	matrix := func(r, c int) tensor.Shape { return tensor.Shape{r, c} }
 	const f, b = engine.F32, engine.BF16
 	var cs []Case
-	add := func(c Case) { cs = append(cs, c) }
+	add := func(c Case) {
+		c.plain = &plain{}
+		cs = append(cs, c)
+	}
 	for _, n := range []int{1, 5, 64, 300} {
 		for _, c := range []int{16, 24, 96} {
 			size := fmt.Sprintf(" %dx%d", n, c)

@@ -37,16 +37,21 @@ type Machine struct {
 // five runs.
 func MeasureMachine(dev Device, c arch.Config, tokens int, p engine.Precision, run time.Duration) (Machine, error) {
 	m := Machine{Device: dev.Name(), Edge: 2048}
-	if _, ok := dev.(device.Accelerator); ok {
+	_, accelerator := dev.(device.Accelerator)
+	var peak float64
+	var err error
+	if accelerator {
 		m.Edge = 8192
+		peak, err = dev.Peak(p, run)
+	} else {
+		peak, err = dev.ProductPeak(p, m.Edge, m.Edge, m.Edge, run)
 	}
-	peak, err := dev.Peak(p, run)
 	if err != nil {
 		return m, fmt.Errorf("benchmark: peak: %w", err)
 	}
 	m.Peak = peak / 1e9
 	rows := max(tokens/dev.Workers(), 1) // each worker has a matmul of its own
-	if _, ok := dev.(device.Accelerator); ok {
+	if accelerator {
 		rows = tokens
 	}
 	if peak, err = dev.ProductPeak(p, rows, 2*c.FFNDim, c.Dim, run/5); err != nil {
