@@ -1,5 +1,5 @@
 # The project's interface: `make run` trains the quick start, `make test` runs
-# every test. SIMD kernels need the experiment; without it everything builds and
+# the tests. SIMD kernels need the experiment; without it everything builds and
 # runs on plain Go.
 export GOEXPERIMENT ?= simd
 
@@ -22,12 +22,8 @@ install: build ## copy the commands to PREFIX/bin
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(addprefix bin/,$(COMMANDS)) $(DESTDIR)$(PREFIX)/bin
 
-test: setup ## every test, with SIMD kernels and without, with cgo and without
-	go build ./...
-	CGO_ENABLED=0 GOEXPERIMENT= go build ./...
-	go test $(PKG)
-	GOEXPERIMENT= go test -short ./engine/... ./optim/...
-	CGO_ENABLED=0 GOEXPERIMENT= go test -short ./engine/... ./internal/compat
+test: setup ## the tests, with SIMD kernels and without, with cgo and without; minutes
+	scripts/test.sh $(PKG)
 
 lint: ## gofumpt, vet, staticcheck
 	scripts/lint.sh
@@ -38,8 +34,9 @@ check: lint ## the same and the short tests
 test-race: ## short tests under the race detector, of what runs goroutines
 	go test -race -short -timeout 30m ./train ./data/... ./tokenizer/... ./experiments ./engine/cpu ./infer/server
 
-test-long: ## what kills, damage, doubles, hostile files and many clients do to the commands, with a table; RUN=Kills for one
+test-long: ## what kills, damage, doubles, hostile files and many clients do to the commands, with a table, and what make test leaves out; RUN=Kills for one
 	cd internal/reliability && MOBILELLM_TEST_LONG=1 go test -timeout 2h -run '$(RUN)'
+	MOBILELLM_TEST_LONG=1 go test -timeout 2h -run '$(RUN)' ./experiments ./engine/cuda/...
 
 build-gpu: ## every command for NVIDIA GPUs, into bin/; they run without one too
 	scripts/build-gpu.sh

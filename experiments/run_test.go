@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"mobilellm/checkpoint"
+	"mobilellm/internal/testlong"
 	"mobilellm/train"
 )
 
@@ -191,8 +192,11 @@ func TestKills(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out: takes some seconds")
 	}
-	const kills = 10
-	text := fourMembers + "\ntokens: 20480\nset: {checkpoint: {every: 10}}" // 160 steps
+	kills, tokens := 3, 8192 // 64 steps
+	if testlong.On() {
+		kills, tokens = 10, 20480
+	}
+	text := fmt.Sprintf("%s\ntokens: %d\nset: {checkpoint: {every: 10}}", fourMembers, tokens)
 	whole, wholeDir := sweep(t, text)
 	if err := runHere(whole, wholeDir, 2); err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"mobilellm/export/exporttest"
+	"mobilellm/internal/testlong"
 )
 
 // modelVariable names the model of TestClients, in place of a small one of drawn weights.
@@ -121,7 +122,7 @@ func open(pid int) int {
 // For two minutes 64 clients at once ask a server, and some go away: nothing fails but by
 // 429, its memory does not grow, and afterwards it has every slot and file back.
 func TestClients(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	const clients, lasts = 64, 2 * time.Minute
 	dir, model := t.TempDir(), os.Getenv(modelVariable)
 	if model == "" {

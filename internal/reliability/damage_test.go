@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mobilellm/internal/testlong"
 )
 
 // damages are what happens to a file.
@@ -46,7 +48,7 @@ var damages = []struct {
 // A checkpoint with a damaged file is accepted by nobody in silence: resuming names it
 // and goes on from the one before, and generation and export end with an error.
 func TestDamages(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	dir, r := folder(t), source(2)
 	must(t, dir, "mobilellm-train", "--config", "tiny.yaml", "--out", "run")
 	names := slices.Sorted(maps.Keys(contents(t, filepath.Join(dir, "run", "checkpoints", "step-00000004"))))

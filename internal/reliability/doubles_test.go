@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"mobilellm/internal/testlong"
 )
 
 // Two processes that tokenize into one folder leave what one alone does.
 func TestDoubleTokenize(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	const all = 24
 	dir, good := folder(t), 0
 	write(t, filepath.Join(dir, "in.txt"), []byte(strings.Repeat("two processes read this line at once\n", 100_000)))
@@ -41,7 +43,7 @@ func TestDoubleTokenize(t *testing.T) {
 
 // Two processes that export to one path leave what one alone does, and nothing else.
 func TestDoubleExport(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	const each = 6
 	dir, good, all := folder(t), 0, 0
 	must(t, dir, "mobilellm-train", "--config", "tiny.yaml", "--out", "run")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+	"mobilellm/internal/testlong"
 )
 
 // hostile are expressions that take a backtracking matcher, or one that copies what is
@@ -25,7 +26,7 @@ var hostile = []string{
 // A tokenizer.json with a hostile expression is refused or applied, in seconds and a
 // bounded memory.
 func TestHostileExpressions(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	const most, memory = 10 * time.Second, 1 << 30
 	dir, good := folder(t), 0
 	raw, err := os.ReadFile("../../tokenizer/huggingface/testdata/huggingface/qwen/tokenizer.json")
@@ -64,7 +65,7 @@ func TestHostileExpressions(t *testing.T) {
 // Files that unpack to a thousand times their size are refused, or take no more memory
 // than the plan says.
 func TestBombs(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	dir, good, all := folder(t), 0, 0
 	line := append(bytes.Repeat([]byte("a b c d "), 1<<17), '\n')
 	size := func(n int) *bytes.Buffer {

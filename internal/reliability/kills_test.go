@@ -12,12 +12,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mobilellm/internal/testlong"
 )
 
 // Runs that are killed at random moments and resumed end with the weights, the
 // optimizer's state and the losses of the unbroken one, to the bit.
 func TestKills(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	const runs, kills = 18, 8
 	dir, r := folder(t), source(1)
 	args := []string{"--config", "tiny.yaml", "--steps", "600", "--set", "checkpoint.every=20", "--set", "checkpoint.keep=0"}
@@ -85,7 +87,7 @@ func lossesOf(t *testing.T, run string) string {
 
 // Ctrl-C under 2>&1 | tee log ends tee first; every run is saved.
 func TestTee(t *testing.T) {
-	long(t)
+	testlong.Only(t)
 	const runs = 20
 	dir, good := folder(t), 0
 	for n := range runs {

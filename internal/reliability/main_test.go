@@ -19,10 +19,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// longVariable is 1 where these tests are to run.
-const longVariable = "MOBILELLM_TEST_LONG"
+	"mobilellm/internal/testlong"
+)
 
 var (
 	programs string   // folder of the commands
@@ -30,7 +29,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(longVariable) == "" {
+	if !testlong.On() {
 		os.Exit(m.Run())
 	}
 	os.Exit(func() int {
@@ -48,13 +47,6 @@ func TestMain(m *testing.M) {
 		fmt.Printf("\n%s\n", strings.Join(figures, "\n"))
 		return code
 	}())
-}
-
-// long leaves a test out of go test.
-func long(t *testing.T) {
-	if os.Getenv(longVariable) == "" {
-		t.Skip("only by make test-long")
-	}
 }
 
 // figure adds a line to the table: how many of all went as they must.

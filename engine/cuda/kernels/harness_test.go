@@ -23,6 +23,7 @@ import (
 	"mobilellm/engine/cuda/kernels"
 	"mobilellm/engine/op"
 	"mobilellm/internal/bfloat16"
+	"mobilellm/internal/testlong"
 )
 
 // start makes the one machine of all tests, started is it.
@@ -149,14 +150,13 @@ func (g *gpu) ints(x []int32) kernels.Pointer {
 	return g.bytes(data)
 }
 
-// run runs the launches with the threads of a block in two orders, three where there
-// is time, which must all leave the same bits everywhere.
+// run runs the launches with the threads of a block in two orders, three in long tests, which must all leave the same bits everywhere.
 func (g *gpu) run(launches []kernels.Launch) {
 	g.Helper()
 	var first [][]byte
-	orders := uint64(3)
-	if testing.Short() {
-		orders = 2
+	orders := uint64(2)
+	if testlong.On() {
+		orders = 3
 	}
 	for order := range orders {
 		for _, b := range g.buffers {
