@@ -18,11 +18,15 @@ func (r *Report) MembersCSV(w io.Writer) error {
 		"group", "member", "model", "parameters", "seeds_finished", "seeds", "heldout_loss", "heldout_loss_se", "perplexity", "perplexity_se",
 		"tokens_per_second", "seconds", "against", "difference", "difference_se", "p", "p_holm", "detectable", "seeds_to_tell", "verdict",
 	}
+	paper := r.hasPaper()
 	for _, task := range r.tasks {
 		head = append(head, task, task+"_se")
 	}
-	for _, column := range PaperColumns {
-		head = append(head, "paper_"+column)
+	if paper {
+		head = append(head, "paper_order")
+		for _, column := range PaperColumns {
+			head = append(head, "paper_"+column)
+		}
 	}
 	if err := out.Write(head); err != nil {
 		return err
@@ -35,7 +39,7 @@ func (r *Report) MembersCSV(w io.Writer) error {
 			}
 			row := []string{
 				g.Name, m.Name, m.Shape, fmt.Sprint(m.Parameters), fmt.Sprint(m.Finished), fmt.Sprint(m.Of), full(m.Loss), full(m.LossSE), full(m.Perplexity), full(m.PerplexitySE),
-				full(m.TokensPerSecond), full(m.Seconds), m.Against, full(m.Mean), full(m.SE), full(m.P), full(m.PHolm), full(m.MDE), needed, m.Verdict(),
+				full(m.TokensPerSecond), full(m.Seconds), m.Against, full(m.Mean), full(m.SE), full(m.P), full(m.PHolm), full(m.MDE), needed, string(m.Verdict()),
 			}
 			for _, task := range r.tasks {
 				score, ok := m.Tasks[task]
@@ -44,12 +48,15 @@ func (r *Report) MembersCSV(w io.Writer) error {
 				}
 				row = append(row, full(score.Value), full(score.SE))
 			}
-			for _, column := range PaperColumns {
-				value, ok := m.Paper[column]
-				if !ok {
-					value = math.NaN()
+			if paper {
+				row = append(row, m.PaperOrder())
+				for _, column := range PaperColumns {
+					value, ok := m.Paper[column]
+					if !ok {
+						value = math.NaN()
+					}
+					row = append(row, full(value))
 				}
-				row = append(row, full(value))
 			}
 			if err := out.Write(row); err != nil {
 				return err

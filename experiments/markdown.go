@@ -3,6 +3,7 @@ package experiments
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -18,10 +19,16 @@ func (r *Report) heading() string {
 	return text
 }
 
-// intro says what the numbers under "paper" are from and what is wrong.
+// hasPaper says whether a member has numbers of the paper beside its own.
+func (r *Report) hasPaper() bool {
+	return slices.ContainsFunc(r.Sweep.Members, func(m Member) bool { return len(m.Paper) > 0 })
+}
+
+// intro says what the numbers are, what those under "paper" are from, and what is wrong.
 func (r *Report) intro() (sentences []string) {
-	if r.Sweep.Source != "" {
-		sentences = append(sentences, fmt.Sprintf("Columns under paper are from %s of Liu et al., MobileLLM, ICML 2024: average zero-shot accuracy of its own models, of the sizes given, after 0.25T tokens.", r.Sweep.Source))
+	sentences = append(sentences, "Loss is in nats per token of held-out text: lower is better.")
+	if r.Sweep.Source != "" && r.hasPaper() {
+		sentences = append(sentences, fmt.Sprintf("Columns under paper are from %s of Liu et al., MobileLLM, ICML 2024: average zero-shot accuracy of its own models, of the sizes given, after 0.25T tokens. Accuracy rises where loss falls.", r.Sweep.Source))
 	}
 	return append(sentences, r.Warnings...)
 }
@@ -33,10 +40,16 @@ func (r *Report) Markdown(w io.Writer, plots []Plot) error {
 	for _, s := range r.intro() {
 		fmt.Fprintf(&b, "\n%s\n", s)
 	}
+	b.WriteString("\n")
+	for _, s := range r.verdicts() {
+		fmt.Fprintf(&b, "- %s\n", s)
+	}
 	for i, t := range r.tables() {
 		fmt.Fprintf(&b, "\n## %s\n\n", t.title)
-		tableLine(&b, t.head)
-		tableLine(&b, strings.Split(strings.Repeat("---,", len(t.head)-1)+"---", ","))
+		columns := max(len(t.head), t.words)
+		tableLine(&b, append(t.head, make([]string, columns-len(t.head))...))
+		rule := slices.Repeat([]string{"---"}, t.words)
+		tableLine(&b, append(rule, slices.Repeat([]string{"---:"}, columns-t.words)...))
 		for _, row := range t.rows {
 			tableLine(&b, row)
 		}

@@ -52,6 +52,7 @@ type Result struct {
 	Tasks           map[string]TaskMean // by name; without those that no seed has
 	Paper           map[string]float64
 	PaperDifference float64 // of the average accuracy, in points; NaN where there is none
+	Curves          []Curve // of the runs that have begun
 
 	seeds map[uint64]float64 // losses
 	tasks map[string][]float64
@@ -68,26 +69,6 @@ type TaskMean struct {
 type Fact struct {
 	Name   string
 	Values []string // more than one where they do not
-}
-
-// Verdict says whether the paper's order of a member and the one that it is
-// compared with holds here.
-func (r Result) Verdict() string {
-	switch {
-	case r.Against == "":
-		return ""
-	case math.IsNaN(r.P):
-		return "too few seeds"
-	case !r.Real():
-		return "cannot be told"
-	case math.IsNaN(r.PaperDifference):
-		return "differs"
-	case r.PaperDifference == 0:
-		return "differs; equal in the paper"
-	case (r.PaperDifference > 0) == (r.Mean < 0):
-		return "holds"
-	}
-	return "does not hold"
 }
 
 // NewReport gathers what came of the sweep in dir. A sweep without a finished
@@ -119,7 +100,7 @@ func NewReport(s *Sweep, dir string) (*Report, error) {
 		return nil, err
 	}
 	for _, name := range groupNames(s) {
-		group, err := newGroup(name, list)
+		group, err := newGroup(dir, name, list)
 		if err != nil {
 			return nil, err
 		}
@@ -152,13 +133,9 @@ func isTeachers(s *Sweep, group string) int {
 func (r *Report) gatherFacts(dir string) error {
 	facts := []Fact{{Name: "commit"}, {Name: "device"}, {Name: "workers a run"}, {Name: "precision"}, {Name: "text and tokenizer"}}
 	for _, m := range r.runs {
-		raw, err := os.ReadFile(filepath.Join(dir, m.ID, train.RunFile))
+		run, err := readRun(dir, m.ID)
 		if err != nil {
 			return err
-		}
-		var run train.RunConfig
-		if err := yaml.Unmarshal(raw, &run); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(dir, m.ID, train.RunFile), err)
 		}
 		if run.Run == nil {
 			return fmt.Errorf("%s has no section run", filepath.Join(dir, m.ID, train.RunFile))
@@ -179,8 +156,21 @@ func (r *Report) gatherFacts(dir string) error {
 	return nil
 }
 
+// readRun reads what a run's own file says of it.
+func readRun(dir, id string) (run train.RunConfig, err error) {
+	path := filepath.Join(dir, id, train.RunFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return run, err
+	}
+	if err := yaml.Unmarshal(raw, &run); err != nil {
+		return run, fmt.Errorf("%s: %w", path, err)
+	}
+	return run, nil
+}
+
 // newGroup gathers the members of a group and compares them.
-func newGroup(name string, list []Status) (Group, error) {
+func newGroup(dir, name string, list []Status) (Group, error) {
 	g := Group{Name: name}
 	baseline := ""
 	for _, m := range list {
@@ -190,6 +180,9 @@ func newGroup(name string, list []Status) (Group, error) {
 		i := slices.IndexFunc(g.Results, func(r Result) bool { return r.Name == m.Name })
 		if i < 0 {
 			c, err := m.run()
+			if m.Config == "" { // as in a landed sweep
+				c, err = readRun(dir, m.ID)
+			}
 			if err != nil {
 				return g, err
 			}
@@ -203,6 +196,13 @@ func newGroup(name string, list []Status) (Group, error) {
 			}
 		}
 		g.Results[i].add(m)
+		curve, err := readCurve(dir, m)
+		if err != nil {
+			return g, err
+		}
+		if len(curve.Training) > 0 {
+			g.Results[i].Curves = append(g.Results[i].Curves, curve)
+		}
 	}
 	for i := range g.Results {
 		r := &g.Results[i]

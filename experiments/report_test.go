@@ -5,15 +5,13 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-
-	"gonum.org/v1/plot/vg"
 
 	"mobilellm/internal/jsonfloat"
 	"mobilellm/train"
@@ -82,10 +80,10 @@ func TestReport(t *testing.T) {
 	if math.Abs(base.Loss-4.1) > 1e-12 || math.Abs(base.LossSE-0.1/math.Sqrt(3)) > 1e-12 || base.Against != "" {
 		t.Errorf("base %+v", base)
 	}
-	if math.Abs(better.Mean+0.1) > 1e-12 || better.Against != "base" || better.Verdict() != "holds" || better.PHolm != 2*better.P {
+	if math.Abs(better.Mean+0.1) > 1e-12 || better.Against != "base" || better.Verdict() != Better || better.PaperOrder() != "holds" || better.PHolm != 2*better.P {
 		t.Errorf("better %+v: %s", better, better.Verdict())
 	}
-	if noisy.Finished != 2 || noisy.Of != 3 || noisy.Pairs != 2 || noisy.Against != "better" || noisy.Verdict() != "cannot be told" {
+	if noisy.Finished != 2 || noisy.Of != 3 || noisy.Pairs != 2 || noisy.Against != "better" || noisy.Verdict() != WithinNoise || noisy.PaperOrder() != "cannot be told" {
 		t.Errorf("noisy %+v: %s", noisy, noisy.Verdict())
 	}
 	// By loss better, noisy, base; the paper's the same.
@@ -101,11 +99,14 @@ func TestReport(t *testing.T) {
 		"report.md": {
 			"# Three models\n", "are from Table 0 of Liu et al.", "1 of 9 runs are not finished",
 			"| better | 3 × 32, 4/2 heads, swiglu 64, shared embedding | 0.04M | 3 of 3 | 4.0000 ± 0.0551 |", "| 125M | 45.0 % |",
-			"| better | base | -0.1000 ± 0.0058 | 0.0033 | 0.0066 |", "| +1.0 | holds |",
+			"| better | base | better | -0.1000 ± 0.0058 | 0.0033 | 0.0066 |", "| +1.0 | holds |",
+			"\n- better is better than base by 0.100 ± 0.006, beyond noise, 3 seeds; in the paper +1.0 points: holds.\n",
+			"\n- noisy is within noise of better: +0.09 ± 0.20, 2 seeds; in the paper -0.5 points: cannot be told.", "lower is better",
+			"Parameters differ, so that a part of the difference may be one of size: better has +",
 			"Spearman +1.00, Kendall +1.00", "| noisy | 3 | " + s.Members[8].ID + " | failed | 0 of 4 | no space left on device |",
 			"| commit | abc |", "![Held-out loss of each seed, mean ± standard error](loss.svg)",
 		},
-		"report.html": {"<h1>Three models</h1>", "<svg", "<td>&#43;1.0</td>", "no space left on device"},
+		"report.html": {"<h1>Three models</h1>", "<svg", "&#43;1.0</td>", "<li>better is better than base by", "no space left on device"},
 		"loss.svg":    {"<svg"},
 		"paper.svg":   {"<svg"},
 	} {
@@ -138,10 +139,7 @@ func TestReportIsSelfContained(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plots, err := r.Plots()
-	if err != nil {
-		t.Fatal(err)
-	}
+	plots := r.Plots()
 	var page bytes.Buffer
 	if err := r.HTML(&page, plots); err != nil {
 		t.Fatal(err)
@@ -162,6 +160,94 @@ func TestReportOfNothing(t *testing.T) {
 	checkError(t, "nothing finished", err, "sweep sweep has no finished run: nothing to report", "hint: mobilellm-sweep run "+dir)
 }
 
+// An experiment of one's own has no word of the paper, and a sentence for each comparison.
+func TestReportOfOnesOwn(t *testing.T) {
+	s, dir := sweep(t, ownModels)
+	for i, m := range s.Members {
+		if m.Name != "one" || m.Seed == 1 {
+			finish(t, dir, m, []float64{4, 4.11, 4.19, 4.5, 4.62, 4.71, 4.01, 4.1, 4.2, 4.3, 0, 0}[i], "t")
+		}
+	}
+	r, err := NewReport(s, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var markdown, page, members bytes.Buffer
+	if err := errors.Join(r.Markdown(&markdown, nil), r.HTML(&page, r.Plots()), r.MembersCSV(&members)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n- thin is worse than wide by 0.510 ± 0.006, beyond noise, 3 seeds.\n",
+		"\n- same is within noise of wide: +0.003 ± 0.007, 3 seeds.\n",
+		"\n- one has a loss of +0.30 against wide with one seed, which cannot tell a difference from noise: train more seeds.\n",
+		"correction for the 3 comparisons", "| one | wide | too few seeds | +0.3000 |",
+		"Parameters differ, so that a part of the difference may be one of size: thin has -34.6 % against wide; one has +34.6 % against wide.",
+	} {
+		if !strings.Contains(markdown.String(), want) {
+			t.Errorf("no %q in\n%s", want, markdown.String())
+		}
+	}
+	for name, text := range map[string]string{"report.md": markdown.String(), "report.html": strings.ReplaceAll(page.String(), "--paper", ""), "members.csv": members.String()} {
+		if strings.Contains(text, "paper") {
+			t.Errorf("%s speaks of the paper:\n%s", name, text)
+		}
+	}
+}
+
+const ownModels = `base: tiny.yaml
+title: Width
+seeds: [1, 2, 3]
+members:
+  - name: wide
+  - name: thin
+    set: {model: {layers: 1, dim: 32}}
+  - name: same
+    set: {optim: {lr: 2e-3}}
+  - name: one
+    set: {model: {layers: 3}}
+`
+
+// Curves are of the held-out loss where a run was scored more than once, else of the
+// training loss in means.
+func TestCurves(t *testing.T) {
+	s, dir := sweep(t, ownModels)
+	write := func(m Member, lines ...string) {
+		finish(t, dir, m, 4, "t")
+		if err := os.WriteFile(filepath.Join(dir, m.ID, train.MetricsFile), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var lines []string
+	for step := 1; step <= 250; step++ {
+		lines = append(lines, fmt.Sprintf(`{"step":%d,"tokens":%d,"loss":%g}`, step, 100*step, 8-float64(step)/100))
+	}
+	write(s.Members[0], append(lines, `{"step":250,"heldout_loss":5.6}`)...)
+	titles := func() (list []string) {
+		r, err := NewReport(s, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range r.Plots() {
+			list = append(list, p.Title)
+		}
+		return list
+	}
+	if got := titles(); !slices.Equal(got, []string{"Training loss of each run"}) {
+		t.Errorf("pictures %q", got)
+	}
+	write(s.Members[1], append(lines, `{"step":100,"heldout_loss":7.5}`, `{"step":200,"heldout_loss":null}`, `{"step":250,"heldout_loss":5.5}`)...)
+	if got := titles(); !slices.Equal(got, []string{"Held-out loss of each run"}) {
+		t.Errorf("pictures %q", got)
+	}
+	c, err := readCurve(dir, Status{Member: s.Members[1]})
+	if err != nil || len(c.Training) != 84 || c.Training[0] != (lossAt{200, 7.98}) || !slices.Equal(c.Heldout, []lossAt{{10000, 7.5}, {25000, 5.5}}) {
+		t.Errorf("%d means, %+v, %v", len(c.Training), c, err)
+	}
+	if c, err := readCurve(dir, Status{Member: s.Members[2]}); err != nil || len(c.Training) != 0 {
+		t.Errorf("a run that has not begun: %+v, %v", c, err)
+	}
+}
+
 // Runs on different texts are told apart.
 func TestReportOfTwoTexts(t *testing.T) {
 	s, dir := sweep(t, threeModels)
@@ -174,42 +260,8 @@ func TestReportOfTwoTexts(t *testing.T) {
 	if len(r.Warnings) != 2 || !strings.Contains(r.Warnings[0], "2 different texts or tokenizers (one, other)") {
 		t.Errorf("warnings %q", r.Warnings)
 	}
-	if v := r.Groups[0].Results[1].Verdict(); v != "too few seeds" {
+	if v := r.Groups[0].Results[1].Verdict(); v != TooFewSeeds {
 		t.Errorf("one pair: %s", v)
-	}
-}
-
-func TestTicks(t *testing.T) {
-	seen := map[string]bool{}
-	for _, tick := range ticks(6.7612, 6.7788) {
-		if tick.Label != "" && seen[tick.Label] {
-			t.Errorf("two ticks are labelled %s", tick.Label)
-		}
-		seen[tick.Label] = true
-	}
-	if len(seen) < 3 {
-		t.Errorf("labels %v", seen)
-	}
-	for _, tick := range ticks(41.8, 45.1) { // 42, 43.5 and 45
-		if v, err := strconv.ParseFloat(tick.Label, 64); !tick.IsMinor() && (err != nil || math.Abs(v-tick.Value) > 1e-9) {
-			t.Errorf("%v is labelled %q", tick.Value, tick.Label)
-		}
-	}
-}
-
-// Names of points that lie together are written apart, and off every point.
-func TestNames(t *testing.T) {
-	size := vg.Point{X: 60, Y: 10}
-	point := vg.Point{X: 100, Y: 100}
-	taken := []vg.Rectangle{box(vg.Point{X: 95, Y: 95}, 10, 10), box(vg.Point{X: 105, Y: 100}, 10, 10)}
-	for range 12 {
-		at := box(besides(point, size, 5, taken), size.X, size.Y)
-		for _, other := range taken {
-			if meet(at, other) {
-				t.Fatalf("%v is written over %v", at, other)
-			}
-		}
-		taken = append(taken, at)
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 // table is a part of a report as text.
 type table struct {
 	title string
-	head  []string
+	head  []string // none where the table has no names of columns
+	words int      // columns of text, before those of numbers
 	rows  [][]string
 	notes []string // sentences below it
 }
@@ -40,7 +41,7 @@ func (r *Report) tables() []table {
 }
 
 func (g *Group) results(title string) table {
-	t := table{title: title, head: []string{"member", "model", "parameters", "seeds", "validation loss", "perplexity", "tokens/s", "time"}}
+	t := table{title: title, words: 2, head: []string{"member", "model", "parameters", "seeds", "validation loss", "perplexity", "tokens/s", "time"}}
 	paper := slices.DeleteFunc(slices.Clone(PaperColumns), func(column string) bool {
 		return !slices.ContainsFunc(g.Results, func(m Result) bool { _, ok := m.Paper[column]; return ok })
 	})
@@ -69,7 +70,10 @@ func (g *Group) results(title string) table {
 		}
 		t.rows = append(t.rows, row)
 	}
-	t.notes = append(t.notes, "Loss in nats per token of held-out text, perplexity its exponential; mean ± standard error over seeds. Time is that of a run's steps.")
+	t.notes = append(t.notes, "Perplexity is the loss' exponential; mean ± standard error over seeds. Time is that of a run's steps.")
+	if note := g.sizes(); note != "" {
+		t.notes = append(t.notes, note)
+	}
 	return t
 }
 
@@ -82,7 +86,7 @@ var paperTasks = map[string]string{
 // tasks has a column for each task: shares of right answers as percentages, with the
 // paper's in brackets.
 func (g *Group) tasks(title string, names []string) table {
-	t := table{title: title, head: append([]string{"member"}, names...)}
+	t := table{title: title, words: 1, head: append([]string{"member"}, names...)}
 	for _, m := range g.Results {
 		row := []string{m.Name}
 		for _, name := range names {
@@ -104,9 +108,11 @@ func (g *Group) tasks(title string, names []string) table {
 }
 
 func (g *Group) differences(title string) table {
-	t := table{title: title, head: []string{
-		"member", "against", "Δ loss", "p", "p, Holm", "detectable", "seeds to tell", "paper: Δ average", "the paper's order",
-	}}
+	t := table{title: title, words: 3, head: []string{"member", "against", "verdict", "Δ loss", "p", "p, Holm", "detectable", "seeds to tell"}}
+	paper := slices.ContainsFunc(g.Results, func(m Result) bool { return !math.IsNaN(m.PaperDifference) })
+	if paper {
+		t.head = append(t.head, "paper: Δ average", "the paper's order")
+	}
 	for _, m := range g.Results {
 		if m.Against == "" {
 			continue
@@ -118,16 +124,22 @@ func (g *Group) differences(title string) table {
 		case m.Seeds == 0:
 			needed = fmt.Sprintf("> %d", mostSeeds)
 		}
-		paper := ""
-		if !math.IsNaN(m.PaperDifference) {
-			paper = fmt.Sprintf("%+.1f", m.PaperDifference)
+		row := []string{m.Name, m.Against, string(m.Verdict()), signedPlusMinus(m.Mean, m.SE), probability(m.P), probability(m.PHolm), number(m.MDE, 4), needed}
+		if paper {
+			average := ""
+			if !math.IsNaN(m.PaperDifference) {
+				average = fmt.Sprintf("%+.1f", m.PaperDifference)
+			}
+			row = append(row, average, m.PaperOrder())
 		}
-		t.rows = append(t.rows, []string{
-			m.Name, m.Against, signedPlusMinus(m.Mean, m.SE), probability(m.P), probability(m.PHolm), number(m.MDE, 4), needed, paper, m.Verdict(),
-		})
+		t.rows = append(t.rows, row)
 	}
-	t.notes = append(t.notes, fmt.Sprintf("Δ loss is paired by seed, which fixes initial weights and order of samples; p is the paired t-test's, two-sided, with Holm's correction for the %d comparisons of this table; below %g it counts as beyond noise. Detectable: the smallest true difference that so many seeds would show with probability %g at that noise, before the correction. Seeds to tell: how many would show the difference found.",
-		len(t.rows), alpha, power))
+	correction := ""
+	if len(t.rows) > 1 {
+		correction = fmt.Sprintf(", with Holm's correction for the %d comparisons of this table", len(t.rows))
+	}
+	t.notes = append(t.notes, fmt.Sprintf("Δ loss is paired by seed, which fixes initial weights and order of samples; p is the paired t-test's, two-sided%s; below %g it counts as beyond noise. Detectable: the smallest true difference that so many seeds would show with probability %g at that noise, before the correction. Seeds to tell: how many would show the difference found.",
+		correction, alpha, power))
 	if o := g.Order; o.Members > 1 {
 		t.notes = append(t.notes, fmt.Sprintf("The order of %d members by loss and the paper's by average accuracy (which rises where loss falls): Spearman %s, Kendall %s; 1 is the same order, -1 the reverse.",
 			o.Members, correlation(o.Spearman), correlation(o.Kendall)))
@@ -136,7 +148,7 @@ func (g *Group) differences(title string) table {
 }
 
 func (r *Report) unfinished() table {
-	t := table{title: "Not finished", head: []string{"member", "seed", "id", "state", "step", "reason"}}
+	t := table{title: "Not finished", words: 6, head: []string{"member", "seed", "id", "state", "step", "reason"}}
 	for _, m := range r.Unfinished {
 		reason, _, _ := strings.Cut(m.Error, "\n")
 		t.rows = append(t.rows, []string{m.Name, fmt.Sprint(m.Seed), m.ID, string(m.State), fmt.Sprintf("%d of %d", m.Step, m.Steps), reason})
@@ -145,7 +157,7 @@ func (r *Report) unfinished() table {
 }
 
 func (r *Report) facts() table {
-	t := table{title: "Runs", head: []string{"", ""}}
+	t := table{title: "Runs", words: 2}
 	for _, f := range r.Facts {
 		t.rows = append(t.rows, []string{f.Name, strings.Join(f.Values, "; ")})
 	}

@@ -1,7 +1,9 @@
 package experiments
 
 import (
+	"bytes"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -94,5 +96,33 @@ func TestSharedMembers(t *testing.T) {
 	}
 	if ids["table2.yaml baseline"] != ids["table13.yaml 16 heads 16 kv"] {
 		t.Errorf("the baseline of Table 2 is %s, that of Table 13 %s", ids["table2.yaml baseline"], ids["table13.yaml 16 heads 16 kv"])
+	}
+}
+
+// The reports that are in the repository are those that this program makes of their manifests.
+func TestLandedReports(t *testing.T) {
+	folders, err := filepath.Glob("../docs/results/*/manifests")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("%d folders, %v", len(folders), err)
+	}
+	for _, dir := range folders {
+		s, err := Open(dir)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		r, err := NewReport(s, dir)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var made bytes.Buffer
+		if err := r.Markdown(&made, r.Plots()); err != nil {
+			t.Error(err)
+		}
+		landed, err := os.ReadFile(filepath.Join(dir, "..", "report.md"))
+		if err != nil || !bytes.Equal(landed, made.Bytes()) {
+			t.Errorf("%s: report.md differs (%v): mobilellm-sweep report %s --out %s makes it again", s.Name, err, dir, filepath.Dir(dir))
+		}
 	}
 }

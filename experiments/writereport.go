@@ -16,10 +16,7 @@ const ReportDir = "report"
 // Write writes the report into a folder: report.md with its pictures, report.html,
 // members.csv and runs.csv. Each file is replaced at once.
 func (r *Report) Write(dir string) error {
-	plots, err := r.Plots()
-	if err != nil {
-		return fmt.Errorf("drawing the report: %w", err)
-	}
+	plots := r.Plots()
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
@@ -30,7 +27,7 @@ func (r *Report) Write(dir string) error {
 		"runs.csv":    r.RunsCSV,
 	}
 	for _, p := range plots {
-		files[p.File] = func(w io.Writer) error { _, err := w.Write(p.SVG); return err }
+		files[p.File] = func(w io.Writer) error { _, err := w.Write(p.drawing.File(p.Title)); return err }
 	}
 	for name, write := range files {
 		var out bytes.Buffer

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Copies a finished sweep's report and manifests to docs/results/SWEEP, with paths
-# from the repository's root on.
+# from the repository's root on. mobilellm-sweep report docs/results/SWEEP/manifests
+# makes the report again, without learning curves.
 set -eu
 sweep=$1
 from=runs/$sweep to=docs/results/$sweep
@@ -8,6 +9,8 @@ bin/mobilellm-sweep report "$sweep" >/dev/null
 rm -rf "$to"
 mkdir -p "$to"
 cp "$from"/report/* "$to/"
+# Configurations are in run.yaml.
+sed -e "s|$PWD/||g" -e 's|"config": ".*"|"config": ""|' "$from/sweep.json" >"$to/manifests/sweep.json"
 for result in "$from"/*/result.json; do
 	member=$(basename "$(dirname "$result")")
 	mkdir -p "$to/manifests/$member"

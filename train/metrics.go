@@ -122,6 +122,30 @@ func cutMetrics(from, dir string, step int64) (m *metrics, scored scorings, dama
 	return m, scored, damaged, err
 }
 
+// ReadMetrics reads the steps and the scorings of a run's metrics.jsonl in their order. A
+// line that is damaged or cut short is left out.
+func ReadMetrics(dir string) (steps []StepRecord, heldout []HeldoutRecord, err error) {
+	raw, err := regular.ReadFile(filepath.Join(dir, MetricsFile))
+	if err != nil {
+		return nil, nil, err
+	}
+	for line := range bytes.Lines(raw) {
+		_, one, err := parseMetrics(line)
+		if err != nil {
+			continue
+		}
+		heldout = append(heldout, one.heldout...)
+		if len(one.heldout)+len(one.tasks) > 0 {
+			continue
+		}
+		var step StepRecord
+		if json.Unmarshal(line, &step) == nil {
+			steps = append(steps, step)
+		}
+	}
+	return steps, heldout, nil
+}
+
 // scorings are the lines that are not of a step.
 type scorings struct {
 	heldout []HeldoutRecord

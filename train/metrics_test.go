@@ -69,3 +69,21 @@ func TestHeldoutLossNaN(t *testing.T) {
 		}
 	}
 }
+
+// What is read is each step and scoring, without what is damaged.
+func TestReadMetrics(t *testing.T) {
+	dir := t.TempDir()
+	text := `{"step":1,"tokens":10,"loss":5}
+{"step":2,"tok
+{"step":2,"tokens":20,"loss":4}
+{"step":2,"heldout_loss":4.5}
+{"step":2,"tasks":[]}
+{"step":3,"tokens":30,"lo`
+	if err := os.WriteFile(filepath.Join(dir, MetricsFile), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	steps, heldout, err := ReadMetrics(dir)
+	if err != nil || len(steps) != 2 || steps[1].Tokens != 20 || len(heldout) != 1 || heldout[0].HeldoutLoss != 4.5 {
+		t.Errorf("%+v, %+v, %v", steps, heldout, err)
+	}
+}

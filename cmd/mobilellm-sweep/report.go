@@ -11,11 +11,11 @@ import (
 
 const reportDescription = `Compare the finished runs of a sweep.
 
-The report comes from the runs' manifests: parameters, validation loss and perplexity as
-mean ± standard error over seeds, speed and time; differences paired by seed, with a
-test that says which are beyond noise; the paper's numbers beside them. It is printed
-as Markdown and written as report.md, report.html (one page, pictures included),
-members.csv and runs.csv.`
+The report comes from the runs' manifests: a sentence for each comparison; parameters,
+validation loss and perplexity as mean ± standard error over seeds, speed and time;
+differences paired by seed, with a test that says which are beyond noise; learning curves;
+where members have them, the paper's numbers. It is printed as Markdown and written as
+report.md, report.html (one page, pictures included), members.csv and runs.csv.`
 
 func newReport() *cobra.Command {
 	var out string

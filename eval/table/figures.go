@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mobilellm/eval/paper"
+	"mobilellm/internal/chart"
 )
 
 // figure is a picture of the report.
@@ -65,10 +66,10 @@ func (r *Report) bubbles() figure {
 	for _, m := range shown {
 		parameters, averages = append(parameters, m.Parameters), append(averages, m.average.value)
 	}
-	d := &drawing{width: 900, height: 520}
-	x, y := around(parameters, 60, 880, true), around(averages, 470, 30, false)
-	d.frame(x, y, x.ticks(0), "parameters, millions (logarithmic)", "average accuracy, %")
-	area := box{x.from, y.to, x.to + 15, y.from}
+	d := &chart.Drawing{Width: 900, Height: 520}
+	x, y := chart.Around(parameters, 60, 880, 0, true), chart.Around(averages, 470, 30, 0.5, false)
+	d.Frame(x, y, x.Ticks(0), "parameters, millions (logarithmic)", "average accuracy, %")
+	area := chart.Box{x.From, y.To, x.To + 15, y.From}
 	// The area of a bubble is that of the model, but no model vanishes or hides the rest.
 	radius := func(parameters float64) float64 { return min(max(0.6*math.Sqrt(parameters), 4), 22) }
 	for _, m := range table {
@@ -76,20 +77,20 @@ func (r *Report) bubbles() figure {
 		if strings.HasPrefix(m.Name, "MobileLLM") {
 			class = "paper mobile"
 		}
-		d.mark("circle", x.at(m.Parameters), y.at(m.Average), radius(m.Parameters), class, sentence(m.Name, m.Parameters, m.Average, "paper"))
-		d.keep(x.at(m.Parameters), y.at(m.Average), radius(m.Parameters)*0.8)
+		d.Mark("circle", x.At(m.Parameters), y.At(m.Average), radius(m.Parameters), class, sentence(m.Name, m.Parameters, m.Average, "paper"))
+		d.Keep(x.At(m.Parameters), y.At(m.Average), radius(m.Parameters)*0.8)
 	}
 	for _, m := range shown {
-		d.mark("diamond", x.at(m.Parameters), y.at(m.average.value), radius(m.Parameters), "ours", sentence(m.label(), m.Parameters, m.average.value, "ours"))
-		d.keep(x.at(m.Parameters), y.at(m.average.value), radius(m.Parameters))
+		d.Mark("diamond", x.At(m.Parameters), y.At(m.average.value), radius(m.Parameters), "ours", sentence(m.label(), m.Parameters, m.average.value, "ours"))
+		d.Keep(x.At(m.Parameters), y.At(m.average.value), radius(m.Parameters))
 	}
 	for _, m := range shown {
-		d.label(x.at(m.Parameters), y.at(m.average.value), radius(m.Parameters), "label ours", "ours: "+m.Name, anywhere, area)
+		d.Label(x.At(m.Parameters), y.At(m.average.value), radius(m.Parameters), "label ours", "ours: "+m.Name, chart.Anywhere, area)
 	}
 	for _, m := range table {
-		d.label(x.at(m.Parameters), y.at(m.Average), radius(m.Parameters), "label", m.Name, anywhere, area)
+		d.Label(x.At(m.Parameters), y.At(m.Average), radius(m.Parameters), "label", m.Name, chart.Anywhere, area)
 	}
-	return figure{title, "Circles: the paper's Table 3, its own models filled. Diamonds: ours. The area is proportional to the parameters, of models from 45M to 1.3B." + leftOut(left, "a task or the number of parameters is missing"), []template.HTML{d.svg(title)}}
+	return figure{title, "Circles: the paper's Table 3, its own models filled. Diamonds: ours. The area is proportional to the parameters, of models from 45M to 1.3B." + leftOut(left, "a task or the number of parameters is missing"), []template.HTML{d.SVG(title)}}
 }
 
 // roadmap is Figure 3: the steps of Table 10, 350M behind 125M, and ours after them.
@@ -109,32 +110,32 @@ func (r *Report) roadmap() figure {
 	for _, m := range shown {
 		averages = append(averages, m.average.value)
 	}
-	d := &drawing{width: 900, height: 460}
-	x, y := axis{from: 60, to: 880, high: float64(len(steps) + len(shown))}, around(averages, 330, 30, false)
-	y.low = math.Floor(y.low - 2)
-	d.frame(x, y, nil, "", fmt.Sprintf("average accuracy, %% (from %g)", y.low))
-	unit := x.at(1) - x.at(0)
+	d := &chart.Drawing{Width: 900, Height: 460}
+	x, y := chart.Axis{From: 60, To: 880, High: float64(len(steps) + len(shown))}, chart.Around(averages, 330, 30, 0.5, false)
+	y.Low = math.Floor(y.Low - 2)
+	d.Frame(x, y, nil, "", fmt.Sprintf("average accuracy, %% (from %g)", y.Low))
+	unit := x.At(1) - x.At(0)
 	bar := func(center, width, value float64, class, title string) {
-		d.addf(`<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`, class, center-width/2, y.at(value), width, y.from-y.at(value), escape(title))
+		d.Addf(`<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"><title>%s</title></rect>`, class, center-width/2, y.At(value), width, y.From-y.At(value), chart.Escape(title))
 	}
 	for i, m := range steps {
-		center := x.at(float64(i) + 0.5)
+		center := x.At(float64(i) + 0.5)
 		bar(center, 0.8*unit, behind[i].Average, "bar behind", sentence(behind[i].Name, behind[i].Parameters, behind[i].Average, "paper, 350M"))
 		bar(center, 0.5*unit, m.Average, "bar front", sentence(m.Name, m.Parameters, m.Average, "paper, 125M"))
-		d.text(center, y.at(behind[i].Average)-4, "middle", "label", fmt.Sprintf("%.1f", behind[i].Average))
-		d.text(center, y.at(m.Average)+13, "middle", "label on", fmt.Sprintf("%.1f", m.Average))
-		d.slanted(center, y.from+14, "label", short(stepName(i, m.Name)))
+		d.Text(center, y.At(behind[i].Average)-4, "middle", "label", fmt.Sprintf("%.1f", behind[i].Average))
+		d.Text(center, y.At(m.Average)+13, "middle", "label on", fmt.Sprintf("%.1f", m.Average))
+		d.Slanted(center, y.From+14, "label", chart.Short(stepName(i, m.Name)))
 	}
 	if len(shown) > 0 {
-		d.line(x.at(float64(len(steps))), y.to, x.at(float64(len(steps))), y.from, "part")
+		d.Line(x.At(float64(len(steps))), y.To, x.At(float64(len(steps))), y.From, "part")
 	}
 	for i, m := range shown {
-		center := x.at(float64(len(steps)+i) + 0.5)
+		center := x.At(float64(len(steps)+i) + 0.5)
 		bar(center, 0.65*unit, m.average.value, "bar ours", sentence(m.label(), m.Parameters, m.average.value, "ours"))
-		d.text(center, y.at(m.average.value)-4, "middle", "label ours", fmt.Sprintf("%.1f", m.average.value))
-		d.slanted(center, y.from+14, "label ours", short("ours: "+m.Name))
+		d.Text(center, y.At(m.average.value)-4, "middle", "label ours", fmt.Sprintf("%.1f", m.average.value))
+		d.Slanted(center, y.From+14, "label ours", chart.Short("ours: "+m.Name))
 	}
-	return figure{title, "Dark bars before light ones: the paper's Table 10 at 125M and 350M, each step on top of the one before, 1T after training on 1T tokens in place of 0.25T. Hatched: ours." + leftOut(left, "a task is missing"), []template.HTML{d.svg(title)}}
+	return figure{title, "Dark bars before light ones: the paper's Table 10 at 125M and 350M, each step on top of the one before, 1T after training on 1T tokens in place of 0.25T. Hatched: ours." + leftOut(left, "a task is missing"), []template.HTML{d.SVG(title)}}
 }
 
 func stepName(i int, name string) string {
@@ -166,28 +167,28 @@ func panel(title, xLabel, yLabel string, logX bool, xTicks []float64, curves []c
 	for _, p := range ours {
 		xs, ys = append(xs, p.x), append(ys, p.y)
 	}
-	d := &drawing{width: 440, height: 300}
-	x, y := around(xs, 46, 340, logX), around(ys, 245, 46, false)
+	d := &chart.Drawing{Width: 440, Height: 300}
+	x, y := chart.Around(xs, 46, 340, 0.5, logX), chart.Around(ys, 245, 46, 0.5, false)
 	if xTicks == nil {
-		xTicks = x.ticks(7)
+		xTicks = x.Ticks(7)
 	}
-	d.text(0, 14, "start", "title", title)
-	d.frame(x, y, xTicks, xLabel, yLabel)
+	d.Text(0, 14, "start", "title", title)
+	d.Frame(x, y, xTicks, xLabel, yLabel)
 	for _, c := range curves {
-		var path strings.Builder
-		for i, p := range c.points {
-			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(i, 1)], x.at(p.x), y.at(p.y))
-		}
-		d.addf(`<path class="curve %s" d="%s"/>`, c.class, path.String())
+		var line [][2]float64
 		for _, p := range c.points {
-			d.mark(c.shape, x.at(p.x), y.at(p.y), 3.5, "paper mobile", p.title)
-			d.keep(x.at(p.x), y.at(p.y), 4)
+			line = append(line, [2]float64{x.At(p.x), y.At(p.y)})
+		}
+		d.Curve(c.class, c.name, line)
+		for _, p := range c.points {
+			d.Mark(c.shape, x.At(p.x), y.At(p.y), 3.5, "paper mobile", p.title)
+			d.Keep(x.At(p.x), y.At(p.y), 4)
 		}
 	}
-	area := box{x.from, y.to - 10, d.width, y.from}
+	area := chart.Box{x.From, y.To - 10, d.Width, y.From}
 	for _, p := range ours {
-		d.mark("diamond", x.at(p.x), y.at(p.y), 6, "ours", p.title)
-		d.keep(x.at(p.x), y.at(p.y), 7)
+		d.Mark("diamond", x.At(p.x), y.At(p.y), 6, "ours", p.title)
+		d.Keep(x.At(p.x), y.At(p.y), 7)
 	}
 	for _, c := range curves {
 		last := c.points[0]
@@ -196,12 +197,12 @@ func panel(title, xLabel, yLabel string, logX bool, xTicks []float64, curves []c
 				last = p
 			}
 		}
-		d.label(x.at(last.x), y.at(last.y), 4, "label", c.name, right, area)
+		d.Label(x.At(last.x), y.At(last.y), 4, "label", c.name, chart.Right, area)
 	}
 	for _, p := range ours {
-		d.label(x.at(p.x), y.at(p.y), 6, "label ours", p.label, anywhere, area)
+		d.Label(x.At(p.x), y.At(p.y), 6, "label ours", p.label, chart.Anywhere, area)
 	}
-	return d.svg(title)
+	return d.SVG(title)
 }
 
 // near says whether a model's size is nearer to that of a group than to the other's.

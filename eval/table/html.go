@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+
+	"mobilellm/internal/chart"
 )
 
 //go:embed page.html
@@ -25,10 +27,11 @@ func (r *Report) HTML(w io.Writer) error {
 		Rows  []line
 	}
 	content := struct {
+		Style   template.CSS
 		Intro   []string
 		Figures []figure
 		Tables  []tableOf
-	}{Intro: r.intro(), Figures: r.figures()}
+	}{Style: template.CSS(chart.Style), Intro: r.intro(), Figures: r.figures()}
 	for _, s := range r.sections() {
 		t := tableOf{Title: s.Title, Head: s.Head}
 		for _, row := range s.Rows {

@@ -215,19 +215,3 @@ func TestBadResults(t *testing.T) {
 		}
 	}
 }
-
-func TestTicks(t *testing.T) {
-	for _, c := range []struct {
-		axis axis
-		want string
-	}{
-		{axis{low: 36.2, high: 53.1}, "[40 45 50]"},
-		{axis{low: -0.5, high: 62}, "[0 10 20 30 40 50 60]"},
-		{axis{low: 0.9, high: 21, log: true}, "[1 2 5 10 20]"},
-		{axis{low: 46.97, high: 47.95}, "[47 47.2 47.4 47.6 47.8]"},
-	} {
-		if got := fmt.Sprintf("%.6g", c.axis.ticks(7)); got != c.want {
-			t.Errorf("from %g to %g: %s, want %s", c.axis.low, c.axis.high, got, c.want)
-		}
-	}
-}

@@ -1,0 +1,2 @@
+// Package browsertest opens pages in a headless Chromium, for tests of what a reader sees.
+package browsertest
