@@ -21,6 +21,10 @@ const (
 
 	// GenerationFile holds what other tools generate text with by default.
 	GenerationFile = tokenizer.GenerationFile
+
+	// CardFile is the model card of a folder: what the Hub shows of it, with metadata between
+	// two lines of dashes (huggingface.co/docs/hub/model-cards).
+	CardFile = "README.md"
 )
 
 // maxConfig bounds config.json.

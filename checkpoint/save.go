@@ -30,6 +30,8 @@ type Contents struct {
 	// Generation is the generation_config.json that came with the model; nil makes
 	// one of Meta.
 	Generation []byte
+	// Card is the README.md that a Hugging Face folder shows of itself; nil for none.
+	Card []byte
 	// Tokenizer writes the tokenizer's files into dir; nil writes none.
 	Tokenizer func(dir string) error
 
@@ -139,6 +141,11 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 	}
 	if err := d.writeBytes(GenerationFile, generation); err != nil {
 		return err
+	}
+	if c.Card != nil {
+		if err := d.writeBytes(CardFile, c.Card); err != nil {
+			return err
+		}
 	}
 	if err := d.writeWeights(c.Weights, c.ShardBytes); err != nil {
 		return err

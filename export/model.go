@@ -1,9 +1,12 @@
 package export
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"sync"
 
 	"mobilellm/arch"
@@ -22,6 +25,7 @@ type Model struct {
 	// model came without one.
 	OpenTokenizer func() (*tokenizer.Tokenizer, error)
 
+	path string // of the folder that the model came from, empty for none
 	// files reads what the folder has of a tokenizer, and its generation_config.json;
 	// nil for a model that came from no folder.
 	files func() (tokenizer.Files, error)
@@ -36,6 +40,9 @@ func Open(path string) (_ *Model, err error) {
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
 	m := &Model{Config: from.Config, Meta: from.Meta, Weights: map[string][]float32{}, files: from.TokenizerFiles}
+	if info, err := os.Stat(from.Path); err == nil && info.IsDir() {
+		m.path = from.Path
+	}
 	for _, p := range m.Config.Parameters() {
 		m.Weights[p.Name] = make([]float32, p.Size())
 		if err := from.LoadInto(p.Name, m.Weights[p.Name], p.Shape); err != nil {
@@ -141,13 +148,20 @@ func (m *Model) Tensors(dtype safetensors.DType) []safetensors.Tensor {
 // SaveFolder writes the model as a Hugging Face folder, which must not exist, and
 // says what the user should know of its tokenizer. Without layer sharing and with
 // SwiGLU it is a llama folder. The files of a tokenizer are copied, so it need not be
-// one that this program can apply.
-func (m *Model) SaveFolder(dir string, dtype safetensors.DType) (notes []string, err error) {
+// one that this program can apply. Its model card names the license, an identifier of the
+// Hub or empty for none.
+func (m *Model) SaveFolder(dir string, dtype safetensors.DType, license string) (notes []string, err error) {
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
 	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype)}
 	c.Meta.DType = dtype
+	if c.Card, err = m.card(filepath.Base(dir), license, dtype); err != nil {
+		return nil, err
+	}
+	if license != "" && !bytes.Contains(c.Card, []byte("license: "+license)) {
+		notes = append(notes, fmt.Sprintf("%s is the model's own, without the license %s", checkpoint.CardFile, license))
+	}
 	files, err := m.TokenizerFiles()
 	if err != nil {
 		return nil, err

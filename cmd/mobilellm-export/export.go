@@ -5,14 +5,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/export"
 	"mobilellm/export/convert"
 	"mobilellm/export/llama2c"
 	"mobilellm/internal/cli"
 )
 
 type exportFlags struct {
-	model, format, typ, out, tokenizer string
-	binVersion                         int
+	model, format, typ, out, tokenizer, license string
+	binVersion                                  int
 }
 
 func newExport() *cobra.Command {
@@ -43,6 +44,7 @@ func newExport() *cobra.Command {
 	l.StringVar(&f.typ, "type", "f32", "the type of the weights: f32, f16, bf16, and q8_0 for gguf")
 	l.StringVar(&f.out, "out", "", "the folder or file to write")
 	l.StringVar(&f.tokenizer, "tokenizer", "", "the tokenizer.bin of a llama2.c model; the one beside it where this is left out")
+	l.StringVar(&f.license, "license", "", "the license that the model card of hf names, as the Hub does: apache-2.0; none where this is left out")
 	l.IntVar(&f.binVersion, "bin-version", 0, "the version of a llama2.c file to write: 0 or 1")
 	return c
 }
@@ -63,9 +65,15 @@ func (f *exportFlags) export() (paths, notes []string, err error) {
 	if err := format.CheckType(f.typ); err != nil {
 		return nil, nil, cli.Usagef("--type: %w", err)
 	}
+	if err := export.CheckLicense(f.license); err != nil {
+		return nil, nil, cli.Usagef("--license: %w", err)
+	}
+	if f.license != "" && format != convert.HF {
+		return nil, nil, cli.Usagef("--license is of the model card, which %s has not", format)
+	}
 	m, err := convert.Read(f.model, f.tokenizer)
 	if err != nil {
 		return nil, nil, err
 	}
-	return convert.Write(m, convert.Options{Format: format, Type: f.typ, Version: llama2c.Version(f.binVersion), Out: f.out})
+	return convert.Write(m, convert.Options{Format: format, Type: f.typ, Version: llama2c.Version(f.binVersion), Out: f.out, License: f.license})
 }

@@ -16,6 +16,10 @@ latest, a GGUF file or a llama2.c .bin.
   onnx     a graph with a key-value cache for ONNX Runtime
   llama2c  a .bin for llama2.c, with NAME.tokenizer.bin beside it
 
+A folder of hf has a model card, README.md: the model's shape, and of a run's
+checkpoint its text, losses, scores and configuration. A README.md of the model's own
+folder is kept instead.
+
 Shared layers are written out as layers of their own; ONNX keeps them shared.
 The paths that were written go to standard output, remarks to standard error.
 

@@ -36,7 +36,7 @@ func saveModels(e *testscript.Env) error {
 	} {
 		c := exporttest.Config()
 		change(&c)
-		if _, err := exporttest.Model(c, 1).SaveFolder(filepath.Join(e.WorkDir, name), "F32"); err != nil {
+		if _, err := exporttest.Model(c, 1).SaveFolder(filepath.Join(e.WorkDir, name), "F32", ""); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,7 @@ type Options struct {
 	Type    string          // f32, f16, bf16 or q8_0; empty means f32
 	Version llama2c.Version // of a llama2.c file
 	Out     string          // must not exist
+	License string          // of a Hugging Face folder's model card, an identifier of the Hub; empty for none
 }
 
 // types are the types of weights that each format has.
@@ -50,6 +51,9 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		o.Type = "f32"
 	}
 	if err := o.Format.CheckType(o.Type); err != nil {
+		return nil, nil, err
+	}
+	if err := export.CheckLicense(o.License); err != nil {
 		return nil, nil, err
 	}
 	if o.Out == "" {
@@ -97,7 +101,7 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		if m.Config.FFN != arch.SwiGLU {
 			return nil, nil, fmt.Errorf("a feed-forward network of %s has no place in Hugging Face's LLaMA", m.Config.FFN)
 		}
-		said, saveErr := m.SaveFolder(o.Out, dtypes[o.Type])
+		said, saveErr := m.SaveFolder(o.Out, dtypes[o.Type], o.License)
 		notes, err = append(notes, said...), saveErr
 	case GGUF:
 		said, writeErr := writeGGUF(o.Out, m, o.Type)
