@@ -25,7 +25,7 @@ install: build ## copy the commands to PREFIX/bin
 test: setup ## the tests, with SIMD kernels and without, with cgo and without; minutes
 	scripts/test.sh $(PKG)
 
-lint: ## gofumpt, vet, staticcheck
+lint: ## gofumpt, vet, staticcheck; does it compile for ARM, macOS, Windows?
 	scripts/lint.sh
 
 check: lint ## the same and the short tests

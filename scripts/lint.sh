@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, vet and staticcheck.
+# Format, vet, staticcheck, and whether it compiles for other systems.
 set -eu
 unformatted=$(git ls-files "*.go" | xargs grep -L "^// Code generated" | xargs go run mvdan.cc/gofumpt@v0.9.2 -l)
 if [ -n "$unformatted" ]; then
@@ -9,3 +9,6 @@ fi
 go vet ./...
 GOEXPERIMENT= go vet ./...
 go run honnef.co/go/tools/cmd/staticcheck@v0.7.0 ./...
+for target in linux/arm64 darwin/arm64 windows/amd64; do # -export compiles without linking
+	CGO_ENABLED=0 GOEXPERIMENT= GOOS=${target%/*} GOARCH=${target#*/} go list -export ./... >/dev/null
+done

@@ -13,3 +13,6 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-be
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script", Cmds: clitest.Commands(nil)})
 }
+
+// What documents show of the command, it takes.
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }

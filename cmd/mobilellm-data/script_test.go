@@ -178,3 +178,6 @@ func TestMemory(t *testing.T) {
 		t.Errorf("peak of %d MB for 64 MB of text", usage.Maxrss>>10)
 	}
 }
+
+// What documents show of the command, it takes.
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }

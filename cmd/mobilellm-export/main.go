@@ -2,7 +2,11 @@
 // back. Run it with --help.
 package main
 
-import "mobilellm/internal/cli"
+import (
+	"github.com/spf13/cobra"
+
+	"mobilellm/internal/cli"
+)
 
 const description = `Write a model in the format of another program, or read one of theirs.
 
@@ -28,8 +32,10 @@ Exit codes:
   1  error; for verify: it is not
   2  mistake on the command line`
 
-func main() {
+func main() { cli.Main(newCommand(), cli.Options{}) }
+
+func newCommand() *cobra.Command {
 	c := newExport()
 	c.AddCommand(newVerify(), newLogits())
-	cli.Main(c, cli.Options{})
+	return c
 }

@@ -42,3 +42,6 @@ func saveModels(e *testscript.Env) error {
 	}
 	return exporttest.Folder(filepath.Join(e.WorkDir, "padded"), "../../export/convert/testdata/cases/padded", 0)
 }
+
+// What documents show of the command, it takes.
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }

@@ -33,3 +33,6 @@ func TestScripts(t *testing.T) {
 		Cmds: clitest.Commands(nil),
 	})
 }
+
+// What documents show of the command, it takes.
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }

@@ -108,3 +108,6 @@ func TestServe(t *testing.T) {
 		t.Errorf("the log says %s", log.String())
 	}
 }
+
+// What documents show of the command, it takes.
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }

@@ -42,3 +42,6 @@ train: {steps: 4, batch: 4, micro_batch: 4}
 eval: {every: 0}
 checkpoint: {every: 2, keep: 1}
 `
+
+// What documents show of the command, it takes.
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }

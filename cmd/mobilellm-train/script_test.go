@@ -128,3 +128,6 @@ func signals(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("signalled"), []byte(text.String()), 0o644))
 }
+
+// What documents show of the command, it takes.
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }
