@@ -180,4 +180,4 @@ func TestMemory(t *testing.T) {
 }
 
 // What documents show of the command, it takes.
-func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand) }

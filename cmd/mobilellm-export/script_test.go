@@ -44,4 +44,4 @@ func saveModels(e *testscript.Env) error {
 }
 
 // What documents show of the command, it takes.
-func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand) }

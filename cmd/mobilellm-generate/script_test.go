@@ -35,4 +35,4 @@ func TestScripts(t *testing.T) {
 }
 
 // What documents show of the command, it takes.
-func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand) }

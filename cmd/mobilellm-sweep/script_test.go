@@ -44,4 +44,4 @@ checkpoint: {every: 2, keep: 1}
 `
 
 // What documents show of the command, it takes.
-func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand) }

@@ -130,4 +130,4 @@ func signals(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // What documents show of the command, it takes.
-func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand()) }
+func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand) }

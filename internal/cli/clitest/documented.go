@@ -16,25 +16,24 @@ import (
 // Documented tests that every use of a program in the documents of the repository, which
 // lies two folders up, parses: in blocks of code wholly, in `spans` its command and flags.
 // Values in capitals stand for the reader's own.
-func Documented(t *testing.T, program *cobra.Command) {
+func Documented(t *testing.T, newProgram func() *cobra.Command) {
 	t.Helper()
-	program.Version = "x"
-	found := 0
+	program, found := newProgram().Name(), 0
 	documents(t, func(name, text string) {
 		for _, use := range uses(text) {
 			for _, words := range sentences(use.text) {
-				if filepath.Base(words[0]) != program.Name() {
+				if filepath.Base(words[0]) != program {
 					continue
 				}
 				found++
-				if err := parse(program, words[1:], use.block); err != nil {
+				if err := parse(newProgram(), words[1:], use.block); err != nil {
 					t.Errorf("%s shows %q: %v", name, strings.Join(words, " "), err)
 				}
 			}
 		}
 	})
 	if found == 0 {
-		t.Errorf("no document shows %s", program.Name())
+		t.Errorf("no document shows %s", program)
 	}
 }
 
@@ -150,12 +149,16 @@ func parse(program *cobra.Command, args []string, whole bool) error {
 		}
 		c, args = below, args[1:]
 	}
+	c.Root().Version = "x" // as all have one
 	c.InitDefaultHelpFlag()
 	c.InitDefaultVersionFlag()
 	var rest []string
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
+		if arg == "…" {
+			continue
+		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
 			rest = append(rest, arg)
 			continue
@@ -168,14 +171,17 @@ func parse(program *cobra.Command, args []string, whole bool) error {
 		if flag.Name == "help" || flag.Name == "version" {
 			return nil
 		}
-		if !given && flag.NoOptDefVal == "" && len(args) > 0 {
+		switch {
+		case !given && flag.NoOptDefVal != "":
+			value, given = flag.NoOptDefVal, true
+		case !given && len(args) > 0:
 			value, given, args = args[0], true, args[1:]
 		}
 		if given && !placeholder.MatchString(value) {
 			if err := flag.Value.Set(value); err != nil {
 				return fmt.Errorf("--%s: %w", flag.Name, err)
 			}
-		} else if !given && flag.NoOptDefVal == "" && whole {
+		} else if !given && whole {
 			return fmt.Errorf("--%s has no value", flag.Name)
 		}
 	}
