@@ -3,12 +3,9 @@ package experiments
 import (
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
+	"mobilellm/internal/bar"
 )
 
 // lineEvery is the time between two looks at a sweep where there is no terminal.
@@ -18,25 +15,30 @@ const lineEvery = 30 * time.Second
 // below it a line for each running member, elsewhere lines now and then. Everything
 // goes to standard error; no colour.
 type Progress struct {
-	w        io.Writer
-	terminal bool
-	now      func() time.Time
+	w   io.Writer
+	bar *bar.Bar // nil where w is no terminal
+	now func() time.Time
 
 	began    time.Time
 	before   float64 // FLOPs done when this process began
-	below    int     // lines of the terminal that are drawn again
 	lastLine time.Time
 	states   map[string]State
 }
 
 // NewProgress writes to w, with a bar where w is a terminal.
 func NewProgress(w io.Writer, terminal bool) *Progress {
-	return &Progress{w: w, terminal: terminal, now: time.Now, states: map[string]State{}}
+	p := &Progress{w: w, now: time.Now, states: map[string]State{}}
+	if terminal {
+		p.bar = bar.New(w)
+	}
+	return p
 }
 
 // note prints a line.
 func (p *Progress) note(format string, args ...any) {
-	p.erase()
+	if p.bar != nil {
+		p.bar.Clear()
+	}
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
@@ -49,7 +51,7 @@ func (p *Progress) show(list []Status) {
 	for _, m := range list {
 		p.change(m)
 	}
-	if p.terminal {
+	if p.bar != nil {
 		p.draw(list, done, total)
 		return
 	}
@@ -105,75 +107,33 @@ func (p *Progress) summary(list []Status, done, total float64) string {
 	}
 	if passed := p.now().Sub(p.began); done > p.before && passed > 0 {
 		left := time.Duration((total - done) / (done - p.before) * float64(passed))
-		text += ", left about " + short(left)
+		text += ", left about " + bar.Time(left)
 	}
 	return text
 }
 
 // draw replaces what was drawn last.
 func (p *Progress) draw(list []Status, done, total float64) {
-	var b strings.Builder
-	bar := progressbar.NewOptions64(1000, progressbar.OptionSetWriter(io.Discard), progressbar.OptionSetWidth(20),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetRenderBlankState(true))
-	_ = bar.Set64(int64(1000 * done / total)) // nothing is written there that could fail
-	width := p.width()
-	fmt.Fprintln(&b, cut(strings.TrimSpace(bar.String())+" "+p.summary(list, done, total), width))
-	lines := 1
+	var running []string
 	for _, m := range list {
 		if m.State == Running {
-			fmt.Fprintln(&b, cut("  "+memberLine(m), width))
-			lines++
+			running = append(running, "  "+memberLine(m))
 		}
 	}
-	p.erase()
-	fmt.Fprint(p.w, b.String())
-	p.below = lines
-}
-
-// width is that of the terminal: a line that it breaks could not be taken back.
-func (p *Progress) width() int {
-	if f, ok := p.w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
-			return width
-		}
-	}
-	return 80
-}
-
-// cut leaves the last column free, at which some terminals begin a line.
-func cut(text string, width int) string {
-	runes := []rune(text)
-	return string(runes[:min(len(runes), max(width-1, 1))])
-}
-
-// erase takes back the lines below.
-func (p *Progress) erase() {
-	if p.below > 0 {
-		fmt.Fprintf(p.w, "\x1b[%dA\x1b[J", p.below)
-		p.below = 0
-	}
+	p.bar.Lines(int64(1000*done/total), 1000, p.summary(list, done, total), running)
 }
 
 // end leaves the last state standing.
-func (p *Progress) end() { p.below = 0 }
+func (p *Progress) end() {
+	if p.bar != nil {
+		p.bar.Leave()
+	}
+}
 
 // memberLine is a running member's.
 func memberLine(m Status) string {
 	if m.Step == 0 {
 		return fmt.Sprintf("%s %s: starting", m.ID, m.Label())
 	}
-	return fmt.Sprintf("%s %s: left %s, step %d/%d, loss %.4f, %.0f tokens/s", m.ID, m.Label(), short(m.Left), m.Step, m.Steps, m.Loss, m.TokensPerSecond)
-}
-
-// short prints a duration in its two largest units.
-func short(d time.Duration) string {
-	switch d = d.Round(time.Second); {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	case d < 24*time.Hour:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	}
-	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+	return fmt.Sprintf("%s %s: left %s, step %d/%d, loss %.4f, %.0f tokens/s", m.ID, m.Label(), bar.Time(m.Left), m.Step, m.Steps, m.Loss, m.TokensPerSecond)
 }

@@ -2,10 +2,10 @@ package experiments
 
 import (
 	"bytes"
-	"strings"
 	"testing"
 	"time"
 
+	"mobilellm/internal/bar/screen"
 	"mobilellm/train"
 )
 
@@ -44,19 +44,24 @@ finished a1 thin, seed 1: validation loss 3.5000, ppl 33.10, 1000 tokens/s
 }
 
 func TestProgressBar(t *testing.T) {
-	var out bytes.Buffer
-	p := NewProgress(&out, true)
+	out := &screen.Screen{Columns: 80}
+	p := NewProgress(out, true)
 	p.show(progressOf(10, Running))
-	p.show(progressOf(20, Finished))
-	text := out.String()
-	for _, want := range []string{"55% ", "\x1b[3A\x1b[Jfinished a1 thin", "60% ", "  b2 wide, seed 1: left 1m30s, step 20/100"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("no %q in\n%q", want, text)
-		}
+	if want := " 55% |███████████         | 0 of 2 runs finished\n" +
+		"  a1 thin, seed 1: left 0s, step 100/100, loss 3.5000, 1000 tokens/s\n" +
+		"  b2 wide, seed 1: left 1m30s, step 10/100, loss 4.2500, 1000 tokens/s"; out.Text() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.Text(), want)
 	}
-	for line := range strings.Lines(text) {
-		if n := len([]rune(strings.TrimPrefix(line, "\x1b[3A\x1b[J"))); n > 80 {
-			t.Errorf("%d columns: %q", n, line)
-		}
+	p.now = func() time.Time { return p.began.Add(10 * time.Second) }
+	p.show(progressOf(20, Finished))
+	p.end()
+	p.note("the end")
+	if want := "finished a1 thin, seed 1: validation loss 3.5000, ppl 33.10, 1000 tokens/s\n" +
+		" 60% |████████████        | 1 of 2 runs finished, left about 1m20s\n" +
+		"  b2 wide, seed 1: left 1m30s, step 20/100, loss 4.2500, 1000 tokens/s\nthe end"; out.Text() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.Text(), want)
+	}
+	if len(out.Broken) > 0 {
+		t.Errorf("broken lines: %q", out.Broken)
 	}
 }

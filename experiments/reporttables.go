@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mobilellm/internal/bar"
 )
 
 // table is a part of a report as text.
@@ -222,5 +224,5 @@ func seconds(s float64) string {
 	if math.IsNaN(s) {
 		return ""
 	}
-	return short(time.Duration(s * float64(time.Second)))
+	return bar.Time(time.Duration(s * float64(time.Second)))
 }

@@ -8,6 +8,7 @@ import (
 
 	"mobilellm/device"
 	"mobilellm/engine"
+	"mobilellm/internal/bar"
 )
 
 // Choice is what a run settled on where its configuration leaves it open. It is
@@ -210,11 +211,11 @@ func (p *Plan) Texts() []string { return p.texts }
 
 // Time is the estimated time in a few letters, such as 2d03h.
 func (t *TeacherPlan) Time() string {
-	return shortTime(time.Duration(t.Seconds * float64(time.Second)))
+	return bar.Time(time.Duration(t.Seconds * float64(time.Second)))
 }
 
 // Time is the estimated time in a few letters, such as 2d03h.
-func (p *Plan) Time() string { return shortTime(time.Duration(p.Seconds * float64(time.Second))) }
+func (p *Plan) Time() string { return bar.Time(time.Duration(p.Seconds * float64(time.Second))) }
 
 // estimateTime is how long so many steps take at the assumed share of the peak.
 func estimateTime(c *RunConfig, flopsPerToken, steps int64, peak float64) time.Duration {

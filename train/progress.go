@@ -3,10 +3,9 @@ package train
 import (
 	"fmt"
 	"io"
-	"math"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
+	"mobilellm/internal/bar"
 )
 
 // The rules of what a run prints.
@@ -22,60 +21,51 @@ const lineEvery = 10 * time.Second
 
 // Progress tells a person how a run goes.
 type Progress struct {
-	w        io.Writer
-	terminal bool
+	w     io.Writer
+	bar   *bar.Bar // nil where w is no terminal
+	stage string
 
-	bar      *progressbar.ProgressBar
-	stage    string
 	lastLine time.Time
 	speed    float64 // tokens/s, running mean
 }
 
 // NewProgress writes to w, with a bar where w is a terminal.
 func NewProgress(w io.Writer, terminal bool) *Progress {
-	return &Progress{w: w, terminal: terminal}
+	p := &Progress{w: w}
+	if terminal {
+		p.bar = bar.New(w)
+	}
+	return p
 }
 
 // Note prints a line.
 func (p *Progress) Note(format string, args ...any) {
-	if p.bar != nil {
-		_ = p.bar.Clear() // what cannot be drawn on a terminal is no reason to stop
-	}
+	p.clear()
 	fmt.Fprintf(p.w, format+"\n", args...)
 }
 
 // Stage tells how far a preparation has come, in units of its own.
 func (p *Progress) Stage(name string, done, total int64) {
 	if p.stage != name {
-		p.endBar()
+		p.clear()
 		p.stage, p.lastLine = name, time.Now()
-		if p.terminal {
-			p.bar = p.newBar(total, name)
-		}
 	}
 	switch {
+	case done >= total:
+		p.clear()
+		p.stage = ""
 	case p.bar != nil:
-		_ = p.bar.Set64(min(done, total))
-		if done >= total {
-			p.endBar()
-		}
-	case done < total && time.Since(p.lastLine) >= lineEvery:
+		p.bar.Draw(done, total, bar.Part{Text: name, Keep: bar.Always})
+	case time.Since(p.lastLine) >= lineEvery:
 		p.lastLine = time.Now()
 		fmt.Fprintf(p.w, "%s: %d %%\n", name, 100*done/max(total, 1))
 	}
 }
 
-func (p *Progress) newBar(total int64, description string) *progressbar.ProgressBar {
-	return progressbar.NewOptions64(max(total, 1), progressbar.OptionSetWriter(p.w), progressbar.OptionSetDescription(description),
-		progressbar.OptionSetWidth(20), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
-}
-
-func (p *Progress) endBar() {
+func (p *Progress) clear() {
 	if p.bar != nil {
-		_ = p.bar.Finish()
+		p.bar.Clear()
 	}
-	p.bar, p.stage = nil, ""
 }
 
 // Course is what a run's steps add up to.
@@ -93,27 +83,36 @@ func (p *Progress) Step(s StepRecord, c Course) {
 	}
 	p.speed += (s.TokensPerSecond - p.speed) / 10
 	left := time.Duration(float64((c.Steps-s.Step)*c.StepTokens) / p.speed * float64(time.Second))
-	text := fmt.Sprintf("loss %.4f  lr %.2e  %s tokens/s  mfu %.0f %%  left %s", s.Loss, s.LR, count(s.TokensPerSecond), 100*s.MFU, shortTime(left))
-	at := fmt.Sprintf("step %d/%d", s.Step, c.Steps)
+	at := fmt.Sprintf("%d/%d", s.Step, c.Steps)
+	parts := []bar.Part{{Text: "step " + at, Short: at, Keep: bar.Always}}
 	if c.Passes > 0 {
-		at += fmt.Sprintf("  pass %s/%s", passCount(c.Pass), passCount(c.Passes))
+		parts = append(parts, bar.Part{Text: fmt.Sprintf("pass %s/%s", passCount(c.Pass), passCount(c.Passes)), Keep: 1})
 	}
-	if p.terminal {
-		if p.bar == nil {
-			p.bar, p.stage = p.newBar(c.Steps, ""), "step"
+	parts = append(parts,
+		bar.Part{Text: fmt.Sprintf("loss %.4f", s.Loss), Keep: bar.Always},
+		bar.Part{Text: fmt.Sprintf("lr %.2e", s.LR), Keep: 1},
+		bar.Part{Text: count(s.TokensPerSecond) + " tokens/s", Keep: 5},
+		bar.Part{Text: fmt.Sprintf("mfu %.0f %%", 100*s.MFU), Keep: 3},
+		bar.Part{Text: "left " + bar.Time(left), Keep: bar.Always})
+	if p.bar != nil {
+		if p.stage != "step" {
+			p.clear()
 		}
-		p.bar.Describe(at + "  " + text)
-		_ = p.bar.Set64(s.Step)
+		p.stage = "step"
+		p.bar.Draw(s.Step, c.Steps, parts...)
 		return
 	}
 	if p.lastLine.IsZero() || p.stage != "step" || s.Step == c.Steps || time.Since(p.lastLine) >= lineEvery {
 		p.stage, p.lastLine = "step", time.Now()
-		fmt.Fprintf(p.w, "%s  %s\n", at, text)
+		fmt.Fprintln(p.w, bar.Text(parts))
 	}
 }
 
-// Done ends a bar.
-func (p *Progress) Done() { p.endBar() }
+// Done takes a bar away.
+func (p *Progress) Done() {
+	p.clear()
+	p.stage = ""
+}
 
 // count prints a number of tokens in a few digits.
 func count(n float64) string {
@@ -124,20 +123,4 @@ func count(n float64) string {
 		return fmt.Sprintf("%.1fk", n/1e3)
 	}
 	return fmt.Sprintf("%.0f", n)
-}
-
-// shortTime prints a duration in its two largest units.
-func shortTime(d time.Duration) string {
-	s := int64(math.Round(d.Seconds()))
-	switch {
-	case s < 0 || s > 1e9:
-		return "?"
-	case s < 60:
-		return fmt.Sprintf("%ds", s)
-	case s < 3600:
-		return fmt.Sprintf("%dm%02ds", s/60, s%60)
-	case s < 24*3600:
-		return fmt.Sprintf("%dh%02dm", s/3600, s/60%60)
-	}
-	return fmt.Sprintf("%dd%02dh", s/86400, s/3600%24)
 }

@@ -17,6 +17,7 @@ import (
 	"mobilellm/device"
 	"mobilellm/engine"
 	"mobilellm/internal/atomicfile"
+	"mobilellm/internal/bar"
 	"mobilellm/internal/filelock"
 	"mobilellm/optim"
 	"mobilellm/tokenizer"
@@ -233,7 +234,7 @@ func (r *run) openDevice(ctx context.Context) error {
 	r.flops = model + teacher
 	steps := int64(r.c.Train.Steps) - min(r.startStep(), int64(r.c.Train.Steps))
 	r.o.Progress.Note("memory about %s, time about %s if the run reaches %.0f %% of the device's %.0f GFLOP/s",
-		gigabytes(r.memory.Total()), shortTime(estimateTime(&r.c, r.flops, steps, r.peak)), 100*assumedMFU, r.peak/1e9)
+		gigabytes(r.memory.Total()), bar.Time(estimateTime(&r.c, r.flops, steps, r.peak)), 100*assumedMFU, r.peak/1e9)
 	return nil
 }
 

@@ -111,7 +111,7 @@ func (f *tokenizeFlags) run(c *cobra.Command, inputs []string) error {
 	o.Inputs, o.Stdin, o.Tokenizer = inputs, c.InOrStdin(), tok
 	bar := cli.NewProgress("tokenize")
 	o.Progress = func(p prepare.Progress) {
-		bar.To(p.Bytes, p.TotalBytes, fmt.Sprintf("%d documents, %d tokens, %d left out", p.Documents, p.Tokens, p.Skipped))
+		bar.To(p.Bytes, p.TotalBytes, fmt.Sprintf("%d documents", p.Documents), fmt.Sprintf("%d tokens", p.Tokens), fmt.Sprintf("%d left out", p.Skipped))
 	}
 	manifest, err := prepare.Tokenize(c.Context(), o)
 	bar.End()

@@ -41,17 +41,17 @@ tokenize. The same text and --vocab give the same bytes.`,
 			}
 			o.Inputs, o.LeaveOut = args, out
 			begun := time.Now()
-			bars := map[string]*cli.Progress{}
+			var bar *cli.Progress
+			at := ""
 			o.Progress = func(stage string, done, total int64) {
-				if bars[stage] == nil {
-					bars[stage] = cli.NewProgress("tokenizer: " + stage)
+				if stage != at {
+					bar.End()
+					at, bar = stage, cli.NewProgress("tokenizer: "+stage)
 				}
-				bars[stage].To(done, total, fmt.Sprintf("%d of %d", done, total))
+				bar.To(done, total, fmt.Sprintf("%d of %d", done, total))
 			}
 			model, report, err := prepare.TrainTokenizer(c.Context(), o)
-			for _, bar := range bars {
-				bar.End()
-			}
+			bar.End()
 			if err != nil {
 				return err
 			}

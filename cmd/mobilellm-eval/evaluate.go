@@ -162,15 +162,10 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 	}
 	var bar *cli.Progress
 	at := ""
-	end := func() {
-		if bar != nil {
-			bar.End()
-		}
-	}
-	defer func() { end() }()
+	defer func() { bar.End() }()
 	f.options.Progress = func(task string, done, total int64) {
 		if task != at {
-			end()
+			bar.End()
 			at, bar = task, cli.NewProgress(task)
 		}
 		bar.To(done, total, fmt.Sprintf("%d of %d tokens", done, total))
