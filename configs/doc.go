@@ -19,7 +19,7 @@
 //
 // yaml.v3's nodes give the lines and viper merges. The keys, their types and their
 // help come from the struct's `yaml` and `help` tags; the package knows no section
-// by name and imports no other package of the project.
+// by name; package hint tells what a user may have meant.
 //
 // Embedded ([Names]) are the models of the paper's Table 9 with a recipe for one
 // machine (125m.yaml), their layer-sharing variants (125m-ls.yaml), both with the

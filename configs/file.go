@@ -10,10 +10,15 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"mobilellm/internal/hint"
 )
 
 // maxFileBytes bounds a config: a larger file is another kind of file.
 const maxFileBytes = 1 << 20
+
+// embeddedLabel begins the label of an embedded config.
+const embeddedLabel = "embedded:"
 
 // file is the text of a config.
 type file struct {
@@ -47,7 +52,7 @@ func openConfig(name string, from *file) (*file, error) {
 	}
 	for _, path := range names {
 		if text, err := embedded.ReadFile(path); err == nil {
-			label := "embedded:" + path
+			label := embeddedLabel + path
 			return &file{label: label, id: label, text: text}, nil
 		}
 	}
@@ -97,7 +102,7 @@ func unknownConfig(name string) error {
 		what = "a folder, and no embedded config has that name"
 	}
 	names := Names()
-	guess, _ := nearest(filepath.Base(spellings(name)[len(spellings(name))-1]), names)
+	guess, _ := hint.Nearest(filepath.Base(spellings(name)[len(spellings(name))-1]), names)
 	return fmt.Errorf("config %q: %s: did you mean %q?\nhint: embedded configs are %s", name, what, guess, strings.Join(names, ", "))
 }
 

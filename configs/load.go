@@ -23,6 +23,10 @@ type Source struct {
 	// Flags holds the values of command-line flags under the dotted keys that they
 	// stand for. A string is taken as it is.
 	Flags map[string]any
+	// Held is a section whose values into has already, such as "model" of a run that
+	// starts from a checkpoint: embedded configs, which are for any model, leave it as it
+	// is.
+	Held string
 	// EnvPrefix is what environment variables start with: with "MOBILELLM" the key
 	// optim.lr is read from MOBILELLM_OPTIM_LR. Empty: none is read. An empty
 	// variable counts as unset.
@@ -40,18 +44,15 @@ func Load(into any, src Source) (*Resolved, error) {
 	}
 	s := newSchema(structType(into))
 	chain, err := s.readChain(src.Name)
-	if err != nil {
+	if err != nil && chain == nil {
 		return nil, err
 	}
+	errs := []error{err}
 	sections, err := s.readSections(src.Sections)
-	if err != nil {
-		return nil, err
-	}
+	errs = append(errs, err)
 	chain = append(chain, sections...)
 	settings, warnings, err := s.merge(chain, src)
-	if err != nil {
-		return nil, err
-	}
+	errs = append(errs, err)
 
 	loaded := reflect.New(s.root.typ)
 	loaded.Elem().Set(target.Elem())
@@ -60,23 +61,49 @@ func Load(into any, src Source) (*Resolved, error) {
 	for _, doc := range slices.Backward(chain[:len(chain)-len(sections)]) {
 		resolved.Files = append(resolved.Files, doc.file.label)
 	}
-	var errs []error
+	unread := map[string]bool{} // keys
 	for _, set := range settings {
+		if key := set.field.key; src.Held != "" && strings.HasPrefix(key, src.Held+".") && set.origin.embedded() {
+			continue
+		}
 		resolved.origins[set.field.key] = set.origin
 		if err := set.decode(set.field.in(loaded.Elem(), true)); err != nil {
-			errs = append(errs, err)
+			unread[set.field.key] = true
+			if set.isText { // those of a file are told of already
+				errs = append(errs, err)
+			}
 		}
+	}
+	if v, ok := loaded.Interface().(interface{ Validate() error }); ok {
+		errs = append(errs, resolved.Locate(unless(v.Validate(), unread)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	if v, ok := loaded.Interface().(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return nil, resolved.Locate(err)
-		}
-	}
 	target.Elem().Set(loaded.Elem())
 	return resolved, nil
+}
+
+// unless leaves of joined errors those that speak of none of the keys, which have no
+// value that could be wrong.
+func unless(err error, keys map[string]bool) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil || len(keys) == 0:
+		return err
+	case ok:
+		parts := slices.Clone(joined.Unwrap())
+		for i, part := range parts {
+			parts[i] = unless(part, keys)
+		}
+		return errors.Join(parts...)
+	}
+	for _, key := range dottedKey.FindAllString(err.Error(), -1) {
+		if keys[key] {
+			return nil
+		}
+	}
+	return err
 }
 
 // readChain parses a config and those that it extends, the base first.

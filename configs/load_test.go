@@ -415,30 +415,6 @@ func TestPanics(t *testing.T) {
 	}
 }
 
-func TestEditDistance(t *testing.T) {
-	tests := []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"", "abc", 3},
-		{"abc", "", 3},
-		{"layer", "layers", 1},
-		{"modle", "model", 1},
-		{"kitten", "sitting", 3},
-		{"ca", "abc", 3},
-		{"lr", "rl", 1},
-	}
-	for _, test := range tests {
-		if got := editDistance(test.a, test.b); got != test.want {
-			t.Errorf("distance of %q and %q is %d, want %d", test.a, test.b, got, test.want)
-		}
-		if got := editDistance(test.b, test.a); got != test.want {
-			t.Errorf("distance of %q and %q is %d, want %d", test.b, test.a, got, test.want)
-		}
-	}
-}
-
 // FuzzLoad holds that no file makes the loader panic, that every error names the
 // file, and that what loads can be printed and loaded again.
 func FuzzLoad(f *testing.F) {

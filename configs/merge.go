@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/viper"
+
+	"mobilellm/internal/hint"
 )
 
 // merge lays the sources over each other and returns the setting that wins for
@@ -31,9 +33,6 @@ func (s *schema) merge(chain []*document, src Source) (winners []*setting, warni
 		warnings = strayVariables(src.EnvPrefix, variables)
 	}
 	overrides, err := s.overrides(src)
-	if err != nil {
-		return nil, nil, err
-	}
 	for _, set := range overrides {
 		v.Set(set.field.key, set)
 	}
@@ -45,7 +44,7 @@ func (s *schema) merge(chain []*document, src Source) (winners []*setting, warni
 			winners = append(winners, textSetting(f, value, Origin{Kind: FromEnvironment, Name: variables[f.key]}))
 		}
 	}
-	return winners, warnings, nil
+	return winners, warnings, err // with what could be read all the same
 }
 
 // nest turns settings into maps of maps, as viper wants them.
@@ -86,7 +85,7 @@ func strayVariables(prefix string, variables map[string]string) []string {
 		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) {
 			continue
 		}
-		if guess, distance := nearest(name, known); distance <= 2 {
+		if guess, distance := hint.Nearest(name, known); distance <= 2 {
 			warnings = append(warnings, fmt.Sprintf("environment variable %s is no key of the config: did you mean %s?", name, guess))
 		}
 	}

@@ -56,6 +56,11 @@ func (o Origin) at(line int) Origin {
 	return o
 }
 
+// embedded reports whether a value comes from an embedded config.
+func (o Origin) embedded() bool {
+	return o.Kind == FromFile && strings.HasPrefix(o.Name, embeddedLabel)
+}
+
 // above reports whether a value from o overrides one from other.
 func (o Origin) above(other Origin) bool {
 	if o.Kind != other.Kind {
@@ -78,6 +83,16 @@ type Resolved struct {
 
 // Origin returns where the value of a dotted key comes from.
 func (r *Resolved) Origin(key string) Origin { return r.origins[key] }
+
+// Sets reports whether any key of a section is set anywhere.
+func (r *Resolved) Sets(section string) bool {
+	for key := range r.origins {
+		if strings.HasPrefix(key, section+".") {
+			return true
+		}
+	}
+	return false
+}
 
 // dottedKey finds what may be a key in a message: "model.dim", "device".
 var dottedKey = regexp.MustCompile(`[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*`)

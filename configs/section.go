@@ -22,7 +22,9 @@ func (s *schema) readSections(sections []Section) ([]*document, error) {
 	for i, section := range sections {
 		doc, err := s.parseSection(section, i+1)
 		errs = append(errs, err)
-		list = append(list, doc)
+		if doc != nil {
+			list = append(list, doc)
+		}
 	}
 	return list, errors.Join(errs...)
 }

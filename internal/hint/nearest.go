@@ -1,35 +1,8 @@
-package configs
+package hint
 
-import (
-	"fmt"
-	"strings"
-)
-
-// suggest says which of the known keys is closest to an unknown one. A key of the
-// same last part in another section wins (model.lr → optim.lr), then the smallest
-// edit distance.
-func suggest(unknown string, known []string) string {
-	if len(known) == 0 {
-		return "no key is known here"
-	}
-	last := lastPart(unknown)
-	for _, key := range known {
-		if lastPart(key) == last {
-			return fmt.Sprintf("did you mean %q?", key)
-		}
-	}
-	key, distance := nearest(unknown, known)
-	if distance <= max(2, len(last)/2) {
-		return fmt.Sprintf("did you mean %q?", key)
-	}
-	return fmt.Sprintf("the nearest key is %q", key)
-}
-
-func lastPart(key string) string { return key[strings.LastIndexByte(key, '.')+1:] }
-
-// nearest returns the first of the candidates with the smallest edit distance to
+// Nearest returns the first of the candidates with the smallest edit distance to
 // word, and that distance. There must be a candidate.
-func nearest(word string, candidates []string) (string, int) {
+func Nearest(word string, candidates []string) (string, int) {
 	best, bestDistance := "", -1
 	for _, candidate := range candidates {
 		if d := editDistance(word, candidate); bestDistance < 0 || d < bestDistance {
