@@ -10,6 +10,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/gguf"
+	"mobilellm/internal/hint"
 	"mobilellm/internal/regular"
 )
 
@@ -57,6 +58,8 @@ func ConfigOf(path string) (arch.Config, error) {
 func find(path string) (at string, file bool, err error) {
 	info, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && hint.Remote(path, hint.Model) != "":
+		return "", false, notHere(hint.Remote(path, hint.Model))
 	case errors.Is(err, fs.ErrNotExist):
 		return "", false, fmt.Errorf("there is no model at %s: %w\nhint: name a Hugging Face folder, a GGUF file, a run's folder or a checkpoint", path, fs.ErrNotExist)
 	case err != nil:
@@ -82,14 +85,29 @@ func find(path string) (at string, file bool, err error) {
 	return "", false, noModel(path)
 }
 
-// CheckpointsDir is the folder of checkpoints within a run's.
-const CheckpointsDir = "checkpoints"
+// notHere is what a hub or a server has; it is fs.ErrNotExist.
+type notHere string
+
+func (n notHere) Error() string { return string(n) }
+
+// Is makes errors.Is(err, fs.ErrNotExist) true.
+func (notHere) Is(target error) bool { return target == fs.ErrNotExist }
+
+const (
+	// CheckpointsDir is the folder of checkpoints within a run's.
+	CheckpointsDir = "checkpoints"
+	// RunFile is the configuration in a run's folder.
+	RunFile = "run.yaml"
+)
 
 // noModel says what a folder lacks.
 func noModel(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, RunFile)); err == nil {
+		return fmt.Errorf("the run in %s has no checkpoint yet (%s…, in %s)", dir, stepPrefix, CheckpointsDir)
 	}
 	err = fmt.Errorf("%s holds no model: neither %s nor checkpoints of a run (%s or %s…, there or in %s)", dir, ConfigFile, bestName, stepPrefix, CheckpointsDir)
 	for _, entry := range entries {

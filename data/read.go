@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
@@ -67,7 +68,7 @@ type reader struct {
 
 func (r *reader) source(path string) error {
 	files, err := ingest.Files(path, r.how.LeaveOut...)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !strings.Contains(err.Error(), "\nhint: ") {
 		return fmt.Errorf("%w\nhint: check the path given by --data or data.train", err)
 	}
 	if err != nil {

@@ -125,3 +125,19 @@ func (c Config) validateBF16(k kind) error {
 	}
 	return nil
 }
+
+// Doubt says of a learning rate that it is hardly meant; it is empty for any other. Models
+// of this family are trained with Adam at 1e-4 to 1e-2.
+func (c Config) Doubt() string {
+	most := 0.1
+	if c.Name == NameSGD {
+		most = 10
+	}
+	switch {
+	case c.LR > most:
+		return fmt.Sprintf("optim.lr (%g) is so high that the loss will hardly fall: rates for %s are at most %g", c.LR, c.Name, most)
+	case c.LR < 1e-7:
+		return fmt.Sprintf("optim.lr (%g) is so low that the weights will hardly change", c.LR)
+	}
+	return ""
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"mobilellm/internal/hint"
 	"mobilellm/tokenizer/huggingface"
 	"mobilellm/tokenizer/sentencepiece"
 )
@@ -37,6 +38,9 @@ func Load(path string) (*Tokenizer, error) {
 type missingError string
 
 func (e missingError) Error() string {
+	if remote := hint.Remote(string(e), hint.Model); remote != "" {
+		return "tokenizer " + remote
+	}
 	return fmt.Sprintf("tokenizer %s does not exist\nhint: give a folder with a tokenizer.json or tokenizer.model, or \"bytes\", or \"train\"", string(e))
 }
 

@@ -175,13 +175,27 @@ func (r *run) differingTokenizer(before *RunConfig) ([]difference, error) {
 
 // noteChanges tells what a resumed run does otherwise than it began.
 func (r *run) noteChanges(before *RunConfig) {
-	list := differing("optim", before.Optim, r.c.Optim)
-	list = append(list, differing("train", before.Train, r.c.Train, "steps")...)
+	now := &r.c
+	list := differing("optim", before.Optim, now.Optim)
+	list = append(list, differing("train", before.Train, now.Train, "steps")...)
+	list = append(list, differing("distil", before.Distil, now.Distil)...)
+	list = append(list, differing("eval", before.Eval, now.Eval)...)
+	list = append(list, differing("checkpoint", before.Checkpoint, now.Checkpoint)...)
+	for _, d := range []difference{
+		{"data.train", paths(before.Data), paths(now.Data)},
+		{"data.heldout", before.Data.Heldout, now.Data.Heldout},
+		{"data.tokenizer", before.Data.Tokenizer, now.Data.Tokenizer},
+		{"device", before.Device, now.Device},
+	} {
+		if shown(d.was) != shown(d.now) {
+			list = append(list, d)
+		}
+	}
 	for _, d := range list {
 		r.o.Progress.Note("%s changes from %s to %s", d.key, shown(d.was), shown(d.now))
 	}
-	if before.Train.Steps != r.c.Train.Steps {
-		r.o.Progress.Note("train.steps changes from %d to %d, and the learning rate's schedule with it", before.Train.Steps, r.c.Train.Steps)
+	if before.Train.Steps != now.Train.Steps {
+		r.o.Progress.Note("train.steps changes from %d to %d, and the learning rate's schedule with it", before.Train.Steps, now.Train.Steps)
 	}
 }
 

@@ -25,6 +25,8 @@ type RunConfig struct {
 	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
 	Device     string       `yaml:"device" help:"Where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where the build and the machine have one."`
 	Run        *Record      `yaml:"run" help:"Facts of a run, written into its run.yaml; a new run does not read them."`
+
+	initial *initialShape // of a run that starts from another model's weights
 }
 
 // Loop is the `train:` section.
@@ -88,14 +90,18 @@ func DefaultRun() RunConfig {
 // errors.Join; each error names the key and its value.
 func (c *RunConfig) Validate() error {
 	errs := []error{
-		c.Model.Validate(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(),
+		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
 		c.Eval.validate(), c.Checkpoint.validate(), device.Validate(c.Device),
 	}
 	if best := c.Checkpoint.bestBy(); best != HeldoutLoss && !slices.Contains(c.Eval.Tasks, best) {
 		errs = append(errs, fmt.Errorf("checkpoint.best (%q) must be %s or one of eval.tasks %q", best, HeldoutLoss, c.Eval.Tasks))
 	}
 	if c.Data.Seq > c.Model.Context {
-		errs = append(errs, fmt.Errorf("data.seq (%d) must be at most model.context (%d)", c.Data.Seq, c.Model.Context))
+		err := fmt.Errorf("data.seq (%d) must be at most model.context (%d)", c.Data.Seq, c.Model.Context)
+		if c.initial != nil {
+			err = fmt.Errorf("%w, which is that of %s\nhint: --set data.seq=%d", err, c.initial.path, c.Model.Context)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

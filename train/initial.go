@@ -1,10 +1,13 @@
 package train
 
 import (
+	"cmp"
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint"
 	"mobilellm/device"
 	"mobilellm/engine"
 )
@@ -65,4 +68,32 @@ func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed ui
 type farWeight struct {
 	to     *engine.Tensor
 	values []float32
+}
+
+// initialShape is that of the model whose weights a run starts from.
+type initialShape struct {
+	path  string
+	model arch.Config
+}
+
+// StartFrom gives c the shape of the model whose weights a new run starts from. Where the
+// configuration that is then read into c says otherwise, Validate names both values.
+func (c *RunConfig) StartFrom(path string) error {
+	shape, err := checkpoint.ConfigOf(path)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	shape.InitStd = cmp.Or(shape.InitStd, c.Model.InitStd) // of no effect
+	c.Model, c.initial = shape, &initialShape{path, shape}
+	return nil
+}
+
+// validateModel reports what keeps the shape from being a model, or the initial one.
+func (c *RunConfig) validateModel() error {
+	if c.initial != nil {
+		if err := compareModels(c.initial.model, c.Model, c.initial.path); err != nil {
+			return err
+		}
+	}
+	return c.Model.Validate()
 }

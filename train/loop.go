@@ -17,6 +17,7 @@ type progressState struct {
 	loss     float64
 	smooth   float64 // running mean of the loss; 0 before the first step
 	heldout  *HeldoutRecord
+	before   *HeldoutRecord // the score of step 0, of a run that starts from another model
 	tasks    *TaskRecord
 	best     float64 // lowest validation loss of a saved checkpoint, or best score of a task
 	bestStep int64   // 0 where there is none
@@ -42,6 +43,11 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	if s.step > 0 && r.tasksDue() && (s.tasks == nil || s.tasks.Step != s.step) {
 		if err := r.scoreTasks(ctx); err != nil {
+			return r.stopped(ctx, err)
+		}
+	}
+	if s.step == 0 && r.initial != nil {
+		if err := r.scoreInitial(ctx); err != nil {
 			return r.stopped(ctx, err)
 		}
 	}
@@ -165,7 +171,7 @@ func (r *run) log(b *data.Batch, label, lr, norm float64, waited, took time.Dura
 	speed := float64(b.Tokens) / took.Seconds()
 	record := StepRecord{
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, LabelLoss: label, LR: lr, GradNorm: norm, TokensPerSecond: speed,
-		MFU: speed * float64(r.flops) / r.peak, DataWait: waited.Seconds() / took.Seconds(),
+		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(),
 	}
 	if err := r.metrics.write(record); err != nil {
 		return err
@@ -189,6 +195,18 @@ func (r *run) score(ctx context.Context) error {
 	r.o.Progress.Note("step %d: train loss %.4f, validation loss %.4f, %.3f bits per byte, perplexity %.2f",
 		s.step, s.smooth, h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
 	return r.markHeldout()
+}
+
+// scoreInitial scores the weights that another model gave, before any step: what the run
+// makes of them is measured from there. Drawn weights know nothing and are not scored.
+func (r *run) scoreInitial(ctx context.Context) error {
+	h, err := evaluate(ctx, r.scoring, r.heldout, 0)
+	if err != nil {
+		return err
+	}
+	r.state.before = &h
+	r.o.Progress.Note("before the first step: validation loss %.4f, %.3f bits per byte, perplexity %.2f", h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
+	return r.metrics.write(h)
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

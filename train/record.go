@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"path/filepath"
 
+	"mobilellm/checkpoint"
 	"mobilellm/configs"
 	"mobilellm/internal/atomicfile"
 )
 
 // RunFile is the name of a run's resolved configuration in its folder. It loads
 // as a configuration.
-const RunFile = "run.yaml"
+const RunFile = checkpoint.RunFile
 
 // Record are the facts of a run that are written beside its configuration.
 type Record struct {

@@ -5,14 +5,18 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/engine"
+	"mobilellm/internal/hint"
 	"mobilellm/tokenizer"
 )
 
@@ -30,6 +34,60 @@ func IsRun(path string) bool {
 	}
 	return false
 }
+
+// FindRun is the run that a path to go on from means, and the checkpoint if the path is
+// that of one. Its error says what the path is instead.
+func FindRun(path string) (run, from string, err error) {
+	info, err := os.Stat(path)
+	has := func(name string) bool {
+		_, err := os.Stat(filepath.Join(path, name))
+		return err == nil
+	}
+	switch remote := hint.Remote(path, hint.Model); {
+	case remote != "":
+		return "", "", fmt.Errorf("nothing to resume: %s", remote)
+	case errors.Is(err, fs.ErrNotExist):
+		return "", "", fmt.Errorf("nothing to resume: there is no run or checkpoint at %s: %w%s", path, fs.ErrNotExist, runsIn(filepath.Dir(filepath.Clean(path))))
+	case err != nil:
+		return "", "", err
+	case !info.IsDir():
+		return "", "", fmt.Errorf("nothing to resume: %s is a file; a run's folder is wanted, or that of a checkpoint\nhint: a model's weights start a new run with --init", path)
+	case has(checkpoint.StateFile):
+		return RunFolder(path), path, nil
+	case IsRun(path):
+		return path, "", nil
+	case filepath.Base(filepath.Clean(path)) == CheckpointsDir:
+		return filepath.Dir(filepath.Clean(path)), "", nil
+	case has(checkpoint.ConfigFile):
+		return "", "", fmt.Errorf("nothing to resume: %s is a model without the state of a run (%s)\nhint: --init %s starts a new run from its weights", path, checkpoint.StateFile, path)
+	}
+	return "", "", fmt.Errorf("nothing to resume: %s is no run: it has neither %s nor %s%s", path, RunFile, CheckpointsDir, runsIn(path))
+}
+
+// runsIn is a hint that names the runs in a folder, if there are any.
+func runsIn(dir string) string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "" // it holds none
+	}
+	const most = 5
+	var runs []string
+	for _, entry := range slices.Backward(entries) {
+		if path := filepath.Join(dir, entry.Name()); entry.IsDir() && IsRun(path) {
+			runs = append(runs, path)
+		}
+	}
+	switch {
+	case len(runs) == 0:
+		return ""
+	case len(runs) > most:
+		runs = append(runs[:most], "…")
+	}
+	return "\nhint: runs there are " + strings.Join(runs, ", ")
+}
+
+// RunsHint names the runs in the folder that runs are numbered in, if there are any.
+func RunsHint() string { return runsIn("runs") }
 
 // LatestCheckpoint is the newest checkpoint of the run in a folder; it is empty for a
 // run that was killed before its first one, which is to begin anew.
@@ -248,6 +306,10 @@ func (r *run) cutMetrics() error {
 	}
 	by := r.c.Checkpoint.bestBy()
 	for i, h := range scored.heldout {
+		if h.Step == 0 {
+			s.before = &scored.heldout[i]
+			continue
+		}
 		s.heldout = &scored.heldout[i]
 		if by == HeldoutLoss && h.Step == marked.Step && marked.Step > 0 {
 			s.best, s.bestStep = float64(h.HeldoutLoss), h.Step

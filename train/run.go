@@ -55,6 +55,7 @@ type Result struct {
 	Tokens     int64
 	Loss       float64        // of the last step
 	Heldout    *HeldoutRecord // the last scoring; nil where there was none
+	Before     *HeldoutRecord // the scoring of step 0, of a run that started from another model
 	Checkpoint string         // the last one saved
 	Memory     Memory         // as planned
 	PeakMemory int64          // VmHWM, or what is in use of an accelerator's memory; bytes
@@ -95,6 +96,7 @@ type run struct {
 	training *program
 	scoring  *program
 	peak     float64 // FLOP/s
+	peaks    int     // times it was measured again
 	flops    int64   // of a token, a teacher's with them
 
 	tasks TaskScorer // nil without eval.tasks
@@ -309,12 +311,11 @@ func (r *run) makeModel(context.Context) error {
 	if err := r.makeOptimizer(); err != nil {
 		return err
 	}
-	var warning string
-	if r.schedule, warning, err = optim.NewSchedule(r.c.Optim, r.c.Train.Steps); err != nil {
+	if r.schedule, _, err = optim.NewSchedule(r.c.Optim, r.c.Train.Steps); err != nil {
 		return err
 	}
-	if warning != "" {
-		r.o.Progress.Note("%s", warning)
+	for _, doubt := range r.c.doubts() {
+		r.o.Progress.Note("%s", doubt)
 	}
 	switch {
 	case r.from != nil:
@@ -389,7 +390,7 @@ func (r *run) checkpoints() string { return filepath.Join(r.o.Out, CheckpointsDi
 func (r *run) result() *Result {
 	s := &r.state
 	out := &Result{
-		Out: r.o.Out, Step: s.step, Tokens: s.tokens, Loss: s.loss, Heldout: s.heldout, Checkpoint: s.savedPath,
+		Out: r.o.Out, Step: s.step, Tokens: s.tokens, Loss: s.loss, Heldout: s.heldout, Before: s.before, Checkpoint: s.savedPath,
 		Memory: r.memory, PeakMemory: usedMemory(r.dev), PeakFLOPS: r.peak,
 	}
 	if r.o.Profile {

@@ -19,19 +19,20 @@ const SummaryFile = "result.json"
 
 // Summary is result.json.
 type Summary struct {
-	Parameters      int64         `json:"parameters"`
-	FLOPsPerToken   int64         `json:"flops_per_token"` // forward and backward pass
-	Step            int64         `json:"step"`
-	Tokens          int64         `json:"tokens"`
-	Loss            float64       `json:"loss"` // of the last step, nats per token
-	Heldout         HeldoutRecord `json:"heldout"`
-	Tasks           []TaskScore   `json:"tasks,omitempty"` // of the last step
-	Seconds         float64       `json:"seconds"`         // of all steps together, saving and scoring left out
-	TokensPerSecond float64       `json:"tokens_per_second"`
-	MemoryBytes     int64         `json:"memory_bytes"`      // as planned
-	PeakMemoryBytes int64         `json:"peak_memory_bytes"` // VmHWM of the process that ended the run
-	Checkpoint      string        `json:"checkpoint"`        // of the last step, within the run's folder
-	DataFingerprint string        `json:"data_fingerprint"`
+	Parameters      int64          `json:"parameters"`
+	FLOPsPerToken   int64          `json:"flops_per_token"` // forward and backward pass
+	Step            int64          `json:"step"`
+	Tokens          int64          `json:"tokens"`
+	Loss            float64        `json:"loss"` // of the last step, nats per token
+	Heldout         HeldoutRecord  `json:"heldout"`
+	Before          *HeldoutRecord `json:"heldout_before,omitempty"` // any step, of a run that started from another model
+	Tasks           []TaskScore    `json:"tasks,omitempty"`          // of the last step
+	Seconds         float64        `json:"seconds"`                  // of all steps together, saving and scoring left out
+	TokensPerSecond float64        `json:"tokens_per_second"`
+	MemoryBytes     int64          `json:"memory_bytes"`      // as planned
+	PeakMemoryBytes int64          `json:"peak_memory_bytes"` // VmHWM of the process that ended the run
+	Checkpoint      string         `json:"checkpoint"`        // of the last step, within the run's folder
+	DataFingerprint string         `json:"data_fingerprint"`
 }
 
 // ReadSummary reads the result.json of a run's folder. Its error wraps
@@ -64,6 +65,7 @@ func (r *run) summarize() error {
 		MemoryBytes: r.memory.Total(), PeakMemoryBytes: peakMemory(),
 		Checkpoint: filepath.ToSlash(filepath.Join(CheckpointsDir, filepath.Base(s.savedPath))), DataFingerprint: r.text.Train.Fingerprint(),
 	}
+	out.Before = s.before
 	if s.tasks != nil && s.tasks.Step == s.step {
 		out.Tasks = s.tasks.Tasks
 	}

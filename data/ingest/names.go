@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"mobilellm/internal/hint"
 )
 
 // Clean is a file's name for messages: what a terminal would act on or hide
@@ -45,7 +47,12 @@ func cleaned(err error) error {
 // missing is the error for a path where nothing is; it is fs.ErrNotExist.
 type missing string
 
-func (m missing) Error() string { return Clean(string(m)) + " does not exist" }
+func (m missing) Error() string {
+	if remote := hint.Remote(string(m), hint.Data); remote != "" {
+		return remote
+	}
+	return Clean(string(m)) + " does not exist"
+}
 
 // Is makes errors.Is(err, fs.ErrNotExist) true.
 func (m missing) Is(target error) bool { return target == fs.ErrNotExist }
