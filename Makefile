@@ -7,7 +7,12 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile interop-eval clean
+.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile interop-eval clean
+
+help: ## what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { n = split($$2, words, " "); line = sprintf("%-19s", $$1); \
+		for (i = 1; i <= n; i++) { if (length(line " " words[i]) > 79) { print line; line = sprintf("%-19s", "") } \
+		line = line " " words[i] } print line }' $(MAKEFILE_LIST)
 
 run: setup build ## train the quick start on the Go source tree
 	bin/mobilellm-train --config quickstart.yaml

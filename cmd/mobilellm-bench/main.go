@@ -5,7 +5,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"mobilellm/configs"
 	"mobilellm/internal/cli"
+	"mobilellm/train"
 )
 
 const description = `Measure training and inference beside the machine's peaks, and how fast text is encoded.
@@ -19,7 +21,9 @@ Exit codes:
   130  interrupted by Ctrl-C
   143  interrupted by SIGTERM`
 
-func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
+func main() {
+	cli.Main(newCommand(), cli.Options{Graceful: true, Configs: configs.Names(), Keys: configs.Keys(train.RunConfig{})})
+}
 
 func newCommand() *cobra.Command {
 	c := &cobra.Command{Use: "mobilellm-bench", Short: "Measure training, inference and encoding", Long: description}

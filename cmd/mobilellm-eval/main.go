@@ -2,9 +2,13 @@
 package main
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"mobilellm/device"
+	"mobilellm/eval/tasks"
 	"mobilellm/internal/cli"
 )
 
@@ -24,7 +28,9 @@ Exit codes:
   130  interrupted by Ctrl-C
   143  interrupted by SIGTERM`
 
-func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
+func main() {
+	cli.Main(newCommand(), cli.Options{Graceful: true, Tasks: append(slices.Sorted(maps.Keys(tasks.Groups)), tasks.Names()...)})
+}
 
 func newCommand() *cobra.Command {
 	var f flags

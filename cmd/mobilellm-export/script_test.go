@@ -45,3 +45,8 @@ func saveModels(e *testscript.Env) error {
 
 // What documents show of the command, it takes.
 func TestDocumented(t *testing.T) { clitest.Documented(t, newCommand) }
+
+// Mistakes on the command line, and what is said of them.
+func TestMistakes(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/mistakes", Cmds: clitest.Commands(nil)})
+}

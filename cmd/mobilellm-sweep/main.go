@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"mobilellm/configs"
 	"mobilellm/experiments"
 	"mobilellm/internal/cli"
 	"mobilellm/train"
@@ -15,7 +16,10 @@ import (
 const exitFailed = 4
 
 func main() {
-	cli.Main(newCommand(), cli.Options{Graceful: true, Stopping: "saving and stopping; once more to stop at once", Code: exitCode})
+	cli.Main(newCommand(), cli.Options{
+		Graceful: true, Stopping: "saving and stopping; once more to stop at once", Code: exitCode,
+		Keys: configs.Keys(train.RunConfig{}),
+	})
 }
 
 // exitCode tells members that failed, or that others have, from other errors, and

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -41,9 +42,14 @@ const latest = "latest"
 const description = `Train a MobileLLM: a deep and thin language model of less than a billion
 parameters (Liu et al., ICML 2024).
 
-Without arguments it trains quickstart.yaml on the Go source tree of the installed
-toolchain. --config takes a file or the name of an embedded configuration:
+Without arguments it trains quickstart.yaml on the Go source tree of the
+installed toolchain. --config takes a file or the name of an embedded
+configuration:
 %s.
+
+--init takes the shape of the model from the one that it names; a configuration
+that sets another is a mistake, the embedded ones aside. The model is scored
+before the first step too.
 
 A run's folder holds run.yaml (the resolved configuration), metrics.jsonl and
 checkpoints/. Ctrl-C or SIGTERM saves and stops; --resume goes on from there with
@@ -59,7 +65,7 @@ Exit codes:
 
 const examples = `  mobilellm-train
   mobilellm-train --config 125m.yaml --data corpus/ --out runs/corpus
-  mobilellm-train --config 125m.yaml --data text.txt --set train.batch=4 --dry-run
+  mobilellm-train --config 125m.yaml --data x.txt --set train.batch=4 --dry-run
   mobilellm-train --resume runs/corpus`
 
 func newCommand() *cobra.Command {
@@ -67,7 +73,7 @@ func newCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "mobilellm-train",
 		Short:   "Train a MobileLLM",
-		Long:    fmt.Sprintf(description, strings.Join(configs.Names(), ", ")),
+		Long:    fmt.Sprintf(description, cli.Words(configs.Names())),
 		Example: examples,
 		Args: func(c *cobra.Command, args []string) error {
 			if f.resume == latest && len(args) == 1 {
@@ -105,7 +111,7 @@ func (f *flags) main(c *cobra.Command) error {
 	}
 	config, resolved, err := f.load(c, resume)
 	if err != nil {
-		return cli.Usage(err)
+		return err
 	}
 	progress := train.NewProgress(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
 	for _, warning := range resolved.Warnings {
@@ -134,21 +140,26 @@ func (f *flags) resumed() (checkpoint, out string, err error) {
 		return "", f.out, nil
 	case f.init != "":
 		return "", "", cli.Usagef("--init and --resume exclude each other: a resumed run has its own weights")
-	case f.resume != latest && train.IsRun(f.resume) && f.out == "": // as --resume --out RUN
-		f.out, f.resume = f.resume, latest
-	case f.resume != latest && train.IsRun(f.resume):
-		if checkpoint, err = train.LatestCheckpoint(f.resume); err == nil && checkpoint == "" {
-			err = fmt.Errorf("the run in %s has no checkpoint yet to go on from", f.resume)
-		}
+	case f.resume == latest && f.out == "":
+		return "", "", cli.Usagef("--resume needs the run's folder, in --out or as --resume PATH, or a checkpoint: --resume PATH%s", train.RunsHint())
+	case f.resume == latest:
+		checkpoint, err = train.LatestCheckpoint(f.out)
 		return checkpoint, f.out, err
-	case f.resume != latest && f.out == "":
-		return f.resume, train.RunFolder(f.resume), nil
-	case f.resume != latest:
-		return f.resume, f.out, nil
-	case f.out == "":
-		return "", "", cli.Usagef("--resume needs the run's folder, in --out or as --resume PATH, or a checkpoint: --resume PATH")
 	}
-	checkpoint, err = train.LatestCheckpoint(f.out)
+	run, checkpoint, err := train.FindRun(f.resume)
+	switch {
+	case err != nil:
+		return "", "", err
+	case checkpoint != "":
+		return checkpoint, cmp.Or(f.out, run), nil
+	case f.out == "": // as --resume --out RUN
+		f.out, f.resume = run, latest
+		checkpoint, err = train.LatestCheckpoint(run)
+		return checkpoint, run, err
+	}
+	if checkpoint, err = train.LatestCheckpoint(run); err == nil && checkpoint == "" {
+		err = fmt.Errorf("the run in %s has no checkpoint yet to go on from", run)
+	}
 	return checkpoint, f.out, err
 }
 
@@ -191,13 +202,24 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	}
 	if changed("overfit-batch") {
 		if f.overfit < 1 {
-			return config, nil, fmt.Errorf("--overfit-batch (%d) must be at least 1", f.overfit)
+			return config, nil, cli.Usagef("--overfit-batch (%d) must be at least 1", f.overfit)
 		}
 		set["train.batch"] = f.overfit
 	}
-	resolved, err := configs.Load(&config, configs.Source{Name: name, Set: f.set, Flags: set, EnvPrefix: "MOBILELLM"})
+	source := configs.Source{Name: name, Set: f.set, Flags: set, EnvPrefix: "MOBILELLM"}
+	if f.init != "" {
+		source.Held = "model"
+		if err := config.StartFrom(f.init); err != nil {
+			return config, nil, err
+		}
+	}
+	resolved, err := configs.Load(&config, source)
 	if err != nil {
-		return config, nil, err
+		return config, nil, cli.Usage(err)
+	}
+	if f.init == "" && resume == "" && !resolved.Sets("model") {
+		resolved.Warnings = append(resolved.Warnings, fmt.Sprintf(
+			"%s sets no model: it is the %.0fM of 125m.yaml; another comes from extends: NAME or a model: section", name, float64(config.Model.ParameterCount())/1e6))
 	}
 	return config, resolved, config.AbsolutePaths()
 }

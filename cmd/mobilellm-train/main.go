@@ -4,7 +4,11 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
+	"mobilellm/configs"
+	"mobilellm/eval/tasks"
 	"mobilellm/internal/cli"
 	"mobilellm/train"
 )
@@ -13,7 +17,10 @@ import (
 const exitNonFinite = 3
 
 func main() {
-	cli.Main(newCommand(), cli.Options{Graceful: true, Stopping: "saving and stopping; once more to stop at once", Code: exitCode})
+	cli.Main(newCommand(), cli.Options{
+		Graceful: true, Stopping: "saving and stopping; once more to stop at once", Code: exitCode,
+		Configs: configs.Names(), Keys: configs.Keys(train.RunConfig{}), Tasks: append(slices.Sorted(maps.Keys(tasks.Groups)), tasks.Names()...),
+	})
 }
 
 // exitCode tells an interrupted run that saved from one that failed to.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"mobilellm/device"
+	"mobilellm/eval/training"
 	"mobilellm/internal/cli"
 	"mobilellm/internal/jsonfloat"
 	"mobilellm/train"
@@ -18,13 +20,19 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 		return err
 	}
 	defer dev.Close()
+	missing := config.CheckFiles()
+	if len(config.Eval.Tasks) > 0 {
+		if _, err := training.Open(c.Context(), config.Eval); err != nil {
+			missing = errors.Join(missing, fmt.Errorf("eval.tasks: %w", err))
+		}
+	}
 	p, err := train.NewPlan(c.Context(), config, dev)
 	if err != nil {
-		return err
+		return errors.Join(err, missing)
 	}
 	out := c.OutOrStdout()
 	if f.json {
-		return cli.PrintJSON(out, p)
+		return errors.Join(cli.PrintJSON(out, p), missing)
 	}
 	m := p.Memory
 	fmt.Fprintf(out, "parameters       %d (%.1fM)\n", p.Parameters, float64(p.Parameters)/1e6)
@@ -46,7 +54,7 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 	for _, note := range p.Notes {
 		fmt.Fprintln(out, note)
 	}
-	return nil
+	return missing
 }
 
 func gb(n int64) float64 { return float64(n) / 1e9 }
@@ -57,6 +65,7 @@ type outcome struct {
 	Tokens          int64           `json:"tokens"`
 	Loss            float64         `json:"loss"`
 	HeldoutLoss     jsonfloat.Float `json:"heldout_loss,omitempty"`
+	HeldoutBefore   jsonfloat.Float `json:"heldout_loss_before,omitempty"` // any step, with --init
 	BitsPerByte     jsonfloat.Float `json:"bits_per_byte,omitempty"`
 	Perplexity      jsonfloat.Float `json:"perplexity,omitempty"`
 	Checkpoint      string          `json:"checkpoint"`
@@ -71,6 +80,9 @@ func newOutcome(r *train.Result) outcome {
 	}
 	if h := r.Heldout; h != nil {
 		o.HeldoutLoss, o.BitsPerByte, o.Perplexity = h.HeldoutLoss, h.BitsPerByte, h.Perplexity
+	}
+	if h := r.Before; h != nil {
+		o.HeldoutBefore = h.HeldoutLoss
 	}
 	return o
 }
@@ -97,6 +109,9 @@ func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options)
 	fmt.Fprintf(out, "trained %d steps: train loss %.4f", result.Step, result.Loss)
 	if h := result.Heldout; h != nil {
 		fmt.Fprintf(out, ", validation loss %.4f, %.3f bits per byte, perplexity %.2f", h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
+	}
+	if h := result.Before; h != nil {
+		fmt.Fprintf(out, "\nbefore the first step: validation loss %.4f, %.3f bits per byte, perplexity %.2f", h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
 	}
 	fmt.Fprintf(out, "\npeak memory %.2f GB, planned %.2f\n", gb(result.PeakMemory), gb(result.Memory.Total()))
 	fmt.Fprintf(out, "checkpoint %s\n\n", result.Checkpoint)

@@ -55,11 +55,12 @@ func TestPrepare(t *testing.T) {
 		{"unknown flag", []string{"--nothing"}, true},
 		{"unknown flag below", []string{"below", "--nothing"}, true},
 		{"argument", []string{"below", "surplus"}, true},
-		{"unknown command", []string{"completion"}, true},
+		{"unknown command", []string{"complete"}, true},
+		{"completion", []string{"completion", "bash"}, false},
 	} {
 		c := &cobra.Command{Use: "program"}
 		c.AddCommand(&cobra.Command{Use: "below", Args: NoArguments(""), RunE: func(*cobra.Command, []string) error { return nil }})
-		prepare(c)
+		prepare(c, Options{})
 		var out bytes.Buffer
 		c.SetOut(&out)
 		c.SetErr(&out)

@@ -1,5 +1,6 @@
 // Package cli is what the commands have in common: exit codes, signals, how an
-// error is printed, --version. Commands say what they do; [Main] runs them.
+// error is printed, --version, what a mistake may have meant, help that fits the terminal,
+// completion in shells. Commands say what they do; [Main] runs them.
 //
 // Exit codes are the same everywhere:
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -27,13 +28,16 @@ type Options struct {
 	Stopping string
 	// Code is a program's own exit code for an error, 0 for the usual one.
 	Code func(error) int
+	// Configs, Keys and Tasks are the embedded configurations, their keys and the
+	// benchmarks, for commands that take such: shells complete them, and hints name them.
+	Configs, Keys, Tasks []string
 }
 
 // Main runs a program's command and ends the process with its exit code.
 func Main(c *cobra.Command, o Options) { os.Exit(run(c, o)) }
 
 func run(c *cobra.Command, o Options) int {
-	prepare(c)
+	prepare(c, o)
 	ctx, stop := context.Background(), func() {}
 	if o.Graceful {
 		ctx, stop = withSignals(o.Stopping)
@@ -122,12 +126,14 @@ func exitCode(err error, by *signalError, own func(error) int) int {
 }
 
 // prepare gives a program's command and those below it the manners of all.
-func prepare(c *cobra.Command) {
+func prepare(c *cobra.Command, o Options) {
 	c.Version = Version()
 	c.SetVersionTemplate(c.Name() + " {{.Version}}\n")
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
-	c.CompletionOptions.DisableDefaultCmd = true
+	c.SetFlagErrorFunc(flagError)
+	c.Annotations = map[string]string{configsAnnotation: strings.Join(o.Configs, " "), keysAnnotation: strings.Join(o.Keys, " ")}
+	fitHelp(c)
 	quiet(c)
+	complete(c, o)
 }
 
 // quiet leaves the printing of errors to run. A command that only holds others

@@ -17,17 +17,14 @@ func Usage(err error) error { return &usageError{err} }
 // Usagef makes such an error.
 func Usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// NoArguments refuses arguments; the hint, where there is one, says what to do
-// instead.
+// NoArguments refuses arguments. The hint, where there is one, says what to do
+// instead with one that belongs nowhere.
 func NoArguments(hint string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
 		}
-		if hint == "" {
-			hint = "see " + c.CommandPath() + " --help"
-		}
-		return Usagef("unexpected argument %q\nhint: %s", args[0], hint)
+		return unexpected(c, args[0], hint)
 	}
 }
 

@@ -22,8 +22,11 @@ type Command = func(ts *testscript.TestScript, neg bool, args []string)
 //	truncate FILE BYTES    cut so many bytes off a file's end
 //	flip FILE OFFSET       change one byte; a negative offset counts from the end
 //	replace FILE OLD NEW   replace bytes, which must be there
+//	terminal COLUMNS[,COLUMNS…] COMMAND…
+//	                       the command must draw on a terminal of so many columns, which
+//	                       is resized, and no redraw may take more than a row a line
 func Commands(more map[string]Command) map[string]Command {
-	all := map[string]Command{"exits": exits, "quick": quick, "truncate": truncate, "flip": flip, "replace": replace}
+	all := map[string]Command{"exits": exits, "quick": quick, "truncate": truncate, "flip": flip, "replace": replace, "terminal": terminal}
 	maps.Copy(all, more)
 	return all
 }
