@@ -125,4 +125,6 @@ func (d *measured) Peak(p engine.Precision, run time.Duration) (float64, error) 
 }
 
 // Time is the estimated time in a few letters.
-func (p *Plan) Time() string { return bar.Time(time.Duration(min(p.Seconds, 9e9) * float64(time.Second))) }
+func (p *Plan) Time() string {
+	return bar.Time(time.Duration(min(p.Seconds, 9e9) * float64(time.Second)))
+}

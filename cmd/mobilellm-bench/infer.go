@@ -35,7 +35,7 @@ func inferCommand() *cobra.Command {
 	var o inferOptions
 	c := &cobra.Command{
 		Use:   "infer",
-		Short: "Measure inference: prompts, and tokens one after the other, in llama-bench's rows",
+		Short: "Measure inference, in llama-bench's rows: prompts, and single tokens",
 		Example: "  mobilellm-bench infer --config 125m.yaml --precision bf16\n" +
 			"  mobilellm-bench infer --model runs/quickstart-1 --batches 1 --json",
 		Args: cli.NoArguments(""),

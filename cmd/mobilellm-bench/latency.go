@@ -29,7 +29,7 @@ func latencyCommand() *cobra.Command {
 	var o latencyOptions
 	c := &cobra.Command{
 		Use:   "latency",
-		Short: "Measure the paper's Table 7: loading, initialising and executing 125M, 125M-LS and 60 layers",
+		Short: "Measure the paper's Table 7: loading, initialising, executing",
 		Long: `Measure the paper's Table 7: what it takes to load and to run MobileLLM-125M (30
 layers), MobileLLM-LS-125M (each run twice in a row) and a model of 60 layers of the same
 width without sharing. They have drawn weights, are saved as checkpoints in a temporary

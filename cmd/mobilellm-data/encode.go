@@ -17,8 +17,9 @@ func newEncode() *cobra.Command {
 	var path string
 	var whole, jsonLines, parseSpecial bool
 	c := &cobra.Command{
-		Use:   "encode --tokenizer FILE [--whole | --json-lines] [--parse-special]",
-		Short: "Turn lines of standard input into lines of ids",
+		Use:                   "encode --tokenizer FILE [--whole | --json-lines] [--parse-special]",
+		DisableFlagsInUseLine: true,
+		Short:                 "Turn lines of standard input into lines of ids",
 		Long: `Turn each line of standard input into a line of ids with blanks between, as
 spm_encode --output_format=id does.`,
 		Args: cli.NoArguments(""),

@@ -24,7 +24,7 @@ func tableCommand() *cobra.Command {
 		Use:   "table [NAME=]RESULTS...",
 		Short: "Set models beside the paper's tables and figures",
 		Long:  tableDescription,
-		Example: "  mobilellm-eval --model runs/125m-1 --tasks zero-shot --protocol paper --json > mine.json\n" +
+		Example: "  mobilellm-eval --model runs/mine --tasks zero-shot --json > mine.json\n" +
 			"  mobilellm-eval table mine.json \"my 350M=other.json\" --html table.html",
 		Args: cli.SomeArguments("a file of results"),
 		RunE: func(c *cobra.Command, args []string) error {

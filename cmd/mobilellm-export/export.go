@@ -24,7 +24,7 @@ func newExport() *cobra.Command {
 		Long:  description,
 		Example: `  mobilellm-export --model runs/first --format gguf --type q8_0 --out first.gguf
   mobilellm-export --model smollm2.gguf --format hf --out smollm2
-  mobilellm-export --model stories260K.bin --tokenizer tok512.bin --format hf --out stories260K
+  mobilellm-export --model small.bin --tokenizer tok512.bin --format hf --out small
   mobilellm-export verify runs/first --against first.gguf`,
 		Args: cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {

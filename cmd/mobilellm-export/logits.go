@@ -25,7 +25,7 @@ func newLogits() *cobra.Command {
 	var f logitsFlags
 	c := &cobra.Command{
 		Use:   "logits --model DIR --tokens 1,15,7",
-		Short: "Print the logits of a sequence of tokens, to compare with other programs",
+		Short: "Print the logits of tokens, to compare with other programs",
 		Long: `Print one JSON object with tokens [T], vocab_size and logits [T][V]: those of the
 token that follows each position. --tokens - reads the ids from standard input;
 --text takes those of a text, begun as prompts are.`,

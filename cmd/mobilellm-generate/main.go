@@ -54,7 +54,7 @@ func newCommand() *cobra.Command {
 		Use:     "mobilellm-generate --model PATH --prompt TEXT",
 		Short:   "Continue a text with a trained model",
 		Long:    description,
-		Example: `  mobilellm-generate --model runs/quickstart-1 --prompt "func " --max-tokens 100 --temperature 0.8`,
+		Example: `  mobilellm-generate --model runs/mine --prompt "func " --max-tokens 100`,
 		Args:    cli.NoArguments("quote a prompt of several words: --prompt \"…\""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return f.generate(c.Context(), c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())

@@ -73,7 +73,7 @@ func newCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "mobilellm-train",
 		Short:   "Train a MobileLLM",
-		Long:    fmt.Sprintf(description, cli.Words(configs.Names())),
+		Long:    fmt.Sprintf(description, strings.Join(configs.Names(), ", ")),
 		Example: examples,
 		Args: func(c *cobra.Command, args []string) error {
 			if f.resume == latest && len(args) == 1 {

@@ -126,3 +126,11 @@ func TestAbandon(t *testing.T) {
 		t.Errorf("%v, want %v", err, want)
 	}
 }
+
+func TestReflow(t *testing.T) {
+	text := "A paragraph of some words,\nthat goes on.\n\nCodes:\n   1  one that is longer than the width\n\nEnd"
+	want := "A paragraph of some\nwords, that goes on.\n\nCodes:\n   1  one that is longer than the width\n\nEnd"
+	if got := reflow(text, 20); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

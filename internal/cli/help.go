@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,8 +16,7 @@ const (
 	widest    = 100
 )
 
-// fitHelp breaks the lines of flags where the terminal ends, or at the width that
-// terminals have.
+// fitHelp breaks help where the terminal ends, or at the width that terminals have.
 func fitHelp(c *cobra.Command) {
 	columns := max(narrowest, min(bar.Columns(os.Stdout), widest))
 	cobra.AddTemplateFunc("fitting", func(f *pflag.FlagSet) string { return f.FlagUsagesWrapped(columns) })
@@ -24,28 +24,47 @@ func fitHelp(c *cobra.Command) {
 		".LocalFlags.FlagUsages", "fitting .LocalFlags",
 		".InheritedFlags.FlagUsages", "fitting .InheritedFlags",
 	).Replace(c.UsageTemplate()))
+	fitLong(c, columns)
 }
 
-// Words breaks a list of words, with commas between, into lines of a help text.
-func Words(words []string) string {
-	const columns = 79
-	var text strings.Builder
-	at := 0
-	for i, word := range words {
-		if i < len(words)-1 {
-			word += ","
-		}
-		switch {
-		case i == 0:
-		case at+1+len(word) > columns:
-			text.WriteByte('\n')
-			at = 0
-		default:
-			text.WriteByte(' ')
-			at++
-		}
-		text.WriteString(word)
-		at += len(word)
+func fitLong(c *cobra.Command, columns int) {
+	c.Long = reflow(c.Long, columns)
+	for _, below := range c.Commands() {
+		fitLong(below, columns)
 	}
-	return text.String()
+}
+
+// reflow breaks paragraphs anew: lines that follow each other and begin with no blank.
+// An indented line stays by itself.
+func reflow(text string, columns int) string {
+	var out []string
+	var words []string
+	end := func() {
+		line := ""
+		for _, word := range words {
+			switch {
+			case line == "":
+				line = word
+			case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > columns:
+				out = append(out, line)
+				line = word
+			default:
+				line += " " + word
+			}
+		}
+		if line != "" {
+			out = append(out, line)
+		}
+		words = nil
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if line != "" && line[0] != ' ' {
+			words = append(words, strings.Fields(line)...)
+			continue
+		}
+		end()
+		out = append(out, line)
+	}
+	end()
+	return strings.Join(out, "\n")
 }
