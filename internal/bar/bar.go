@@ -180,7 +180,7 @@ func gauge(columns int, done, total int64) (percent, picture string) {
 		progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false), progressbar.OptionSetRenderBlankState(true))
 	_ = b.Set64(max(0, min(done, total))) // nothing is written there that could fail
 	percent, picture, _ = strings.Cut(strings.TrimSpace(b.String()), "|")
-	return fmt.Sprintf("%4s", strings.TrimSpace(percent)), "|" + strings.TrimSpace(picture)
+	return fmt.Sprintf("%4s", strings.TrimSpace(percent)), "|" + strings.TrimRight(picture, " ")
 }
 
 func width(text string) int { return uniseg.StringWidth(text) }

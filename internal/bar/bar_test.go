@@ -38,6 +38,9 @@ func TestLine(t *testing.T) {
 			t.Errorf("%d columns:\n%q, want\n%q", columns, got, want)
 		}
 	}
+	if got, want := line(79, 0, 20, []Part{{Text: "begun", Keep: Always}}), "  0% |                    | begun"; got != want {
+		t.Errorf("at the beginning %q, want %q", got, want)
+	}
 	for columns := range 200 {
 		for _, parts := range [][]Part{step, {{Text: "日本語の文書を読む", Keep: Always}, {Text: "12 of 20", Keep: 1}}} {
 			if got := line(columns, 1, 3, parts); width(got) > max(columns, 1) && columns > 1 {
