@@ -172,7 +172,7 @@ func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error)
 		Memory: memory, MemoryBytes: memory.Total(),
 		Tokens: c.stepTokens() * int64(c.Train.Steps), Steps: c.Train.Steps, Batch: c.Train.Batch, Seq: c.Data.Seq,
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
-		Device: dev.Name(), Fits: tooLarge == nil, Available: available, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: append(notes, c.doubts()...),
+		Device: dev.Name(), Fits: tooLarge == nil, Available: available, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: append(c.doubts(), notes...),
 	}
 	p.readText(plannedReadings(ctx, &c))
 	model, teacher, err := c.flopsPerToken()
