@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,64 +8,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 
 	"mobilellm/internal/filelock"
-	"mobilellm/internal/jsonfloat"
 	"mobilellm/internal/regular"
 )
 
-// Head is what answers depend on besides the question: those of one head can be used for
-// another evaluation with the same.
-type Head struct {
-	Model     string   `json:"model"` // checksum of its weights
-	Protocol  Protocol `json:"protocol"`
-	Precision string   `json:"precision"`
-	KVType    string   `json:"kv_type"`
-	Context   int      `json:"context"`
-}
-
-// Journal is a file of answers: its first line is the head, each further one an answer,
-// as they come. An evaluation that was interrupted goes on with it where it was. A line
-// that was cut off is taken away.
+// Journal is a file of answers: its first line is a [Head], each further one a [Line], as
+// they come. An evaluation that was interrupted goes on with it where it was, by the same
+// protocols or others. A line that was cut off is taken away.
 type Journal struct {
 	path    string
 	file    *os.File
 	lock    *filelock.Lock
-	answers map[place]line
+	lines   map[place]string // the hashes of the questions
+	answers answers
 }
 
 // place is that of an item.
 type place struct {
-	task string
-	item int
+	protocol Protocol
+	task     string
+	item     int
 }
 
-// line is an answer as it is written.
-type line struct {
-	Task     string        `json:"task"`
-	Item     int           `json:"item"` // in the task's file, from 0
-	ID       string        `json:"id"`
-	Hash     string        `json:"hash"` // of the question
-	Gold     int           `json:"gold"`
-	Requests []lineRequest `json:"requests"`
-	Text     string        `json:"text,omitempty"`
-	Dropped  int           `json:"dropped_examples,omitempty"`
-	// Values are the measures of the item that have one.
-	Values map[string]jsonfloat.Float `json:"values,omitempty"`
-}
-
-type lineRequest struct {
-	LogProb jsonfloat.Float `json:"loglikelihood"`
-	Prior   jsonfloat.Float `json:"prior_loglikelihood,omitempty"`
-	Tokens  int             `json:"tokens"`
-	Greedy  bool            `json:"is_greedy"`
-	Cut     int             `json:"cut_tokens,omitempty"`
-}
-
-// OpenJournal opens the file at path, or makes it. One of another head is an error.
+// OpenJournal opens the file at path, or makes it. One whose head has another model or
+// another way to compute it is an error.
 func OpenJournal(path string, head Head) (_ *Journal, err error) {
-	j := &Journal{path: path, answers: map[place]line{}}
+	j := &Journal{path: path, lines: map[place]string{}, answers: answers{}}
 	if j.lock, err = filelock.Hold(filelock.Beside(path), path); err != nil {
 		return nil, err
 	}
@@ -80,7 +50,7 @@ func OpenJournal(path string, head Head) (_ *Journal, err error) {
 		return nil, err
 	}
 	whole := bytes.LastIndexByte(raw, '\n') + 1
-	if err := j.read(raw[:whole], head); err != nil {
+	if err := j.read(raw[:whole], raw[whole:], head); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if j.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666); err != nil {
@@ -98,33 +68,39 @@ func OpenJournal(path string, head Head) (_ *Journal, err error) {
 	return j, nil
 }
 
-func (j *Journal) read(raw []byte, head Head) error {
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	lines.Buffer(nil, len(raw)+1)
-	for n := 1; lines.Scan(); n++ {
-		if n == 1 {
-			var was Head
-			if err := strictly(lines.Bytes(), &was); err != nil {
-				return fmt.Errorf("is no file of answers: %w", err)
-			}
-			if was != head {
-				return fmt.Errorf("has answers of another model or in another way (%+v), this is %+v\nhint: name another file", was, head)
-			}
-			continue
+// read takes the whole lines of a file. What comes after them was cut off.
+func (j *Journal) read(raw, rest []byte, head Head) error {
+	if len(raw) == 0 {
+		first, err := encoded(head)
+		if err == nil && !bytes.HasPrefix(first, rest) {
+			err = errNoAnswers
 		}
-		var l line
-		if err := strictly(lines.Bytes(), &l); err != nil {
-			return fmt.Errorf("line %d is no answer: %w", n, err)
-		}
-		j.answers[place{l.Task, l.Item}] = l
+		return err
 	}
-	return lines.Err()
+	was, lines, err := parseAnswers(raw)
+	if err != nil {
+		return err
+	}
+	if difference := was.differsFrom(head); difference != "" {
+		return fmt.Errorf("its answers were made otherwise: %s\nhint: name another file", difference)
+	}
+	for _, l := range lines {
+		j.keep(l)
+	}
+	return nil
 }
 
-func strictly(raw []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	return d.Decode(v)
+func (j *Journal) keep(l Line) {
+	j.lines[place{l.Protocol, l.Task, l.Item}] = l.Hash
+	j.answers[l.Hash] = l.answer()
+	if l.Plain == "" {
+		return
+	}
+	plain := l.answer()
+	for i := range plain.Scores {
+		plain.Scores[i].Prior = 0
+	}
+	j.answers[l.Plain] = plain
 }
 
 // Close closes the file.
@@ -137,55 +113,48 @@ func (j *Journal) Close() error {
 }
 
 // Answers is how many the journal has.
-func (j *Journal) Answers() int { return len(j.answers) }
+func (j *Journal) Answers() int { return len(j.lines) }
 
-// find is the answer to a question that is as it was.
-func (j *Journal) find(task string, i int, item Item) (Answer, bool) {
+// known are the answers of the journal.
+func (j *Journal) known() answers {
 	if j == nil {
-		return Answer{}, false
+		return answers{}
 	}
-	l, ok := j.answers[place{task, i}]
-	if !ok || l.Hash != hashOf(item) {
-		return Answer{}, false
-	}
-	a := Answer{Text: l.Text, Dropped: l.Dropped}
-	for _, r := range l.Requests {
-		a.Scores = append(a.Scores, Score{LogProb: float64(r.LogProb), Prior: float64(r.Prior), Tokens: r.Tokens, Greedy: r.Greedy, Cut: r.Cut})
-	}
-	return a, true
+	return maps.Clone(j.answers)
 }
 
-// add keeps an answer.
-func (j *Journal) add(task string, i int, item Item, a Answer, measures []Measure) error {
+// add keeps the answer to the i-th item of a sample, unless it is there.
+func (j *Journal) add(s Sample, i int, a Answer) error {
 	if j == nil {
 		return nil
 	}
-	l := line{Task: task, Item: i, ID: item.ID, Hash: hashOf(item), Gold: item.Gold, Text: a.Text, Dropped: a.Dropped, Values: map[string]jsonfloat.Float{}}
-	for _, s := range a.Scores {
-		l.Requests = append(l.Requests, lineRequest{jsonfloat.Float(s.LogProb), jsonfloat.Float(s.Prior), s.Tokens, s.Greedy, s.Cut})
+	l := s.line(i, a)
+	if j.lines[place{l.Protocol, l.Task, l.Item}] == l.Hash {
+		return nil
 	}
-	for _, m := range measures {
-		if m.Item != nil {
-			l.Values[m.Name] = jsonfloat.Float(m.Item(item, a))
-		}
-	}
-	j.answers[place{task, i}] = l
+	j.keep(l)
 	return j.write(l)
 }
 
 // write appends a line at once, so that only the last one can be cut off.
 func (j *Journal) write(v any) error {
-	var raw bytes.Buffer
-	e := json.NewEncoder(&raw)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
+	raw, err := encoded(v)
 	if err == nil {
-		_, err = j.file.Write(raw.Bytes())
+		_, err = j.file.Write(raw)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", j.path, err)
 	}
 	return nil
+}
+
+// encoded is a line.
+func encoded(v any) ([]byte, error) {
+	var raw bytes.Buffer
+	e := json.NewEncoder(&raw)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return raw.Bytes(), err
 }
 
 // hashOf tells questions apart.

@@ -39,11 +39,10 @@ func (s *sequence) greedy() bool {
 
 // question is an item with its sequences.
 type question struct {
-	item   int
-	seqs   []*sequence // those of the requests, then those after their priors
-	priors []*sequence // of each request, nil without one
-	left   int         // sequences that are not scored yet
-	lost   int         // examples that fell away
+	item int
+	seqs []*sequence // of the requests
+	left int         // sequences that are not scored yet
+	lost int         // examples that fell away
 }
 
 // node is tokens that some sequences share, of a tree that parts where they differ: what

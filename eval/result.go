@@ -29,9 +29,9 @@ type Result struct {
 }
 
 // result measures the answers.
-func (s Sample) result(answers []Answer, p Protocol) Result {
-	r := Result{Task: s.Task.Name, Version: s.Task.Version, Protocol: p, N: len(s.Items), Of: s.Of}
-	for _, m := range s.Task.Measures(p) {
+func (s Sample) result(answers []Answer) Result {
+	r := Result{Task: s.Task.Name, Version: s.Task.Version, Protocol: s.Protocol, N: len(s.Items), Of: s.Of}
+	for _, m := range s.Task.Measures(s.Protocol) {
 		v := Value{Name: m.Name, StdErr: math.NaN(), Lower: m.Lower}
 		if m.Total != nil {
 			v.Value = m.Total(s.Items, answers)

@@ -12,7 +12,7 @@ import (
 
 // Options are those of an evaluation.
 type Options struct {
-	Protocol Protocol
+	Protocol Protocol          // of the questions that are drawn
 	DataDir  string            // the folder of data sets, see [Task.Find]
 	Files    map[string]string // by the name of a task its file, for those not in DataDir
 	Limit    int               // questions of a task at most, a subset drawn by Seed; 0 for all
@@ -23,16 +23,17 @@ type Options struct {
 	Progress func(task string, done, total int64)
 }
 
-// Sample is a task with the questions that are put: all, or a subset.
+// Sample is a task with the questions that are put by a protocol: all, or a subset.
 type Sample struct {
-	Task  Task
-	Items []Item
-	Index []int // of the items, in the task's file
-	Of    int   // questions that the file has
+	Task     Task
+	Protocol Protocol
+	Items    []Item
+	Index    []int // of the items, in the task's file
+	Of       int   // questions that the file has
 }
 
 // Draw reads the questions of tasks. It is for callers that ask them more than once, as
-// in training; others call [Evaluate].
+// in training, or by more than one protocol; others call [Evaluate].
 func Draw(ctx context.Context, tasks []Task, o Options) ([]Sample, error) {
 	var samples []Sample
 	for _, t := range tasks {
@@ -52,7 +53,7 @@ func Draw(ctx context.Context, tasks []Task, o Options) ([]Sample, error) {
 }
 
 func sample(t Task, items []Item, o Options) Sample {
-	s := Sample{Task: t, Of: len(items)}
+	s := Sample{Task: t, Protocol: o.Protocol, Of: len(items)}
 	s.Index = rand.New(rand.NewPCG(o.Seed, 0)).Perm(len(items))
 	if o.Limit > 0 {
 		s.Index = s.Index[:min(o.Limit, len(items))]
@@ -72,50 +73,4 @@ func Evaluate(ctx context.Context, m *infer.Model, tasks []Task, o Options) ([]R
 		return nil, err
 	}
 	return Ask(ctx, m, samples, o)
-}
-
-// Ask puts the questions of samples to a model.
-func Ask(ctx context.Context, m *infer.Model, samples []Sample, o Options) ([]Result, error) {
-	var results []Result
-	for _, s := range samples {
-		answers, err := s.ask(ctx, m, o)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.Task.Name, err)
-		}
-		results = append(results, s.result(answers, o.Protocol))
-	}
-	return results, nil
-}
-
-// ask answers the items that the journal has no answer to.
-func (s Sample) ask(ctx context.Context, m *infer.Model, o Options) ([]Answer, error) {
-	answers := make([]Answer, len(s.Items))
-	var left []Item
-	var at []int // of left, in the sample
-	for i, item := range s.Items {
-		a, ok := o.Journal.find(s.Task.Name, s.Index[i], item)
-		if answers[i] = a; !ok {
-			left, at = append(left, item), append(at, i)
-		}
-	}
-	if len(left) == 0 {
-		return answers, nil
-	}
-	scorer := NewScorer(m, func(done, total int64) {
-		if o.Progress != nil {
-			o.Progress(s.Task.Name, done, total)
-		}
-	})
-	put := scorer.Score
-	switch s.Task.Kind {
-	case Rolling:
-		put = scorer.Roll
-	case Generation:
-		put = scorer.Generate
-	}
-	measures := s.Task.Measures(o.Protocol)
-	return answers, put(ctx, left, func(i int, a Answer) error {
-		answers[at[i]] = a
-		return o.Journal.add(s.Task.Name, s.Index[at[i]], left[i], a, measures)
-	})
 }

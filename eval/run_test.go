@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -88,7 +89,7 @@ func TestJournal(t *testing.T) {
 	}
 	want := asJSON(t, whole)
 	path := filepath.Join(t.TempDir(), "items.jsonl")
-	head := eval.Head{Model: "some", Protocol: eval.LMEval, Precision: "float32"}
+	head := eval.Head{Model: "some", Precision: "float32"}
 	counts := []int{}
 	for i := 0; ; i++ {
 		j, err := eval.OpenJournal(path, head)
@@ -155,10 +156,16 @@ func TestJournal(t *testing.T) {
 		t.Errorf("the changed question was asked: %v, %v", asked, err)
 	}
 	head.Model = "another"
-	if _, err := eval.OpenJournal(path, head); err == nil || !strings.Contains(err.Error(), "another model") {
+	if _, err := eval.OpenJournal(path, head); err == nil || !strings.Contains(err.Error(), "its answers were made otherwise: model some, now another\nhint: name another file") {
 		t.Errorf("a journal of another model: %v", err)
 	}
-	for content, want := range map[string]string{"hello\n": "is no file of answers", `{"model": "x"}` + "\n{}x\n": "another model"} {
+	for content, want := range map[string]string{
+		"hello\n": "is no file of answers", "hello": "is no file of answers", `{"results":[]}` + "\n": "is no file of answers",
+		`{"model": "x"}` + "\n":                                 "model x, now another; precision , now float32",
+		`{"model":"another","precision":"float32"}` + "\n{}x\n": `line 2 is no answer: it must name protocol ("")`,
+		`{"model":"another","precision":"float32"}` + "\n" + `{"protocol":"paper","task":"x","item":-1}` + "\n": `task ("x"), hash ("") and item (-1)`,
+		`{"model":"another","precision":"float32"}` + "\n[]\n":                                                  "line 2 is no answer: json",
+	} {
 		bad := filepath.Join(t.TempDir(), "bad")
 		if err := os.WriteFile(bad, []byte(content), 0o666); err != nil {
 			t.Fatal(err)
@@ -169,6 +176,123 @@ func TestJournal(t *testing.T) {
 		if raw, err := os.ReadFile(bad); err != nil || string(raw) != content {
 			t.Errorf("a file that is refused was changed to %q", raw)
 		}
+	}
+}
+
+// asking is an evaluation by protocols, with a journal or none, and how many tokens each
+// task put. It is interrupted when so many of a task's tokens are computed, -1 for never.
+func asking(t *testing.T, m *infer.Model, list []eval.Task, journal string, until int64, protocols ...eval.Protocol) (string, map[string]int64, error) {
+	t.Helper()
+	put := map[string]int64{}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := eval.Options{Files: map[string]string{}, Progress: func(task string, done, total int64) {
+		if done == 0 {
+			put[task] += total
+		}
+		if until >= 0 && done >= until {
+			cancel()
+		}
+	}}
+	var samples []eval.Sample
+	for _, p := range protocols {
+		o.Protocol = p
+		for _, task := range list {
+			o.Files[task.Name] = filepath.Join("tasks/testdata/hub", task.Name+".parquet")
+		}
+		drawn, err := eval.Draw(ctx, list, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples = append(samples, drawn...)
+	}
+	if journal != "" {
+		j, err := eval.OpenJournal(journal, eval.Head{Model: "some", Precision: "float32"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := j.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		o.Journal = j
+	}
+	results, err := eval.Ask(ctx, m, samples, o)
+	return asJSON(t, results), put, err
+}
+
+// By both protocols each question is put once, and has the results of either protocol
+// alone; what comes after a prior is put once for all questions that share it. A journal of
+// one protocol serves the other, also one whose head names the protocol for all lines.
+func TestProtocols(t *testing.T) {
+	m := small(t)
+	list := []eval.Task{tasks.PIQA, tasks.OpenBookQA, tasks.BoolQ}
+	alone, plain, err := asking(t, m, list, "", -1, eval.LMEval)
+	if err != nil {
+		t.Fatal(err)
+	}
+	paper, priors, err := asking(t, m, list, "", -1, eval.Paper)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const boolQPrior = int64(len("<eot>") - 4 + len("Answer:") + len(" no") - 1 + len("yes") - 1)
+	if plain["piqa"] != priors["piqa"] || plain["openbookqa"] >= priors["openbookqa"] || priors["boolq"]-plain["boolq"] != boolQPrior {
+		t.Errorf("lm-eval puts %v tokens, paper %v", plain, priors)
+	}
+	want := strings.TrimSuffix(alone, "]") + "," + strings.TrimPrefix(paper, "[")
+	both, put, err := asking(t, m, list, "", -1, eval.LMEval, eval.Paper)
+	if err != nil || both != want || !maps.Equal(put, priors) {
+		t.Errorf("both: %v tokens, %v\n%s, want %v\n%s", put, err, both, priors, want)
+	}
+
+	path := filepath.Join(t.TempDir(), "items.jsonl")
+	if _, _, err = asking(t, m, list, path, -1, eval.LMEval); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.Replace(strings.ReplaceAll(string(raw), `"protocol":"lm-eval",`, ""), `{"model":"some",`, `{"model":"some","protocol":"lm-eval",`, 1)
+	if err := os.WriteFile(path, []byte(old), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = asking(t, m, list, path, 100, eval.LMEval, eval.Paper); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	both, put, err = asking(t, m, list, path, -1, eval.LMEval, eval.Paper)
+	if err != nil || both != want || put["piqa"] != 0 || put["openbookqa"] > priors["openbookqa"]-plain["openbookqa"] || put["boolq"] != boolQPrior {
+		t.Errorf("after lm-eval: %v tokens, %v\n%s, want %s", put, err, both, want)
+	}
+	_, lines, err := eval.ReadAnswers(path)
+	if err != nil || len(lines) != 2*3*20 {
+		t.Errorf("%d lines, %v", len(lines), err)
+	}
+	for _, l := range lines {
+		if l.Task != "boolq" || l.Protocol != eval.Paper {
+			continue
+		}
+		item := eval.Item{Requests: []eval.Request{{Context: "Answer:", Continuation: " no"}, {Context: "Answer:", Continuation: " yes"}}}
+		if err := eval.NewScorer(m, nil).Score(t.Context(), []eval.Item{item}, func(_ int, a eval.Answer) error {
+			for i, s := range a.Scores {
+				if got := float64(l.Requests[i].Prior); got != s.LogProb {
+					t.Errorf("the prior of choice %d is %v, want %v", i, got, s.LogProb)
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+
+	path = filepath.Join(t.TempDir(), "items.jsonl")
+	if _, _, err = asking(t, m, list, path, -1, eval.Paper); err != nil {
+		t.Fatal(err)
+	}
+	if got, put, err := asking(t, m, list, path, 0, eval.LMEval); err != nil || got != alone || len(put) > 0 {
+		t.Errorf("after paper: %v tokens, %v\n%s, want %s", put, err, got, alone)
 	}
 }
 

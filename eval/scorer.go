@@ -78,7 +78,8 @@ func (s *Scorer) capacity() int {
 }
 
 // Score answers items of multiple choice or log-likelihood, and hands the answer to the
-// i-th to answer as soon as it is there, the items of the most tokens first.
+// i-th to answer as soon as it is there, the items of the most tokens first. Priors are
+// questions of their own, see [Ask].
 func (s *Scorer) Score(ctx context.Context, items []Item, answer func(i int, a Answer) error) error {
 	questions := make([]*question, len(items))
 	for i, item := range items {
@@ -94,12 +95,8 @@ func (s *Scorer) Score(ctx context.Context, items []Item, answer func(i int, a A
 	}
 	return s.run(ctx, s.trees(questions), func(q *question) error {
 		a := Answer{Dropped: q.lost}
-		for i, r := range items[q.item].Requests {
-			score := q.seqs[i].score()
-			if r.Prior != "" {
-				score.Prior = q.priors[i].sum()
-			}
-			a.Scores = append(a.Scores, score)
+		for _, seq := range q.seqs {
+			a.Scores = append(a.Scores, seq.score())
 		}
 		return answer(q.item, a)
 	})
@@ -147,29 +144,15 @@ func (s *Scorer) question(item Item) (*question, error) {
 	if len(item.Requests) == 0 {
 		return nil, errors.New("there is nothing to score")
 	}
-	q := &question{priors: make([]*sequence, len(item.Requests))}
+	q := &question{left: len(item.Requests)}
 	for i, r := range item.Requests {
 		seq, lost, err := s.encoder.request(item.Shots, r.Context, r.Continuation)
 		if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
+		seq.of = q
 		q.seqs = append(q.seqs, seq)
 		q.lost = max(q.lost, lost)
-	}
-	for i, r := range item.Requests {
-		if r.Prior == "" {
-			continue
-		}
-		seq, _, err := s.encoder.request(nil, r.Prior, r.Continuation)
-		if err != nil {
-			return nil, fmt.Errorf("request %d after %q: %w", i, r.Prior, err)
-		}
-		q.seqs = append(q.seqs, seq)
-		q.priors[i] = seq
-	}
-	q.left = len(q.seqs)
-	for _, seq := range q.seqs {
-		seq.of = q
 	}
 	return q, nil
 }

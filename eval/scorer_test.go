@@ -160,7 +160,7 @@ func word(r *rand.Rand, n int) string {
 
 // asked are items of all kinds of sharing: choices with common beginnings, one token
 // each, equal, one the beginning of another, of several contexts, about one long text,
-// with contexts that do not fit, with priors.
+// with contexts that do not fit.
 func asked() []Item {
 	r := rand.New(rand.NewPCG(5, 6))
 	var items []Item
@@ -170,7 +170,6 @@ func asked() []Item {
 		add(Request{Context: context, Continuation: " " + word(r, 9)}, Request{Context: context, Continuation: " " + word(r, 3)},
 			Request{Context: context, Continuation: " " + word(r, 20)}, Request{Context: context, Continuation: " x"})
 	}
-	add(Request{Context: "Is it?", Continuation: "y", Prior: "Answer:"}, Request{Context: "Is it?", Continuation: "n", Prior: "Answer:"})
 	add(Request{Context: "ab", Continuation: "cc"}, Request{Context: "ab", Continuation: "cc"}, Request{Context: "ab", Continuation: "ccdd"})
 	add(Request{Context: "The cat", Continuation: " sat"}, Request{Context: "The dog", Continuation: " sat"})
 	add(Request{Context: "", Continuation: "one"}, Request{Context: "two", Continuation: "three"})
@@ -206,9 +205,6 @@ func wanted(p *oracle, items []Item, opening ...int32) [][]Score {
 				ids = ids[s.Cut:]
 				return p.logProbs(ids, len(ids)-len(after))
 			}
-			if r.Prior != "" {
-				s.Prior, _ = score(r.Prior, r.Continuation)
-			}
 			s.LogProb, s.Greedy = score(r.Context, r.Continuation)
 			scores = append(scores, s)
 		}
@@ -233,7 +229,7 @@ func checkScores(t *testing.T, m *infer.Model, items []Item, wants [][]Score) {
 		}
 		for j, got := range a.Scores {
 			want := wants[i][j]
-			if !near(got.LogProb, want.LogProb) || !near(got.Prior, want.Prior) || got.Greedy != want.Greedy || got.Tokens != want.Tokens || got.Cut != want.Cut {
+			if !near(got.LogProb, want.LogProb) || got.Greedy != want.Greedy || got.Tokens != want.Tokens || got.Cut != want.Cut {
 				t.Errorf("item %d, request %d: %+v, want %+v", i, j, got, want)
 			}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"mobilellm/eval"
 	"mobilellm/eval/compare"
 	"mobilellm/internal/cli"
 )
@@ -14,11 +15,11 @@ of answers, the p-value (McNemar's exact one where an answer is right or wrong, 
 paired t-test's), and the same corrected for all that are printed (Holm), by which a
 difference is beyond noise below 0.05.
 
-Items are matched by id. Files of different protocols, tasks, items or questions are an
-error.`
+Items are matched by id. Files of different tasks, items or questions are an error. Of
+files with answers by more than one protocol --protocol names the one to compare.`
 
 func compareCommand() *cobra.Command {
-	asJSON := false
+	asJSON, protocol := false, ""
 	c := &cobra.Command{
 		Use:     "compare A B",
 		Short:   "Tell which differences between two models are beyond noise",
@@ -31,11 +32,11 @@ func compareCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			a, err := compare.Read(args[0])
+			a, err := compare.Read(args[0], eval.Protocol(protocol))
 			if err != nil {
 				return err
 			}
-			b, err := compare.Read(args[1])
+			b, err := compare.Read(args[1], eval.Protocol(protocol))
 			if err != nil {
 				return err
 			}
@@ -44,11 +45,12 @@ func compareCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return cli.PrintJSON(c.OutOrStdout(), map[string]any{"a": a.File, "b": b.File, "protocol": a.Head.Protocol, "differences": list})
+				return cli.PrintJSON(c.OutOrStdout(), map[string]any{"a": a.File, "b": b.File, "protocol": a.Protocol, "differences": list})
 			}
 			return compare.Print(c.OutOrStdout(), a, b, list)
 		},
 	}
+	c.Flags().StringVar(&protocol, "protocol", "", "whose answers to compare, of files with several: lm-eval or paper")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return c
 }

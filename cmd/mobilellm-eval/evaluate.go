@@ -14,6 +14,7 @@ import (
 	"mobilellm/eval/tasks"
 	"mobilellm/infer"
 	"mobilellm/internal/cli"
+	"mobilellm/internal/jsonfloat"
 )
 
 type flags struct {
@@ -22,6 +23,7 @@ type flags struct {
 	shots, context, workers             int
 	json                                bool
 	device, precision, kvType, quantize string
+	protocols                           []eval.Protocol
 	options                             eval.Options
 }
 
@@ -31,7 +33,7 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	samples, err := eval.Draw(ctx, list, f.options)
+	samples, err := f.draw(ctx, list, notes)
 	if err != nil {
 		return err
 	}
@@ -65,7 +67,30 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 		return err
 	}
 	c := folder.Config
-	return f.print(w, notes, report{Model: f.model, Checksum: sum, Parameters: c.ParameterCount(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.Resolved().KVHeads, Protocol: f.options.Protocol, Precision: m.Types(), KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
+	return f.print(w, notes, report{Model: f.model, Checksum: sum, Parameters: c.ParameterCount(), Layers: c.Layers, Heads: c.Heads, KVHeads: c.Resolved().KVHeads, Precision: m.Types(), KVType: f.kvType, Context: m.Context(), Limit: f.options.Limit, Seed: f.options.Seed, Results: results})
+}
+
+// draw reads the questions of tasks by each protocol. Of several protocols a task may have
+// one alone.
+func (f *flags) draw(ctx context.Context, list []eval.Task, notes io.Writer) ([]eval.Sample, error) {
+	var samples []eval.Sample
+	for _, p := range f.protocols {
+		var has []eval.Task
+		for _, t := range list {
+			if len(t.Measures(p)) == 0 && len(f.protocols) > 1 {
+				fmt.Fprintf(notes, "note: task %s has no protocol %s\n", t.Name, p)
+				continue
+			}
+			has = append(has, t)
+		}
+		f.options.Protocol = p
+		drawn, err := eval.Draw(ctx, has, f.options)
+		if err != nil {
+			return nil, err
+		}
+		samples = append(samples, drawn...)
+	}
+	return samples, nil
 }
 
 // check reads the flags.
@@ -73,9 +98,15 @@ func (f *flags) check() (list []eval.Task, o infer.LoadOptions, err error) {
 	if f.model == "" {
 		return nil, o, cli.Usagef("--model is missing: name a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
 	}
-	f.options.Protocol = eval.Protocol(f.protocol)
-	if f.options.Protocol != eval.LMEval && f.options.Protocol != eval.Paper {
-		return nil, o, cli.Usagef("--protocol (%s) must be %s or %s", f.protocol, eval.LMEval, eval.Paper)
+	f.protocols = nil
+	for name := range strings.SplitSeq(f.protocol, ",") {
+		p := eval.Protocol(strings.TrimSpace(name))
+		if p != eval.LMEval && p != eval.Paper {
+			return nil, o, cli.Usagef("--protocol (%s) must be %s, %s, or both with a comma between", f.protocol, eval.LMEval, eval.Paper)
+		}
+		if !slices.Contains(f.protocols, p) {
+			f.protocols = append(f.protocols, p)
+		}
 	}
 	if f.options.Limit < 0 || f.context < 0 {
 		return nil, o, cli.Usagef("--limit (%d) and --context (%d) must not be negative", f.options.Limit, f.context)
@@ -151,7 +182,7 @@ func taskOf(name, path string) (eval.Task, error) {
 // ask evaluates, with the journal of --items where one is wanted.
 func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, sum string, notes io.Writer) (_ []eval.Result, err error) {
 	if f.items != "" {
-		head := eval.Head{Model: sum, Protocol: f.options.Protocol, Precision: m.Types(), KVType: f.kvType, Context: m.Context()}
+		head := eval.Head{Model: sum, Precision: m.Types(), KVType: f.kvType, Context: m.Context()}
 		if f.options.Journal, err = eval.OpenJournal(f.items, head); err != nil {
 			return nil, fmt.Errorf("--items: %w", err)
 		}
@@ -183,39 +214,50 @@ type report struct {
 	Heads      int   `json:"heads"`
 	KVHeads    int   `json:"kv_heads"`
 
-	Protocol  eval.Protocol `json:"protocol"`
 	Precision string        `json:"precision"`
 	KVType    string        `json:"kv_type"`
 	Context   int           `json:"context"`
 	Limit     int           `json:"limit,omitempty"`
 	Seed      uint64        `json:"seed"`
-	Average   *average      `json:"average,omitempty"`
+	Averages  []average     `json:"averages,omitempty"`
 	Results   []eval.Result `json:"results"`
 }
 
-// average is that of the paper's eight zero-shot tasks.
+// average is that of the paper's eight zero-shot tasks by a protocol.
 type average struct {
-	Value  float64 `json:"value"`
-	StdErr float64 `json:"stderr"`
+	Protocol eval.Protocol   `json:"protocol"`
+	Value    float64         `json:"value"`
+	StdErr   jsonfloat.Float `json:"stderr"`
 }
 
 func (f *flags) print(w, notes io.Writer, r report) error {
-	if mean, stderr, ok := eval.Average(r.Results, tasks.Groups[tasks.ZeroShot]); ok {
-		r.Average = &average{mean, stderr}
-	}
+	by := map[eval.Protocol][]eval.Result{}
 	for _, t := range r.Results {
+		by[t.Protocol] = append(by[t.Protocol], t)
 		if t.Cut > 0 || t.Dropped > 0 {
 			fmt.Fprintf(notes, "note: %s: %d questions were cut at the beginning to fit the context, %d examples fell away\n", t.Task, t.Cut, t.Dropped)
+		}
+	}
+	for _, p := range f.protocols {
+		if mean, stderr, ok := eval.Average(by[p], tasks.Groups[tasks.ZeroShot]); ok {
+			r.Averages = append(r.Averages, average{p, mean, jsonfloat.Float(stderr)})
 		}
 	}
 	if f.json {
 		return cli.PrintJSON(w, r)
 	}
-	if err := eval.Print(w, r.Results); err != nil {
-		return err
-	}
-	if r.Average != nil {
-		fmt.Fprintf(w, "average of the eight zero-shot tasks: %.2f ± %.2f\n", 100*r.Average.Value, 100*r.Average.StdErr)
+	for i, p := range f.protocols {
+		if len(f.protocols) > 1 {
+			fmt.Fprintf(w, "%sprotocol %s\n", strings.Repeat("\n", min(i, 1)), p)
+		}
+		if err := eval.Print(w, by[p]); err != nil {
+			return err
+		}
+		for _, a := range r.Averages {
+			if a.Protocol == p {
+				fmt.Fprintf(w, "average of the eight zero-shot tasks: %.2f ± %.2f\n", 100*a.Value, 100*float64(a.StdErr))
+			}
+		}
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.tasks, "tasks", "", "tasks and groups of them, with commas between; mobilellm-eval datasets lists them")
 	l.StringArrayVar(&f.own, "task", nil, "a task of your own, as name=file.jsonl, or a benchmark with the questions of that file; may be given several times")
 	l.StringArrayVar(&f.texts, "text", nil, "a text to score: loss, perplexity, bits per byte; may be given several times")
-	l.StringVar(&f.protocol, "protocol", "lm-eval", "how questions are put and measured: lm-eval (lm-evaluation-harness 0.4.13) or paper")
+	l.StringVar(&f.protocol, "protocol", "lm-eval", "how questions are put and measured: lm-eval (lm-evaluation-harness 0.4.13), paper, or lm-eval,paper, which puts a question that both have once")
 	l.StringVar(&f.options.DataDir, "data-dir", "data", "folder of data sets")
 	l.IntVar(&f.options.Limit, "limit", 0, "questions of a task at most, drawn by --seed; 0 for all")
 	l.Uint64Var(&f.options.Seed, "seed", 1234, "decides which questions --limit takes")

@@ -51,7 +51,7 @@ func Models(a, b *Answers) ([]Difference, error) {
 		}
 		list = append(list, differences...)
 	}
-	if d, ok := average(list, a.Head.Protocol); ok {
+	if d, ok := average(list, a.Protocol); ok {
 		list = append(list, d)
 	}
 	p := make([]float64, len(list))
@@ -93,8 +93,8 @@ func average(list []Difference, p eval.Protocol) (Difference, bool) {
 // comparable says what two files of answers do not have in common.
 func comparable(a, b *Answers) error {
 	var errs []error
-	if a.Head.Protocol != b.Head.Protocol {
-		errs = append(errs, fmt.Errorf("the protocols are %s and %s", a.Head.Protocol, b.Head.Protocol))
+	if a.Protocol != b.Protocol {
+		errs = append(errs, fmt.Errorf("the protocols are %s and %s", a.Protocol, b.Protocol))
 	}
 	if missing := without(a.Tasks, b.Tasks); len(missing) > 0 {
 		errs = append(errs, fmt.Errorf("%s has no task %s", b.File, strings.Join(missing, ", ")))

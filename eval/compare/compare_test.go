@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/eval"
 	"mobilellm/eval/tasks"
 	"mobilellm/internal/statistics"
 )
@@ -108,7 +109,7 @@ func path(t *testing.T, lines ...string) string {
 
 func file(t *testing.T, lines ...string) *Answers {
 	t.Helper()
-	a, err := Read(path(t, lines...))
+	a, err := Read(path(t, lines...), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,12 +134,33 @@ func TestRefusals(t *testing.T) {
 	for want, lines := range map[string][]string{
 		"is no file of answers":           {`{"results":[]}`},
 		"there is no answer in it":        {base[0]},
-		"line 2: an answer names task":    {base[0], `{"task":"piqa"}`},
-		"line 3: unexpected end of JSON ": {base[0], base[1], base[2][:40]},
+		"line 2 is no answer: it must n":  {base[0], `{"task":"piqa"}`},
+		"line 3 is no answer: unexpected": {base[0], base[1], base[2][:40]},
 	} {
-		if _, err := Read(path(t, lines...)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Read(path(t, lines...), ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// A file of several protocols is read by one of them, which is named where there is a choice.
+func TestProtocol(t *testing.T) {
+	of := func(protocol string, acc float64) string {
+		return strings.Replace(answer("piqa", 0, "x", "1", acc), "{", fmt.Sprintf(`{"protocol":%q,`, protocol), 1)
+	}
+	both := path(t, head("lm-eval"), answer("piqa", 0, "x", "1", 1), of("paper", 0))
+	for protocol, want := range map[eval.Protocol]float64{eval.LMEval: 1, eval.Paper: 0} {
+		a, err := Read(both, protocol)
+		if err != nil || a.Protocol != protocol || a.items["piqa"]["x"].values["acc"] != want {
+			t.Errorf("%s: %+v, %v", protocol, a, err)
+		}
+	}
+	if _, err := Read(both, ""); err == nil || !strings.Contains(err.Error(), "has answers by the protocols lm-eval, paper\nhint: name one with --protocol") {
+		t.Error(err)
+	}
+	one := path(t, head("lm-eval"), answer("piqa", 0, "x", "1", 1))
+	if _, err := Read(one, eval.Paper); err == nil || !strings.Contains(err.Error(), "items.jsonl: has no answers by protocol paper, but by lm-eval") {
+		t.Error(err)
 	}
 }
 

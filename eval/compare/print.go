@@ -11,7 +11,7 @@ import (
 // Print writes differences as a table: accuracies and F1 in per cent, log-likelihoods in
 // nats an item.
 func Print(w io.Writer, a, b *Answers, list []Difference) error {
-	fmt.Fprintf(w, "A: %s\nB: %s\nprotocol %s, %s\n\n", describe(a), describe(b), a.Head.Protocol, "differences are B − A ± the paired standard error")
+	fmt.Fprintf(w, "A: %s\nB: %s\nprotocol %s, %s\n\n", describe(a), describe(b), a.Protocol, "differences are B − A ± the paired standard error")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "task\tmeasure\tn\tA\tB\tdifference\tonly A : only B\tp\tp (Holm)\t")
 	for _, d := range list {
