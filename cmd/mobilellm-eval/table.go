@@ -13,7 +13,8 @@ import (
 )
 
 const tableDescription = `Set models beside the paper's Tables 3, 4 and 8. RESULTS are files of what --json
-printed; NAME=FILE names the model.
+printed; NAME=FILE names the model. Each protocol in it is a row; lm-eval has a second one
+by acc_norm, which is nearer to the paper's measure than acc.
 
 The tables are printed as Markdown. --csv and --html write them to files; the page of
 HTML has the paper's Figures 1, 3, 4 and 5 too, and loads nothing from elsewhere.`
@@ -34,11 +35,11 @@ func tableCommand() *cobra.Command {
 			r := &table.Report{}
 			for _, arg := range args {
 				name, path := named(arg)
-				m, err := table.Read(path, name)
+				models, err := table.Read(path, name)
 				if err != nil {
 					return err
 				}
-				r.Models = append(r.Models, m)
+				r.Models = append(r.Models, models...)
 			}
 			for _, file := range []struct {
 				path  string

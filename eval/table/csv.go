@@ -10,15 +10,16 @@ import (
 )
 
 // CSV writes a line for each model of each table, with a column for each task, its
-// standard error and the average; numbers of ours in full. A cell is empty where there is
+// standard error, its measure and the average; numbers of ours in full. A cell is empty where there is
 // none.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	head := []string{"table", "source", "model", "protocol", "layers", "parameters_millions"}
 	tasks := append(append([]string{}, paper.ZeroShot...), paper.Reading...)
-	for _, task := range append(tasks, "average") {
-		head = append(head, task, task+"_stderr")
+	for _, task := range tasks {
+		head = append(head, task, task+"_stderr", task+"_measure")
 	}
+	head = append(head, "average", "average_stderr")
 	if err := out.Write(head); err != nil {
 		return err
 	}
@@ -26,7 +27,7 @@ func (r *Report) CSV(w io.Writer) error {
 		for _, m := range paper.Table(number) {
 			line := []string{fmt.Sprint(number), "paper", m.Name, "", count(m.Layers), filled(m.Parameters)}
 			for _, task := range tasks {
-				line = append(line, filled(m.Scores[task]), "")
+				line = append(line, filled(m.Scores[task]), "", "")
 			}
 			if err := out.Write(append(line, filled(m.Average), "")); err != nil {
 				return err
@@ -38,9 +39,9 @@ func (r *Report) CSV(w io.Writer) error {
 		for _, task := range tasks {
 			s, ok := m.scores[task]
 			if !ok {
-				s = score{math.NaN(), math.NaN()}
+				s = score{value: math.NaN(), stderr: math.NaN()}
 			}
-			line = append(line, full(s.value), full(s.stderr))
+			line = append(line, full(s.value), full(s.stderr), s.measure)
 		}
 		if err := out.Write(append(line, full(m.average.value), full(m.average.stderr))); err != nil {
 			return err

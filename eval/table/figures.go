@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"mobilellm/eval"
 	"mobilellm/eval/paper"
 	"mobilellm/internal/chart"
 )
@@ -33,9 +34,13 @@ func leftOut(models []*Model, why string) string {
 	return fmt.Sprintf(" Not shown, since %s: %s.", why, strings.Join(names, "; "))
 }
 
-// split parts ours in those that a picture can show and the others.
+// split parts ours in those that a picture can show and the others. Of the two of a model
+// by lm-eval it takes the one by acc_norm.
 func (r *Report) split(can func(*Model) bool) (shown, left []*Model) {
 	for _, m := range r.Models {
+		if m.measure == eval.Acc.Name {
+			continue
+		}
 		if can(m) {
 			shown = append(shown, m)
 		} else {
@@ -43,6 +48,16 @@ func (r *Report) split(can func(*Model) bool) (shown, left []*Model) {
 		}
 	}
 	return shown, left
+}
+
+// name is the model's, with the protocol where another has that name.
+func (r *Report) name(m *Model) string {
+	for _, other := range r.Models {
+		if other.Name == m.Name && other.Protocol != m.Protocol {
+			return m.Name + ", " + string(m.Protocol)
+		}
+	}
+	return m.Name
 }
 
 // sentence is what a mark says of a model.
@@ -85,7 +100,7 @@ func (r *Report) bubbles() figure {
 		d.Keep(x.At(m.Parameters), y.At(m.average.value), radius(m.Parameters))
 	}
 	for _, m := range shown {
-		d.Label(x.At(m.Parameters), y.At(m.average.value), radius(m.Parameters), "label ours", "ours: "+m.Name, chart.Anywhere, area)
+		d.Label(x.At(m.Parameters), y.At(m.average.value), radius(m.Parameters), "label ours", "ours: "+r.name(m), chart.Anywhere, area)
 	}
 	for _, m := range table {
 		d.Label(x.At(m.Parameters), y.At(m.Average), radius(m.Parameters), "label", m.Name, chart.Anywhere, area)
@@ -133,7 +148,7 @@ func (r *Report) roadmap() figure {
 		center := x.At(float64(len(steps)+i) + 0.5)
 		bar(center, 0.65*unit, m.average.value, "bar ours", sentence(m.label(), m.Parameters, m.average.value, "ours"))
 		d.Text(center, y.At(m.average.value)-4, "middle", "label ours", fmt.Sprintf("%.1f", m.average.value))
-		d.Slanted(center, y.From+14, "label ours", chart.Short("ours: "+m.Name))
+		d.Slanted(center, y.From+14, "label ours", chart.Short("ours: "+r.name(m)))
 	}
 	return figure{title, "Dark bars before light ones: the paper's Table 10 at 125M and 350M, each step on top of the one before, 1T after training on 1T tokens in place of 0.25T. Hatched: ours." + leftOut(left, "a task is missing"), []template.HTML{d.SVG(title)}}
 }
@@ -250,9 +265,9 @@ func (r *Report) depth() figure {
 						got, ok = m.average, m.hasAverage()
 					}
 					if value := got.value; ok && m.near(group) {
-						label := "ours: " + m.Name
+						label := "ours: " + r.name(m)
 						if c.name != "" {
-							label = "ours, " + c.name + ": " + m.Name
+							label = "ours, " + c.name + ": " + r.name(m)
 						}
 						ours = append(ours, point{float64(m.Layers), value, sentence(m.label(), m.Parameters, value, "ours"), label})
 					}
@@ -287,7 +302,7 @@ func (r *Report) heads() figure {
 		var ours []point
 		for _, m := range shown {
 			if m.near(group) {
-				ours = append(ours, point{float64(m.KVHeads), m.average.value, sentence(fmt.Sprintf("%s, %d heads", m.label(), m.Heads), m.Parameters, m.average.value, "ours"), fmt.Sprintf("ours, %d heads: %s", m.Heads, m.Name)})
+				ours = append(ours, point{float64(m.KVHeads), m.average.value, sentence(fmt.Sprintf("%s, %d heads", m.label(), m.Heads), m.Parameters, m.average.value, "ours"), fmt.Sprintf("ours, %d heads: %s", m.Heads, r.name(m))})
 			}
 		}
 		f.Pictures = append(f.Pictures, panel(fmt.Sprintf("(%c) zero-shot average, about %s parameters", 'a'+rune(i), group), "key-value heads (logarithmic)", "accuracy, %", true, []float64{1, 2, 4, 8, 16, 32}, curves, ours))

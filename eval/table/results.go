@@ -2,9 +2,11 @@ package table
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mobilellm/eval"
@@ -13,7 +15,7 @@ import (
 	"mobilellm/internal/regular"
 )
 
-// Model is an evaluated model.
+// Model is an evaluated model by one protocol.
 type Model struct {
 	Name     string
 	Protocol eval.Protocol
@@ -23,23 +25,31 @@ type Model struct {
 	scores                 map[string]score // by task
 	average                score            // of the zero-shot tasks; not there unless all are
 	subset                 bool             // some task was put in part
+	// measure tells the two of a model by lm-eval apart: acc, which is that protocol's
+	// score, and acc_norm, where a task has it. The paper's own scores are nearer to
+	// acc_norm, and pictures show that one.
+	measure string
 }
 
 // score is in per cent.
 type score struct {
 	value, stderr float64 // stderr is NaN where there is none
+	measure       string
 }
 
-// Read reads results as mobilellm-eval --json prints them. The model is named by the
-// caller, or else by the last part of its path.
-func Read(path, name string) (*Model, error) {
+// accNorm is the name of the log-likelihood per character.
+var accNorm = eval.AccNorm.Name
+
+// Read reads results as mobilellm-eval --json prints them, which are those of as many
+// models as there are protocols, and two by lm-eval where tasks have acc_norm. The model is
+// named by the caller, or else by the last part of its path.
+func Read(path, name string) ([]*Model, error) {
 	raw, err := regular.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var file struct {
 		Model      string            `json:"model"`
-		Protocol   eval.Protocol     `json:"protocol"`
 		Parameters float64           `json:"parameters"`
 		Layers     int               `json:"layers"`
 		Heads      int               `json:"heads"`
@@ -52,64 +62,121 @@ func Read(path, name string) (*Model, error) {
 	if file.Results == nil {
 		return nil, fmt.Errorf("%s: has no results, which mobilellm-eval --json prints", path)
 	}
-	m := &Model{Name: name, Protocol: file.Protocol, Parameters: file.Parameters / 1e6, Layers: file.Layers, Heads: file.Heads, KVHeads: file.KVHeads, scores: map[string]score{}}
-	if m.Name == "" {
-		m.Name = filepath.Base(strings.TrimRight(file.Model, `/\`))
+	if name == "" {
+		name = filepath.Base(strings.TrimRight(file.Model, `/\`))
 	}
-	if file.Model == "" && name == "" {
-		m.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	if file.Model == "" && name == "." {
+		name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	}
-	for i, r := range file.Results {
-		if err := m.add(r); err != nil {
+	of := func(p eval.Protocol, measure string) *Model {
+		return &Model{Name: name, Protocol: p, measure: measure, Parameters: file.Parameters / 1e6, Layers: file.Layers, Heads: file.Heads, KVHeads: file.KVHeads, scores: map[string]score{}}
+	}
+	var models []*Model
+	for i, raw := range file.Results {
+		r, err := parse(raw)
+		if err != nil {
 			return nil, fmt.Errorf("%s: result %d: %w", path, i, err)
 		}
+		if !slices.ContainsFunc(models, func(m *Model) bool { return m.Protocol == r.protocol }) {
+			if models = append(models, of(r.protocol, "")); r.protocol == eval.LMEval {
+				models = append(models, of(r.protocol, accNorm))
+			}
+		}
+		for _, m := range models {
+			if m.Protocol != r.protocol {
+				continue
+			}
+			if err := m.add(r); err != nil {
+				return nil, fmt.Errorf("%s: result %d: %w", path, i, err)
+			}
+		}
 	}
-	m.setAverage()
-	return m, nil
+	for _, m := range models {
+		m.setAverage()
+	}
+	return apart(models), nil
+}
+
+// apart leaves the model by acc_norm away where no task has it.
+func apart(models []*Model) []*Model {
+	at := slices.IndexFunc(models, func(m *Model) bool { return m.measure == accNorm })
+	switch {
+	case at < 0:
+		return models
+	case !models[at].has(accNorm):
+		return slices.Delete(models, at, at+1)
+	}
+	models[at-1].measure = eval.Acc.Name
+	return models
+}
+
+// has says whether the score of any of the tasks, or of all there are, is that measure.
+func (m *Model) has(measure string, tasks ...string) bool {
+	for task, s := range m.scores {
+		if s.measure == measure && (len(tasks) == 0 || slices.Contains(tasks, task)) {
+			return true
+		}
+	}
+	return false
+}
+
+// result is that of a task.
+type result struct {
+	task     string
+	protocol eval.Protocol
+	score    string // the name of the measure
+	subset   bool
+	values   map[string]any
+}
+
+func parse(raw json.RawMessage) (result, error) {
+	var head struct {
+		Task, Score string
+		Protocol    eval.Protocol
+		N, Of       int
+	}
+	r := result{}
+	if err := errors.Join(json.Unmarshal(raw, &head), json.Unmarshal(raw, &r.values)); err != nil {
+		return r, err
+	}
+	if head.Task == "" {
+		return r, errors.New("names no task")
+	}
+	r.task, r.protocol, r.score, r.subset = head.Task, head.Protocol, head.Score, head.N < head.Of
+	return r, nil
 }
 
 // add keeps the score of a task that the paper has a column for.
-func (m *Model) add(raw json.RawMessage) error {
-	var head struct {
-		Task, Score string
-		N, Of       int
-	}
-	if err := json.Unmarshal(raw, &head); err != nil {
-		return err
-	}
-	if head.Task == "" {
-		return fmt.Errorf("names no task")
-	}
-	if paper.Titles[head.Task] == "" {
+func (m *Model) add(r result) error {
+	if paper.Titles[r.task] == "" {
 		return nil
 	}
-	if _, twice := m.scores[head.Task]; twice {
-		return fmt.Errorf("task %s is there twice", head.Task)
+	if _, twice := m.scores[r.task]; twice {
+		return fmt.Errorf("task %s is there twice", r.task)
 	}
-	measure := head.Score
-	if strings.HasPrefix(head.Task, "triviaqa") {
-		measure = "f1" // as the paper's
+	measure := r.score
+	if strings.HasPrefix(r.task, "triviaqa") {
+		measure = eval.F1.Name // as the paper's
 	}
-	var values map[string]any
-	if err := json.Unmarshal(raw, &values); err != nil {
-		return err
+	if _, ok := r.values[accNorm]; ok && m.measure == accNorm {
+		measure = accNorm
 	}
-	value, ok := values[measure].(float64)
+	value, ok := r.values[measure].(float64)
 	if !ok || value < 0 || value > 1 {
-		return fmt.Errorf("task %s: %s (%v) must be a share, from 0 to 1", head.Task, measure, values[measure])
+		return fmt.Errorf("task %s: %s (%v) must be a share, from 0 to 1", r.task, measure, r.values[measure])
 	}
-	stderr, ok := values[measure+"_stderr"].(float64)
+	stderr, ok := r.values[measure+"_stderr"].(float64)
 	if !ok {
 		stderr = math.NaN()
 	}
-	m.scores[head.Task] = score{100 * value, 100 * stderr}
-	m.subset = m.subset || head.N < head.Of
+	m.scores[r.task] = score{100 * value, 100 * stderr, measure}
+	m.subset = m.subset || r.subset
 	return nil
 }
 
 // setAverage is the mean of the eight zero-shot tasks, which are independent.
 func (m *Model) setAverage() {
-	m.average = score{math.NaN(), math.NaN()}
+	m.average = score{value: math.NaN(), stderr: math.NaN()}
 	sum, squares := 0.0, 0.0
 	for _, task := range paper.ZeroShot {
 		s, ok := m.scores[task]
@@ -120,7 +187,7 @@ func (m *Model) setAverage() {
 		squares += s.stderr * s.stderr
 	}
 	n := float64(len(paper.ZeroShot))
-	m.average = score{sum / n, math.Sqrt(squares) / n}
+	m.average = score{value: sum / n, stderr: math.Sqrt(squares) / n}
 }
 
 // hasAverage says whether all of the zero-shot tasks are there.

@@ -25,9 +25,9 @@ func results(t *testing.T, model, more string, shares ...float64) string {
 	t.Helper()
 	list := []map[string]any{}
 	for i, share := range shares {
-		list = append(list, map[string]any{"task": paper.ZeroShot[i], "n": 100, "of": 100, "score": "acc", "acc": share, "acc_stderr": 0.02, "acc_norm": 0.9})
+		list = append(list, map[string]any{"task": paper.ZeroShot[i], "protocol": "paper", "n": 100, "of": 100, "score": "acc", "acc": share, "acc_stderr": 0.02, "acc_norm": 0.9})
 	}
-	raw, err := json.Marshal(map[string]any{"model": model, "protocol": "paper", "results": list})
+	raw, err := json.Marshal(map[string]any{"model": model, "results": list})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,11 +53,11 @@ func report(t *testing.T) *Report {
 		{results(t, "models/part", shape, 0.51, 0.31), ""},
 		{results(t, "x", shape, 0.52, 0.3, 0.6, 0.7, 0.4, 0.45, 0.35, 0.5), hostile},
 	} {
-		model, err := Read(m.path, m.name)
-		if err != nil {
-			t.Fatal(err)
+		models, err := Read(m.path, m.name)
+		if err != nil || len(models) != 1 {
+			t.Fatal(models, err)
 		}
-		r.Models = append(r.Models, model)
+		r.Models = append(r.Models, models...)
 	}
 	return r
 }
@@ -82,7 +82,7 @@ func TestMarkdown(t *testing.T) {
 		"| MobileLLM-125M | paper, Table 3 | 30 | 125 | 43.9 | 27.1 | 60.2 | 65.3 | 42.4 | 38.9 | 39.5 | 53.1 | 46.3 |\n",
 		"| MobileLLM-1.5B | paper, Table 8 |  |  | 67.5 | 40.9 | 65.7 | 74.8 | 46.4 | 64.5 | 50.5 | 64.7 | 59.4 |\n",
 		"| MobileLLM-LS-350M | paper, Table 4 |  |  | 21.4 | 22.5 | 22.6 | 47.3 | 33.7 |\n",
-		"| part (protocol paper) | ours | 30 | 134.5 | 51.0 ± 2.0 | 31.0 ± 2.0 |  |  |  |  |  |  |  |\n",
+		"| part (protocol paper) | ours, acc | 30 | 134.5 | 51.0 ± 2.0 | 31.0 ± 2.0 |  |  |  |  |  |  |  |\n",
 		"| 50.0 ± 2.0 | 47.5 ± 0.7 |\n",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -122,6 +122,7 @@ func TestCSV(t *testing.T) {
 		{"1", "model", "Cerebras-GPT-111M"},
 		{"1", "average", "40"},
 		{fmt.Sprint(ours), "arc_easy_stderr", "2"},
+		{fmt.Sprint(ours), "arc_easy_measure", "acc"},
 		{fmt.Sprint(ours), "average", "47.5"},
 		{fmt.Sprint(ours + 1), "boolq", ""},
 		{fmt.Sprint(ours + 1), "average", ""},
@@ -194,9 +195,62 @@ func TestPaperAlone(t *testing.T) {
 }
 
 func TestTriviaQA(t *testing.T) {
-	m, err := Read(write(t, `{"model":"x","results":[{"task":"triviaqa_5shot","n":10,"of":20,"score":"exact_match","exact_match":0.1,"f1":0.15,"f1_stderr":null}]}`), "")
-	if err != nil || m.scores["triviaqa_5shot"].value != 15 || !math.IsNaN(m.scores["triviaqa_5shot"].stderr) || !m.subset {
-		t.Errorf("%+v, %v", m, err)
+	models, err := Read(write(t, `{"model":"x","results":[{"task":"triviaqa_5shot","n":10,"of":20,"score":"exact_match","exact_match":0.1,"f1":0.15,"f1_stderr":null}]}`), "")
+	if err != nil || len(models) != 1 {
+		t.Fatal(models, err)
+	}
+	if m := models[0]; m.scores["triviaqa_5shot"].value != 15 || !math.IsNaN(m.scores["triviaqa_5shot"].stderr) || !m.subset {
+		t.Errorf("%+v", m)
+	}
+}
+
+// A file of both protocols is three rows of Table 3, each of which names its measures, and
+// two of the others' columns; pictures show one of the two by lm-eval.
+func TestMeasures(t *testing.T) {
+	var list []string
+	for _, p := range []string{"lm-eval", "paper"} {
+		for i, task := range paper.ZeroShot {
+			score, more := "acc", ""
+			switch {
+			case p == "paper" && (task == "boolq" || task == "openbookqa"):
+				score, more = "acc_prior", `,"acc":0.1`
+			case p == "paper":
+				score, more = "acc_norm", `,"acc":0.1`
+			case task != "boolq" && task != "social_iqa" && task != "winogrande":
+				more = fmt.Sprintf(`,"acc_norm":0.6%d,"acc_norm_stderr":0.01`, i)
+			}
+			list = append(list, fmt.Sprintf(`{"task":%q,"protocol":%q,"n":9,"of":9,"score":%q,%q:0.5%d,"%s_stderr":0.02%s}`, task, p, score, score, i, score, more))
+		}
+		list = append(list, fmt.Sprintf(`{"task":"race_high","protocol":%q,"score":"acc","acc":0.25}`, p))
+	}
+	path := write(t, `{"model":"m"`+shape+`,"results":[`+strings.Join(list, ",")+`]}`)
+	models, err := Read(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Report{Models: models}
+	var text, page, table strings.Builder
+	if err := errors.Join(r.Markdown(&text), r.HTML(&page), r.CSV(&table)); err != nil {
+		t.Fatal(err)
+	}
+	for want, times := range map[string]int{
+		`| m (protocol lm-eval, acc) | ours, acc | 30 | 134.5 | 50.0 ± 2.0 | 51.0 ± 2.0 | 52.0 ± 2.0 |`:                                           2,
+		`| m (protocol lm-eval, acc\_norm) | ours, acc\_norm; acc: BoolQ, SIQA, WinoGrande | 30 | 134.5 | 60.0 ± 1.0 | 61.0 ± 1.0 | 52.0 ± 2.0 |`: 2,
+		`| m (protocol paper) | ours, acc\_norm; acc\_prior: BoolQ, OBQA | 30 | 134.5 | 50.0 ± 2.0 | 51.0 ± 2.0 | 52.0 ± 2.0 |`:                   2,
+		`| m (protocol lm-eval, acc) | ours, acc | 30 | 134.5 |  |  |  |  | 25.0 |`:                                                               1,
+		`| m (protocol lm-eval, acc\_norm) | ours, acc |`:                                                                                         0,
+	} {
+		if got := strings.Count(text.String(), want); got != times {
+			t.Errorf("%q is there %d times, want %d, in\n%s", want, got, times, text.String())
+		}
+	}
+	for want, times := range map[string]int{`<td title="acc_prior">`: 4, `class="bar ours"`: 2, "ours: m, lm-eval<": 3, "ours: m, paper<": 3} {
+		if got := strings.Count(page.String(), want); got != times {
+			t.Errorf("%q is there %d times, want %d", want, got, times)
+		}
+	}
+	if !strings.Contains(table.String(), ",ours,m,lm-eval,30,134.51501,60,1,acc_norm,61,1,acc_norm,52,2,acc,") {
+		t.Error(table.String())
 	}
 }
 

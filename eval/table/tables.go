@@ -1,9 +1,13 @@
 package table
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"mobilellm/eval/paper"
 )
@@ -23,15 +27,17 @@ type section struct {
 
 // row is a model's.
 type row struct {
-	Ours  bool
-	Name  string
-	Cells []cell // after the name and the source
+	Ours     bool
+	Name     string
+	Measures string // of ours
+	Cells    []cell // after the name and the source
 }
 
 // cell is a number, or nothing.
 type cell struct {
 	value, stderr float64 // NaN for none
 	decimals      int
+	Measure       string // of ours
 }
 
 // Number is the value as it is written.
@@ -60,12 +66,15 @@ func plain(value float64, decimals int) cell {
 	if value == 0 {
 		return nothing
 	}
-	return cell{value, math.NaN(), decimals}
+	return cell{value: value, stderr: math.NaN(), decimals: decimals}
 }
 
 // source says where a row's numbers are from.
 func (s section) source(r row) string {
-	if r.Ours {
+	switch {
+	case r.Ours && r.Measures != "":
+		return "ours, " + r.Measures
+	case r.Ours:
 		return "ours"
 	}
 	return fmt.Sprintf("paper, Table %d", s.Number)
@@ -104,18 +113,21 @@ func (r *Report) section(number int, title string, tasks []string, average bool)
 		s.Rows = append(s.Rows, row{Name: m.Name, Cells: cells})
 	}
 	for _, m := range r.Models {
+		if m.measure == accNorm && !m.has(accNorm, tasks...) {
+			continue // as by acc
+		}
 		cells := []cell{plain(float64(m.Layers), 0), plain(m.Parameters, 1)}
 		for _, task := range tasks {
 			c := nothing
 			if got, ok := m.scores[task]; ok {
-				c = cell{got.value, got.stderr, 1}
+				c = cell{got.value, got.stderr, 1, got.measure}
 			}
 			cells = append(cells, c)
 		}
 		if average {
-			cells = append(cells, cell{m.average.value, m.average.stderr, 1})
+			cells = append(cells, cell{value: m.average.value, stderr: m.average.stderr, decimals: 1})
 		}
-		s.Rows = append(s.Rows, row{Ours: true, Name: m.label(), Cells: cells})
+		s.Rows = append(s.Rows, row{Ours: true, Name: m.label(), Measures: m.measures(tasks), Cells: cells})
 	}
 	return s
 }
@@ -125,6 +137,9 @@ func (m *Model) label() string {
 	text := m.Name
 	if m.Protocol != "" {
 		text += fmt.Sprintf(" (protocol %s", m.Protocol)
+		if m.measure != "" {
+			text += ", " + m.measure
+		}
 		if m.subset {
 			text += ", a subset of the items"
 		}
@@ -133,10 +148,28 @@ func (m *Model) label() string {
 	return text
 }
 
+// measures names those of some tasks: the one of most tasks, and the others with theirs.
+func (m *Model) measures(tasks []string) string {
+	of := map[string][]string{}
+	for _, task := range tasks {
+		if s, ok := m.scores[task]; ok {
+			of[s.measure] = append(of[s.measure], paper.Titles[task])
+		}
+	}
+	names := slices.SortedFunc(maps.Keys(of), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(of[b]), len(of[a])), cmp.Compare(a, b))
+	})
+	for i := 1; i < len(names); i++ {
+		names[i] += ": " + strings.Join(of[names[i]], ", ")
+	}
+	return strings.Join(names, "; ")
+}
+
 // intro says what the numbers are.
 func (r *Report) intro() []string {
 	return []string{
 		"Per cent; ± is the standard error over a task's items. The paper's rows are the numbers that it prints (Liu et al., MobileLLM, ICML 2024), ours are measured by mobilellm-eval. A cell is empty where there is no number; an average is given where all eight tasks are there.",
-		"The paper measures by a pipeline of its authors' that is not published, said to follow LLaMA's protocol; the protocol paper comes nearest to it. Rows of Table 4 without a name are those whose name the text at hand lacks.",
+		"The paper measures by a pipeline of its authors' that is not published, said to follow LLaMA's protocol, to which the protocol paper comes nearest: acc_norm takes the choice of the largest log-likelihood per character, acc_prior, for BoolQ and OBQA, that of the largest log p(choice|context) − log p(choice|\"Answer:\"), f1 is that of the words of the best alias. acc takes the choice of the largest log-likelihood. A model by lm-eval has two rows: acc, that protocol's score, and acc_norm where a task has it, which is nearer to the paper's; pictures show that one. Ours names the measure of most tasks, and others with their tasks.",
+		"Rows of Table 4 without a name are those whose name the text at hand lacks.",
 	}
 }
