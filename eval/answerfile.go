@@ -72,7 +72,11 @@ func ReadAnswers(path string) (Head, []Line, error) {
 	if err != nil {
 		return Head{}, nil, err
 	}
-	head, lines, err := parseAnswers(raw)
+	whole := bytes.LastIndexByte(raw, '\n') + 1
+	head, lines, err := parseAnswers(raw[:whole])
+	if err == nil && whole < len(raw) {
+		err = fmt.Errorf("line %d is cut short\nhint: let the evaluation end, or begin it again, which goes on with the file", 2+len(lines))
+	}
 	if err != nil {
 		return Head{}, nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -84,6 +88,9 @@ var errNoAnswers = errors.New("is no file of answers, which mobilellm-eval --ite
 func parseAnswers(raw []byte) (head Head, lines []Line, err error) {
 	scanner := bufio.NewScanner(bytes.NewReader(raw))
 	scanner.Buffer(nil, len(raw)+1)
+	if len(raw) == 0 {
+		return head, nil, errNoAnswers
+	}
 	for n := 1; scanner.Scan(); n++ {
 		if n == 1 {
 			if err := strictly(scanner.Bytes(), &head); err != nil || head.Model == "" {

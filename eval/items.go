@@ -82,10 +82,15 @@ func (t Task) sound(item Item) error {
 		return fmt.Errorf("the right choice is number %d, there are %d from 0", item.Gold, n)
 	}
 	for i, request := range item.Requests {
-		if strings.TrimSpace(request.Continuation) == "" && t.Kind == MultipleChoice {
-			return fmt.Errorf("the continuation of choice %d is empty", i)
+		if strings.TrimSpace(request.Continuation) != "" {
+			continue
 		}
-		if strings.TrimSpace(request.Continuation) == "" {
+		switch t.Kind {
+		case MultipleChoice:
+			return fmt.Errorf("the continuation of choice %d is empty", i)
+		case Rolling:
+			return errors.New("the text is empty")
+		default:
 			return errors.New("the continuation is empty")
 		}
 	}

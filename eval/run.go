@@ -40,7 +40,7 @@ func Draw(ctx context.Context, tasks []Task, o Options) ([]Sample, error) {
 		file, ok := o.Files[t.Name]
 		if !ok {
 			if file, ok = t.File(o.DataDir); !ok {
-				return nil, fmt.Errorf("%s: its files are not in %s\nhint: mobilellm-eval datasets lists what each task wants", t.Name, cmp.Or(o.DataDir, "."))
+				return nil, fmt.Errorf("%s: %s\nhint: mobilellm-eval datasets lists what each task wants", t.Name, t.missing(o.DataDir))
 			}
 		}
 		items, err := t.Items(ctx, file, o.Protocol)
@@ -50,6 +50,16 @@ func Draw(ctx context.Context, tasks []Task, o Options) ([]Sample, error) {
 		samples = append(samples, sample(t, items, o))
 	}
 	return samples, nil
+}
+
+// missing says what a folder of data sets lacks of the task.
+func (t Task) missing(dir string) string {
+	for _, f := range t.Find(dir) {
+		if f.File != "" {
+			return fmt.Sprintf("%s has no %s beside it", f.File, f.Source.Labels)
+		}
+	}
+	return "its files are not in " + cmp.Or(dir, ".")
 }
 
 func sample(t Task, items []Item, o Options) Sample {

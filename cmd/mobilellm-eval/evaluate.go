@@ -201,7 +201,13 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 		}
 		bar.To(done, total, fmt.Sprintf("%d of %d tokens", done, total))
 	}
-	return eval.Ask(ctx, m, samples, f.options)
+	results, err := eval.Ask(ctx, m, samples, f.options)
+	if j := f.options.Journal; j != nil && ctx.Err() != nil {
+		end()
+		bar = nil
+		fmt.Fprintf(notes, "note: %s has %d answers; the same command goes on with them\n", f.items, j.Answers())
+	}
+	return results, err
 }
 
 // report is what --json prints.

@@ -101,7 +101,7 @@ func answer(task string, number int, id, hash string, acc float64) string {
 
 func path(t *testing.T, lines ...string) string {
 	name := filepath.Join(t.TempDir(), "items.jsonl")
-	if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o666); err != nil {
+	if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")+"\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	return name
@@ -136,10 +136,26 @@ func TestRefusals(t *testing.T) {
 		"there is no answer in it":        {base[0]},
 		"line 2 is no answer: it must n":  {base[0], `{"task":"piqa"}`},
 		"line 3 is no answer: unexpected": {base[0], base[1], base[2][:40]},
+		"is no file of answers, which":    {},
 	} {
 		if _, err := Read(path(t, lines...), ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// The file of an evaluation that was interrupted, or is under way.
+func TestCutShort(t *testing.T) {
+	file := path(t, head("lm-eval"), answer("piqa", 0, "x", "1", 1), answer("piqa", 1, "y", "2", 0))
+	info, err := os.Stat(file)
+	if err == nil {
+		err = os.Truncate(file, info.Size()-1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(file, ""); err == nil || !strings.Contains(err.Error(), "items.jsonl: line 3 is cut short\nhint: let the evaluation end") {
+		t.Error(err)
 	}
 }
 

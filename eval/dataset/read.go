@@ -53,12 +53,22 @@ func Lines(path string) Records {
 	}
 }
 
-// Text reads a text file whole.
+// Text reads a text file whole. A folder or a pattern that has several is an error.
 func Text(path string) (string, error) {
+	text, n := "", 0
 	for raw, err := range ingested(path, ingest.Options{Kind: ingest.Text}) {
-		return string(raw.Text), err
+		if n++; n > 1 {
+			err = fmt.Errorf("%s: has more than one text, want one file", ingest.Clean(path))
+		}
+		if err != nil {
+			return "", err
+		}
+		text = string(raw.Text)
 	}
-	return "", fmt.Errorf("%s: no text", ingest.Clean(path))
+	if n == 0 {
+		return "", fmt.Errorf("%s: no text", ingest.Clean(path))
+	}
+	return text, nil
 }
 
 // ingested gives the raw records of files.

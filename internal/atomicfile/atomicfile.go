@@ -35,6 +35,10 @@ type File struct {
 // Create begins the file that is to be at path. Only [File.Commit] puts it there.
 func Create(path string) (*File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+mark+"*")
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		at.Path = path
+	}
 	if err != nil {
 		return nil, err
 	}

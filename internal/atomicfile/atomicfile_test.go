@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -51,6 +53,14 @@ func TestWrite(t *testing.T) {
 	}
 	if err := Write(filepath.Join(dir, "missing", "b"), nil); err == nil {
 		t.Error("a file in a folder that is not there")
+	}
+}
+
+// A file in a folder that is not there is named, not the temporary one.
+func TestNoFolder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "none", "out")
+	if _, err := Create(path); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path+":") {
+		t.Error(err)
 	}
 }
 

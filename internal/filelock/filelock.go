@@ -51,9 +51,13 @@ func (e *HeldError) Holder() string {
 func Hold(path, output string) (*Lock, error) {
 	l, err := Acquire(path)
 	var held *HeldError
+	var at *fs.PathError
 	switch {
 	case errors.As(err, &held):
 		return nil, fmt.Errorf("%s: %s writes it\nhint: wait for it, or name another output", output, held.Holder())
+	case errors.As(err, &at) && errors.Is(err, fs.ErrNotExist):
+		at.Path = output // whose folder it is
+		return nil, err
 	case err != nil && !errors.Is(err, ErrUnsupported):
 		return nil, err
 	}

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,6 +33,15 @@ func TestHold(t *testing.T) {
 	fmt.Println("locked")
 	time.Sleep(time.Hour)
 	runtime.KeepAlive(l)
+}
+
+// An output in a folder that is not there is named, not the lock.
+func TestNoFolder(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "none", "out")
+	_, err := Hold(Beside(output), output)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), output+":") {
+		t.Error(err)
+	}
 }
 
 // A lock that another process holds is refused with that process's id, and free
