@@ -203,8 +203,7 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 	}
 	results, err := eval.Ask(ctx, m, samples, f.options)
 	if j := f.options.Journal; j != nil && ctx.Err() != nil {
-		end()
-		bar = nil
+		bar.End()
 		fmt.Fprintf(notes, "note: %s has %d answers; the same command goes on with them\n", f.items, j.Answers())
 	}
 	return results, err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -14,9 +16,15 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"mobilellm-ev
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: func(e *testscript.Env) error { return exporttest.Bytes(filepath.Join(e.WorkDir, "model"), 200) },
-		Cmds:  clitest.Commands(nil),
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			many := strings.Repeat(`{"query": "One and one are", "choices": ["three", "two"], "gold": 1}`+"\n", 2000)
+			if err := os.WriteFile(filepath.Join(e.WorkDir, "many.jsonl"), []byte(many), 0o644); err != nil {
+				return err
+			}
+			return exporttest.Bytes(filepath.Join(e.WorkDir, "model"), 200)
+		},
+		Cmds: clitest.Commands(nil),
 	})
 }
 

@@ -52,7 +52,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "text.txt"), []byte(strings.Repeat("a deep and thin model reads this line\n", 300)), 0o644)
 		},
-		Cmds: clitest.Commands(map[string]clitest.Command{"signals": signals, "under-tee": underTee}),
+		Cmds: clitest.Commands(map[string]clitest.Command{"under-tee": underTee}),
 	})
 }
 
@@ -99,34 +99,6 @@ func underTee(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("run %d of %d has no checkpoint after SIG%s", n+1, times, args[0])
 		}
 	}
-}
-
-// signals SIGNAL CODE WAITFOR COMMAND… sends a running command a signal once the
-// file exists; the command must end with that code.
-func signals(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 4 {
-		ts.Fatalf("usage: signals SIGNAL CODE FILE COMMAND…")
-	}
-	name := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
-	path, err := exec.LookPath(args[3])
-	ts.Check(err)
-	cmd := exec.Command(path, args[4:]...)
-	cmd.Dir = ts.Getenv("WORK")
-	var text strings.Builder
-	cmd.Stderr = &text
-	ts.Check(cmd.Start())
-	for range 600 {
-		if _, err := os.Stat(ts.MkAbs(args[2])); err == nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	ts.Check(cmd.Process.Signal(name))
-	_ = cmd.Wait() // the code says it
-	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] {
-		ts.Fatalf("exit code %d, want %s\n%s", code, args[1], text.String())
-	}
-	ts.Check(os.WriteFile(ts.MkAbs("signalled"), []byte(text.String()), 0o644))
 }
 
 // What documents show of the command, it takes.

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,6 +21,10 @@ type Command = func(ts *testscript.TestScript, neg bool, args []string)
 //
 //	exits CODE COMMAND…    the command must end with that code
 //	quick COMMAND…         the command must end with code 1 within a second
+//	signals SIGNAL CODE FILE COMMAND…
+//	                       send the running command INT, TERM or HUP once the file exists;
+//	                       it must end with that code, and what it wrote to standard
+//	                       error becomes the file signalled
 //	truncate FILE BYTES    cut so many bytes off a file's end
 //	flip FILE OFFSET       change one byte; a negative offset counts from the end
 //	replace FILE OLD NEW   replace bytes, which must be there
@@ -26,7 +32,7 @@ type Command = func(ts *testscript.TestScript, neg bool, args []string)
 //	                       the command must draw on a terminal of so many columns, which
 //	                       is resized, and no redraw may take more than a row a line
 func Commands(more map[string]Command) map[string]Command {
-	all := map[string]Command{"exits": exits, "quick": quick, "truncate": truncate, "flip": flip, "replace": replace, "terminal": terminal}
+	all := map[string]Command{"exits": exits, "quick": quick, "signals": signals, "truncate": truncate, "flip": flip, "replace": replace, "terminal": terminal}
 	maps.Copy(all, more)
 	return all
 }
@@ -58,6 +64,30 @@ func quick(ts *testscript.TestScript, neg bool, args []string) {
 	if d := time.Since(began); d > time.Second {
 		ts.Fatalf("took %v", d)
 	}
+}
+
+func signals(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, neg || len(args) < 4, "signals SIGNAL CODE FILE COMMAND…")
+	name := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
+	path, err := exec.LookPath(args[3])
+	ts.Check(err)
+	cmd := exec.Command(path, args[4:]...)
+	cmd.Dir = ts.Getenv("WORK")
+	var text strings.Builder
+	cmd.Stderr = &text
+	ts.Check(cmd.Start())
+	for range 600 {
+		if _, err := os.Stat(ts.MkAbs(args[2])); err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Check(cmd.Process.Signal(name))
+	_ = cmd.Wait() // the code says it
+	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] {
+		ts.Fatalf("exit code %d, want %s\n%s", code, args[1], text.String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("signalled"), []byte(text.String()), 0o644))
 }
 
 func truncate(ts *testscript.TestScript, neg bool, args []string) {
