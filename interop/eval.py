@@ -43,19 +43,12 @@ def questions(name, read, n):
     if n is None:
         rows = pyarrow.parquet.read_table(ROOT / f"eval/tasks/testdata/hub/{name}.parquet").to_pylist()
         if name == "wikitext2":
-            return [{"page": p} for p in harness.pages_of("".join(r["text"] or "\n" for r in rows))]
+            return [{"page": p} for p in harness.pages_of("".join(r["text"] or " \n" for r in rows))]
         return rows
     _, rows = read()
     if n and n < len(rows):
         rows = [rows[i] for i in sorted(random.Random(1234).sample(range(len(rows)), n))]
     return rows
-
-
-def write(path, name, rows):
-    if name == "wikitext2":
-        text = "\n".join(r["page"] for r in rows) + "\n"
-        rows = [{"text": line if line.strip() else ""} for line in text.splitlines(keepends=True)]
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
 
 
 def ours(binary, model, files, folder, protocol="lm-eval", more=()):
@@ -181,7 +174,7 @@ def main():
         files = {}
         for name, r in rows.items():
             files[name] = pathlib.Path(folder, f"{name}.parquet")
-            write(files[name], name, r)
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(r), files[name])
         answers, results, took = ours(binary, o.model, files, folder)
         print(f"{'task':16}{'items':>6}  {'differ by':>9}  ties  {'ours':>20}  {'lm-eval':>20}  {'its s':>6}")
         total = 0.0
