@@ -181,18 +181,15 @@ func (r *run) noteChanges(before *RunConfig) {
 	list = append(list, differing("distil", before.Distil, now.Distil)...)
 	list = append(list, differing("eval", before.Eval, now.Eval)...)
 	list = append(list, differing("checkpoint", before.Checkpoint, now.Checkpoint)...)
-	for _, d := range []difference{
-		{"data.train", paths(before.Data), paths(now.Data)},
-		{"data.heldout", before.Data.Heldout, now.Data.Heldout},
-		{"data.tokenizer", before.Data.Tokenizer, now.Data.Tokenizer},
-		{"device", before.Device, now.Device},
-	} {
-		if shown(d.was) != shown(d.now) {
-			list = append(list, d)
-		}
-	}
+	list = append(list,
+		difference{"data.train", paths(before.Data), paths(now.Data)},
+		difference{"data.heldout", before.Data.Heldout, now.Data.Heldout},
+		difference{"data.tokenizer", before.Data.Tokenizer, now.Data.Tokenizer},
+		difference{"device", before.Device, now.Device})
 	for _, d := range list {
-		r.o.Progress.Note("%s changes from %s to %s", d.key, shown(d.was), shown(d.now))
+		if was, is := shown(d.was), shown(d.now); was != is { // an empty list may be nil
+			r.o.Progress.Note("%s changes from %s to %s", d.key, was, is)
+		}
 	}
 	if before.Train.Steps != now.Train.Steps {
 		r.o.Progress.Note("train.steps changes from %d to %d, and the learning rate's schedule with it", before.Train.Steps, now.Train.Steps)
