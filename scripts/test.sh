@@ -21,7 +21,6 @@ stage() {
 
 export GOEXPERIMENT=${GOEXPERIMENT-simd}
 stage build go build ./...
-stage "build without SIMD and cgo" env CGO_ENABLED=0 GOEXPERIMENT= go build ./...
 stage test go test -vet=off "${@:-./...}"
 stage "test without SIMD" env GOEXPERIMENT= go test -vet=off -short ./engine ./engine/cpu/... ./optim/... ./internal/bfloat16 ./internal/filemap
 stage "test without SIMD and cgo" env CGO_ENABLED=0 GOEXPERIMENT= go test -vet=off -short ./engine ./engine/cpu/... ./internal/compat

@@ -1,4 +1,4 @@
-package train
+package train_test
 
 import (
 	"path/filepath"
@@ -8,6 +8,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/export"
 	"mobilellm/export/convert"
+	"mobilellm/train"
 )
 
 // places are where the model of a checkpoint lies: there, in its run's folder and in a
@@ -22,29 +23,19 @@ func places(t *testing.T, checkpoint string) []string {
 	if _, _, err := convert.Write(m, convert.Options{Format: convert.GGUF, Out: file}); err != nil {
 		t.Fatal(err)
 	}
-	return []string{checkpoint, RunFolder(checkpoint), file}
-}
-
-// stepLosses are those of a run's steps.
-func stepLosses(t *testing.T, c RunConfig, o Options) (list []float64) {
-	t.Helper()
-	out, _ := train(t, c, o)
-	for _, s := range steps(t, out) {
-		list = append(list, s.Loss)
-	}
-	return list
+	return []string{checkpoint, train.RunFolder(checkpoint), file}
 }
 
 // A run starts from the same weights, and learns from the same teacher, wherever the
 // model lies.
 func TestModelPlaces(t *testing.T) {
-	c := tiny(t)
+	c := train.Tiny(t)
 	c.Train.Steps = 2
 	var want []float64
-	for i, path := range places(t, tinyTeacher(t, c, nil)) {
+	for i, path := range places(t, train.TinyTeacher(t, c, nil)) {
 		c := c
 		c.Distil.Teacher, c.Distil.Alpha = path, 0.3
-		got := stepLosses(t, c, Options{})
+		got := train.StepLosses(t, c, train.Options{})
 		if i == 0 {
 			want = got
 		}
@@ -54,11 +45,11 @@ func TestModelPlaces(t *testing.T) {
 	}
 
 	c.Model.LayerSharing = arch.LayerSharing{Strategy: arch.NoSharing}
-	_, begun := train(t, c, Options{})
+	_, begun := train.Train(t, c, train.Options{})
 	for i, path := range places(t, begun.Checkpoint) {
 		c := c
 		c.Data.Tokenizer = path // the same one again
-		got := stepLosses(t, c, Options{Init: path})
+		got := train.StepLosses(t, c, train.Options{Init: path})
 		if i == 0 {
 			want = got
 		}

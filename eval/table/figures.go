@@ -84,7 +84,7 @@ func (r *Report) bubbles() figure {
 	d := &chart.Drawing{Width: 900, Height: 520}
 	x, y := chart.Around(parameters, 60, 880, 0, true), chart.Around(averages, 470, 30, 0.5, false)
 	d.Frame(x, y, x.Ticks(0), "parameters, millions (logarithmic)", "average accuracy, %")
-	area := chart.Box{x.From, y.To, x.To + 15, y.From}
+	area := chart.Box{X0: x.From, Y0: y.To, X1: x.To + 15, Y1: y.From}
 	// The area of a bubble is that of the model, but no model vanishes or hides the rest.
 	radius := func(parameters float64) float64 { return min(max(0.6*math.Sqrt(parameters), 4), 22) }
 	for _, m := range table {
@@ -200,7 +200,7 @@ func panel(title, xLabel, yLabel string, logX bool, xTicks []float64, curves []c
 			d.Keep(x.At(p.x), y.At(p.y), 4)
 		}
 	}
-	area := chart.Box{x.From, y.To - 10, d.Width, y.From}
+	area := chart.Box{X0: x.From, Y0: y.To - 10, X1: d.Width, Y1: y.From}
 	for _, p := range ours {
 		d.Mark("diamond", x.At(p.x), y.At(p.y), 6, "ours", p.title)
 		d.Keep(x.At(p.x), y.At(p.y), 7)
