@@ -95,8 +95,9 @@ def compare(name, mine, result, samples, totals, seconds):
     for i, sample in enumerate(samples):
         a = mine[i]
         if name == "triviaqa":
-            if a["text"].strip() != sample["filtered_resps"][0].strip():
-                row.wrong.append(f"{name} {i}: {a['text']!r} instead of {sample['filtered_resps'][0]!r}")
+            text, want = a.get("text", ""), sample["filtered_resps"][0]
+            if text.strip() != want.strip():
+                row.wrong.append(f"{name} {i}: {text!r} instead of {want!r}")
             continue
         if name == "wikitext2":
             want = sample["resps"][0][0]
