@@ -98,6 +98,9 @@ func parseAnswers(raw []byte) (head Head, lines []Line, err error) {
 			}
 			continue
 		}
+		if len(bytes.TrimSpace(scanner.Bytes())) == 0 { // as an editor may leave
+			continue
+		}
 		l := Line{Protocol: head.Protocol}
 		if err := strictly(scanner.Bytes(), &l); err != nil {
 			return head, nil, fmt.Errorf("line %d is no answer: %w", n, err)
