@@ -14,12 +14,11 @@ else
 	source <(scripts/cuda-env.sh)
 	toolkit=$(scripts/cuda-toolkit.sh)
 	export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$toolkit/lib:$toolkit/lib64
-	go vet -tags gpu ./...
+	go vet -tags gpu ./device ./engine/cuda/...
 	# What is skipped is shown with its reason. Results are not taken from the cache: go does
 	# not see whether there is a GPU.
 	go test -count=1 -timeout 30m -tags gpu -v ${SHORT:+-short} ./engine/cuda/... |
 		awk '/^ *--- (SKIP|FAIL)|^(ok|FAIL|panic)|OnGPU|_test\.go:/ && !/^=== /'
-	go test -count=1 -tags gpu -run Device ./train
 	if [ -n "${SANITIZE:-}" ]; then
 		tests=$(mktemp -d)/cuda.test
 		go test -tags gpu -c -o "$tests" ./engine/cuda
