@@ -37,7 +37,8 @@ check: lint ## the same and the short tests
 	go test -short $(PKG)
 
 test-race: ## short tests under the race detector, of what runs goroutines
-	go test -race -short -timeout 30m ./train ./data/... ./tokenizer/... ./experiments ./engine/cpu ./infer/server
+	go test -race -short -timeout 30m ./data/... ./tokenizer/... ./experiments ./engine/cpu ./infer/server
+	go test -race -short -timeout 30m ./train
 
 test-long: ## what kills, damage, doubles, hostile files and many clients do to the commands, with a table, and what make test leaves out; RUN=Kills for one
 	cd internal/reliability && MOBILELLM_TEST_LONG=1 go test -timeout 2h -run '$(RUN)'
