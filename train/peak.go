@@ -1,14 +1,7 @@
 package train
 
-import "time"
-
-const (
-	// peakAgain is the length of a run of a peak that is measured while the model trains:
-	// five take a tenth of a second.
-	peakAgain = 20 * time.Millisecond
-	// peaksAgain is how often that is done at most.
-	peaksAgain = 3
-)
+// peaksAgain is how often a peak is measured again at most, a tenth of a second each.
+const peaksAgain = 3
 
 // utilisation is a step's share of the device's peak, from its speed in tokens/s. A peak
 // that a step beats was measured while the machine had other work to do: it is measured
@@ -17,7 +10,7 @@ func (r *run) utilisation(speed float64) float64 {
 	reached := speed * float64(r.flops)
 	if reached > r.peak && r.peaks < peaksAgain {
 		r.peaks++
-		if peak, err := r.dev.Peak(r.choice.Precision, peakAgain); err == nil { // without one the step tells
+		if peak, err := r.dev.Peak(r.choice.Precision, peakRun); err == nil { // without one the step tells
 			r.peak = max(r.peak, peak)
 		}
 	}

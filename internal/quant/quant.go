@@ -19,7 +19,7 @@ const (
 	// Asymmetric is LLM-QAT's other: q = round(255·(x − min)/(max − min + 1e-8)).
 	Asymmetric Scheme = "asymmetric"
 	// Compressed is compressed-tensors' symmetric one: x ≈ q·max|x|/127.5, q from −128 to
-	// 127.
+	// 127; zeros alone have the scale 2⁻²³.
 	Compressed Scheme = "compressed-tensors"
 )
 
@@ -88,7 +88,11 @@ func (s Scheme) Row(least, most float32) (r Row, factor float32) {
 		span := most - least + 1e-8
 		return Row{Scale: span / 255, Offset: least}, 255 / span
 	case Compressed:
-		return Row{Scale: max(size/127.5, 0x1p-23), Zero: 128}, 0
+		scale := size / 127.5
+		if scale == 0 {
+			scale = 0x1p-23
+		}
+		return Row{Scale: scale, Zero: 128}, 0
 	default:
 		factor = 127 / (size + 1e-6)
 		return Row{Scale: 1 / (factor + 1e-6), Zero: 128}, factor

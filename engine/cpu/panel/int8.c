@@ -90,7 +90,7 @@ TARGET void panel_quantize(int rows, int k, const float *x, int64_t ldx, void *q
 			break;
 		case PANEL_COMPRESSED:
 			size /= 127.5f;
-			p[r] = (panel_row){size > 0x1p-23f ? size : 0x1p-23f, 0, 128};
+			p[r] = (panel_row){size > 0 ? size : 0x1p-23f, 0, 128};
 			break;
 		default:
 			factor = 127 / (size + 1e-6f);
