@@ -30,7 +30,7 @@ install: build ## copy the commands to PREFIX/bin
 test: setup ## the tests, with SIMD kernels and without, with cgo and without; minutes
 	scripts/test.sh $(PKG)
 
-lint: ## gofumpt, vet, staticcheck; does it compile for ARM, macOS, Windows?
+lint: ## gofumpt, vet, staticcheck; does it compile for macOS on ARM? PLATFORMS="linux/arm64 windows/amd64" for others
 	scripts/lint.sh
 
 check: lint ## the same and the short tests
