@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"mobilellm/engine/op"
+	"mobilellm/internal/quant"
 )
 
 // Graph is a model as a gorgonia graph for a fixed batch of B sequences of T
@@ -148,6 +149,8 @@ type builder struct {
 	transform  WeightTransform // nil for weights as they are
 	order      []string
 	err        error
+
+	weightRule, activationRule *quant.Rule // nil where they are as they are
 }
 
 // newBuilder has a graph of the parameters.
@@ -164,6 +167,10 @@ func (c Config) newBuilder(batch, seq int, dtype tensor.Dtype) (*builder, error)
 		Params:    map[string]*gorgonia.Node{},
 		Gradients: map[string]*gorgonia.Node{},
 	}}
+	var err error
+	if b.weightRule, b.activationRule, err = c.Quantize.rules(); err != nil {
+		return nil, err // Validate would have said so
+	}
 	for _, p := range c.Parameters() {
 		b.graph.Params[p.Name] = gorgonia.NewTensor(b.graph.ExprGraph, dtype, len(p.Shape), gorgonia.WithShape(p.Shape...), gorgonia.WithName(p.Name))
 		b.order = append(b.order, p.Name)
@@ -208,14 +215,14 @@ func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
 	weight := func(part string) *gorgonia.Node { return b.weight(at(part), LayerParameterName(part, layer)) }
 
 	n := b.norm(at("attn.norm"), x, LayerParameterName("input_layernorm", layer))
-	qkv := b.add(op.Linear(at("attn.qkv"), n,
+	qkv := b.add(op.Linear(at("attn.qkv"), b.rounded(at("attn.qkv"), n),
 		weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj"))) // [N,(H+2K)·D]
-	a := b.attention(at("attn"), position, qkv)                          // [N,H·D]
-	o := b.add(op.Linear(at("attn.out"), a, weight("self_attn.o_proj"))) // [N,C]
-	h := b.add(op.Add(at("attn.add"), x, o))                             // [N,C]
+	a := b.attention(at("attn"), position, qkv)                                                     // [N,H·D]
+	o := b.add(op.Linear(at("attn.out"), b.rounded(at("attn.out"), a), weight("self_attn.o_proj"))) // [N,C]
+	h := b.add(op.Add(at("attn.add"), x, o))                                                        // [N,C]
 	n = b.norm(at("ffn.norm"), h, LayerParameterName("post_attention_layernorm", layer))
-	f := b.ffn(at, n, weight)                                         // [N,F]
-	d := b.add(op.Linear(at("ffn.down"), f, weight("mlp.down_proj"))) // [N,C]
+	f := b.ffn(at, n, weight)                                                                    // [N,F]
+	d := b.add(op.Linear(at("ffn.down"), b.rounded(at("ffn.down"), f), weight("mlp.down_proj"))) // [N,C]
 	return b.add(op.Add(at("ffn.add"), h, d))
 }
 
@@ -232,10 +239,10 @@ func (b *builder) attention(at string, position int, qkv *gorgonia.Node) *gorgon
 func (b *builder) ffn(at func(string) string, n *gorgonia.Node, weight func(string) *gorgonia.Node) *gorgonia.Node {
 	k := b.FFN.kind()
 	if k.gated {
-		gu := b.add(op.Linear(at("ffn.gateup"), n, weight("mlp.gate_proj"), weight("mlp.up_proj"))) // [N,2F]
+		gu := b.add(op.Linear(at("ffn.gateup"), b.rounded(at("ffn.gateup"), n), weight("mlp.gate_proj"), weight("mlp.up_proj"))) // [N,2F]
 		return b.add(k.activation(at("ffn.act"), gu))
 	}
-	return b.add(k.activation(at("ffn.act"), b.add(op.Linear(at("ffn.up"), n, weight("mlp.up_proj")))))
+	return b.add(k.activation(at("ffn.act"), b.add(op.Linear(at("ffn.up"), b.rounded(at("ffn.up"), n), weight("mlp.up_proj")))))
 }
 
 func (b *builder) heads() op.Heads {
@@ -281,10 +288,14 @@ func (b *builder) param(name string) *gorgonia.Node { return b.graph.Params[name
 // weight is a parameter of a linear layer as its matmul reads it.
 func (b *builder) weight(at, name string) *gorgonia.Node {
 	w := b.param(name)
-	if b.transform == nil || b.err != nil {
+	if b.err != nil {
 		return w
 	}
-	y, err := b.transform(at, name, w)
+	transform := b.transform
+	if transform == nil {
+		transform = b.roundedWeight
+	}
+	y, err := transform(at, name, w)
 	switch {
 	case err != nil:
 		b.err = fmt.Errorf("transform of %s: %w", name, err)

@@ -23,6 +23,7 @@ type Config struct {
 	Context        int          `yaml:"context" help:"Longest sequence in tokens that the model is meant for."`
 	ShareEmbedding bool         `yaml:"share_embedding" help:"Use one table for the input embedding and the output head."`
 	LayerSharing   LayerSharing `yaml:"layer_sharing" help:"Layers that run more than once with the same weights."`
+	Quantize       Quantize     `yaml:"quantize" help:"Linear layers of few bits."`
 	InitStd        float64      `yaml:"init_std" help:"Standard deviation of the normal distribution that weights start from."`
 }
 
@@ -51,13 +52,14 @@ func Default() Config {
 		Context:        2048,
 		ShareEmbedding: true,
 		LayerSharing:   LayerSharing{Strategy: NoSharing, Repeat: 2},
+		Quantize:       Quantize{}.resolved(),
 		InitStd:        0.02,
 	}
 }
 
 // Resolved returns c with what was left out filled in: kv_heads (heads), head_dim
-// (dim/heads), ffn (swiglu), ffn_dim ([FFN.Width]), the sharing strategy (none) and
-// the kind of RoPE scaling (none).
+// (dim/heads), ffn (swiglu), ffn_dim ([FFN.Width]), the sharing strategy (none),
+// the kind of RoPE scaling (none) and what is quantised (nothing).
 func (c Config) Resolved() Config {
 	if c.KVHeads == 0 {
 		c.KVHeads = c.Heads
@@ -77,6 +79,7 @@ func (c Config) Resolved() Config {
 	if c.RoPEScaling.Type == "" {
 		c.RoPEScaling.Type = PlainRoPE
 	}
+	c.Quantize = c.Quantize.resolved()
 	return c
 }
 
@@ -97,6 +100,9 @@ func (c Config) Validate() error {
 		r.ropeScalingError(),
 		positiveError("model.init_std", r.InitStd),
 		r.sharingError(),
+	}
+	if _, _, err := r.Quantize.rules(); err != nil {
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

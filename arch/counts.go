@@ -39,7 +39,7 @@ func (c Config) TrainingFLOPs(seq int) int64 { return 3 * c.ForwardFLOPs(seq) }
 func (c Config) productWeights() int64 {
 	perLayer := make([]int64, c.Layers)
 	for _, p := range c.Parameters() {
-		if p.Layer >= 0 && !p.Norm {
+		if p.Layer >= 0 && len(p.Shape) == 2 {
 			perLayer[p.Layer] += p.Size()
 		}
 	}

@@ -6,14 +6,20 @@ import "fmt"
 type Parameter struct {
 	// Name is Hugging Face's name for it in a LLaMA checkpoint.
 	Name string
-	// Shape is (out, in) for a matrix, (V, C) for the embedding and the head, and
-	// (C) for a norm.
+	// Shape is (out, in) for a matrix, (V, C) for the embedding and the head,
+	// (C) for a norm and (out) for what the rows of a matrix learn.
 	Shape []int
 	// Layer is the weight layer it belongs to, -1 outside the layers.
 	Layer int
 	// Norm marks the gains of RMSNorm: they start at 1 and are not decayed.
 	Norm bool
+	// Of names the matrix whose rows' learned step or clip this is: it starts from the
+	// matrix and is not decayed.
+	Of string
 }
+
+// Decays reports whether weight decay is meant for p: for matrices.
+func (p Parameter) Decays() bool { return !p.Norm && p.Of == "" }
 
 // Size is the number of values in p.
 func (p Parameter) Size() int64 {
@@ -68,7 +74,11 @@ func (c Config) appendLayer(list []Parameter, layer int) []Parameter {
 		list = append(list, Parameter{Name: LayerParameterName(part, layer), Shape: []int{c.Dim}, Layer: layer, Norm: true})
 	}
 	matrix := func(part string, out, in int) {
-		list = append(list, Parameter{Name: LayerParameterName(part, layer), Shape: []int{out, in}, Layer: layer})
+		name := LayerParameterName(part, layer)
+		list = append(list, Parameter{Name: name, Shape: []int{out, in}, Layer: layer})
+		if c.Quantize.learns() {
+			list = append(list, Parameter{Name: clipName(name), Shape: []int{out}, Layer: layer, Of: name})
+		}
 	}
 	norm("input_layernorm")
 	matrix("self_attn.q_proj", query, c.Dim)

@@ -54,32 +54,33 @@ func NoTokens() tokenizer.ModelTokens {
 
 // configFile is config.json as it is written.
 type configFile struct {
-	Architectures []string `json:"architectures"`
-	ModelType     string   `json:"model_type"`
-	VocabSize     int      `json:"vocab_size"`
-	Layers        int      `json:"num_hidden_layers"`
-	Dim           int      `json:"hidden_size"`
-	Heads         int      `json:"num_attention_heads"`
-	KVHeads       int      `json:"num_key_value_heads"`
-	HeadDim       int      `json:"head_dim"`
-	FFN           arch.FFN `json:"ffn,omitempty"`
-	HiddenAct     string   `json:"hidden_act"`
-	FFNDim        int      `json:"intermediate_size"`
-	NormEps       float64  `json:"rms_norm_eps"`
-	RoPEBase      float64  `json:"rope_theta"`
-	RoPEScaling   *scaling `json:"rope_scaling,omitempty"`
-	Context       int      `json:"max_position_embeddings"`
-	Tie           bool     `json:"tie_word_embeddings"`
-	Share         *bool    `json:"share_embedding,omitempty"`
-	LayerSharing  *sharing `json:"layer_sharing,omitempty"`
-	InitStd       float64  `json:"initializer_range"`
-	AttentionBias bool     `json:"attention_bias"`
-	MLPBias       bool     `json:"mlp_bias"`
-	BOS           any      `json:"bos_token_id"`
-	EOS           any      `json:"eos_token_id"` // an id or several
-	PAD           any      `json:"pad_token_id,omitempty"`
-	DType         string   `json:"torch_dtype,omitempty"`
-	UseCache      bool     `json:"use_cache"`
+	Architectures []string       `json:"architectures"`
+	ModelType     string         `json:"model_type"`
+	VocabSize     int            `json:"vocab_size"`
+	Layers        int            `json:"num_hidden_layers"`
+	Dim           int            `json:"hidden_size"`
+	Heads         int            `json:"num_attention_heads"`
+	KVHeads       int            `json:"num_key_value_heads"`
+	HeadDim       int            `json:"head_dim"`
+	FFN           arch.FFN       `json:"ffn,omitempty"`
+	HiddenAct     string         `json:"hidden_act"`
+	FFNDim        int            `json:"intermediate_size"`
+	NormEps       float64        `json:"rms_norm_eps"`
+	RoPEBase      float64        `json:"rope_theta"`
+	RoPEScaling   *scaling       `json:"rope_scaling,omitempty"`
+	Context       int            `json:"max_position_embeddings"`
+	Tie           bool           `json:"tie_word_embeddings"`
+	Share         *bool          `json:"share_embedding,omitempty"`
+	LayerSharing  *sharing       `json:"layer_sharing,omitempty"`
+	Quantize      *arch.Quantize `json:"quantize,omitempty"`
+	InitStd       float64        `json:"initializer_range"`
+	AttentionBias bool           `json:"attention_bias"`
+	MLPBias       bool           `json:"mlp_bias"`
+	BOS           any            `json:"bos_token_id"`
+	EOS           any            `json:"eos_token_id"` // an id or several
+	PAD           any            `json:"pad_token_id,omitempty"`
+	DType         string         `json:"torch_dtype,omitempty"`
+	UseCache      bool           `json:"use_cache"`
 }
 
 // sharing is the layer_sharing of a mobilellm folder.
@@ -120,12 +121,15 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		UseCache:      true,
 	}
 	f.BOS, f.EOS, f.PAD = m.Tokens.Values()
-	if c.LayerSharing.Shared() || c.FFN != arch.SwiGLU {
+	if c.LayerSharing.Shared() || c.FFN != arch.SwiGLU || c.Quantize.Rounds() {
 		f.Architectures = []string{"MobileLLMForCausalLM"}
 		f.ModelType = typeMobileLLM
 		f.FFN = c.FFN
 		f.Share = &c.ShareEmbedding
 		f.LayerSharing = &sharing{c.LayerSharing.Strategy, c.LayerSharing.Repeat}
+	}
+	if c.Quantize.Rounds() {
+		f.Quantize = &c.Quantize
 	}
 	raw, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
@@ -158,6 +162,7 @@ type givenConfig struct {
 	Share         bool            `json:"share_embedding"` // the official MobileLLM code
 	LayerSharing  json.RawMessage `json:"layer_sharing"`   // its bool, or our strategy and repeat
 	Repeats       *int            `json:"layer_sharing_repeats"`
+	Quantize      arch.Quantize   `json:"quantize"` // ours
 	InitStd       *float64        `json:"initializer_range"`
 	AttentionBias bool            `json:"attention_bias"`
 	MLPBias       bool            `json:"mlp_bias"`
@@ -255,6 +260,7 @@ func (g *givenConfig) parse(tokens tokenizer.ModelTokens) (c arch.Config, m Meta
 	if c.LayerSharing, err = g.layerSharing(); err != nil {
 		return c, m, err
 	}
+	c.Quantize = g.Quantize
 	m = g.meta(tokens)
 	if err := c.Validate(); err != nil {
 		return c, m, err

@@ -4,7 +4,7 @@
 // with an index) and the tokenizer's files. Parameters have the names of
 // Hugging Face's LLaMA, so a model without shared layers and with a SwiGLU FFN
 // is a llama folder that other tools open as it is. Any other says
-// "model_type": "mobilellm", with `ffn` and `layer_sharing` beside LLaMA's
+// "model_type": "mobilellm", with `ffn`, `layer_sharing` and `quantize` beside LLaMA's
 // fields, so that tools which would ignore those refuse it instead of running
 // another function (paper, section 2.3, on layer sharing).
 //

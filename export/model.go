@@ -12,6 +12,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/internal/quant"
 	"mobilellm/tokenizer"
 )
 
@@ -39,13 +40,21 @@ func Open(path string) (_ *Model, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	m := &Model{Config: from.Config, Meta: from.Meta, Weights: map[string][]float32{}, files: from.TokenizerFiles}
+	config, load, err := from.Config.Rounded(from.LoadInto)
+	if err != nil {
+		return nil, err
+	}
+	if config.Quantize.Activations == 1 {
+		return nil, fmt.Errorf("%s: the model multiplies signs of activations (model.quantize.activations 1), which no other program does", path)
+	}
+	config.Quantize.Activations = quant.Whole // others compute with them as they are
+	m := &Model{Config: config.Resolved(), Meta: from.Meta, Weights: map[string][]float32{}, files: from.TokenizerFiles}
 	if info, err := os.Stat(from.Path); err == nil && info.IsDir() {
 		m.path = from.Path
 	}
 	for _, p := range m.Config.Parameters() {
 		m.Weights[p.Name] = make([]float32, p.Size())
-		if err := from.LoadInto(p.Name, m.Weights[p.Name], p.Shape); err != nil {
+		if err := load(p.Name, m.Weights[p.Name], p.Shape); err != nil {
 			return nil, err
 		}
 	}

@@ -196,6 +196,9 @@ func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions
 	if m.context, err = m.contextFor(o.Context); err != nil {
 		return nil, err
 	}
+	if c, err = m.rounded(&o, &from); err != nil {
+		return nil, err
+	}
 	var list []engine.Parameter
 	for _, p := range c.Parameters() {
 		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape})

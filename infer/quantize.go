@@ -59,6 +59,30 @@ func (q Quantization) String() string {
 	return text
 }
 
+// rounded makes the model one whose weights are rounded already, as it learned with them.
+// What it learned to multiply in 8 bits is multiplied so, where the device can.
+func (m *Model) rounded(o *LoadOptions, from *source) (arch.Config, error) {
+	q := m.Config.Quantize
+	if !q.Rounds() {
+		return m.Config, nil
+	}
+	if _, packs := m.dev.(engine.Packer); packs && q.Weights == 8 && q.Method == quant.MinMax && q.Activations == 8 && !o.Quantize.Layers() {
+		o.Quantize.Activations = q.Scheme
+	}
+	config, load, err := m.Config.Rounded(from.whole)
+	if err != nil {
+		return m.Config, err
+	}
+	if q.Weights.Rounds() {
+		*from = source{whole: load} // a row is rounded as a whole
+	}
+	if o.Quantize.Layers() {
+		config.Quantize.Activations = quant.Whole
+	}
+	m.Config = config
+	return config, nil
+}
+
 // typed is the type in which each matrix is packed.
 func (o LoadOptions) typed(c arch.Config) func(engine.Parameter) engine.PackedType {
 	layer := map[string]bool{}

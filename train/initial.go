@@ -10,6 +10,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/device"
 	"mobilellm/engine"
+	"mobilellm/internal/quant"
 )
 
 // initialChunk is the number of values that one generator draws.
@@ -34,6 +35,9 @@ func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed ui
 		} else {
 			values = make([]float32, t.Len())
 			away = append(away, farWeight{t, values})
+		}
+		if p.Of != "" {
+			continue // follows from its matrix, see startClips
 		}
 		if p.Norm {
 			for i := range values {
@@ -91,9 +95,52 @@ func (c *RunConfig) StartFrom(path string) error {
 // validateModel reports what keeps the shape from being a model, or the initial one.
 func (c *RunConfig) validateModel() error {
 	if c.initial != nil {
-		if err := compareModels(c.initial.model, c.Model, c.initial.path); err != nil {
+		if err := compareInitial(c.initial.model, c.Model, c.initial.path); err != nil {
 			return err
 		}
 	}
 	return c.Model.Validate()
+}
+
+// compareInitial reports the keys in which a model differs from the one that it starts
+// from. It may be quantised otherwise: that is what quantisation-aware training is.
+func compareInitial(initial, model arch.Config, path string) error {
+	initial.Quantize = model.Quantize
+	return compareModels(initial, model, path)
+}
+
+// startClips gives the rows' learned steps and clips of some parameters the values that
+// they begin with.
+func startClips(w *engine.Weights, c arch.Config, params []arch.Parameter) error {
+	shapes := map[string][]int{}
+	for _, p := range c.Parameters() {
+		shapes[p.Name] = p.Shape
+	}
+	for _, p := range params {
+		matrix := make([]float32, arch.Parameter{Shape: shapes[p.Of]}.Size())
+		if err := engine.Read(w.Value(p.Of), matrix); err != nil {
+			return err
+		}
+		if err := quant.Finite(matrix); err != nil {
+			return fmt.Errorf("model.quantize: %s: %w", p.Of, err)
+		}
+		if err := engine.Fill(w.Value(p.Name), func(dst []float32) error {
+			c.StartClip(dst, matrix)
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	w.Changed()
+	return nil
+}
+
+// clips are the parameters that the rows of a matrix learn.
+func clips(params []arch.Parameter) (list []arch.Parameter) {
+	for _, p := range params {
+		if p.Of != "" {
+			list = append(list, p)
+		}
+	}
+	return list
 }

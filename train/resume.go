@@ -13,7 +13,9 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"mobilellm/arch"
 	"mobilellm/checkpoint"
+	"mobilellm/checkpoint/safetensors"
 	"mobilellm/data"
 	"mobilellm/engine"
 	"mobilellm/internal/hint"
@@ -333,18 +335,42 @@ func (r *run) openInitial() error {
 	if r.initial, err = checkpoint.Open(r.o.Init); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	if err := compareModels(r.initial.Config, r.c.Model, r.o.Init); err != nil {
+	if err := compareInitial(r.initial.Config, r.c.Model, r.o.Init); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	return nil
 }
 
-// loadInitial takes its weights.
+// loadInitial takes its weights, and what their rows learned where it is quantised alike.
 func (r *run) loadInitial() error {
-	if err := fill(r.weightTensors(new(hostBuffer)), r.initial.Load); err != nil {
+	was, now := r.initial.Config.Quantize, r.c.Model.Quantize
+	load, begin := r.initial.Load, []arch.Parameter(nil)
+	if was.Weights != now.Weights || was.Method != now.Method {
+		load, begin = r.loadMatrices, clips(r.params)
+	}
+	if err := fill(r.weightTensors(new(hostBuffer)), load); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	r.weights.Changed()
+	if err := startClips(r.weights, r.c.Model, begin); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
 	r.o.Progress.Note("starting from the weights of %s", r.o.Init)
+	return nil
+}
+
+// loadMatrices takes all of them but what the rows of a matrix learn.
+func (r *run) loadMatrices(tensors []safetensors.Tensor) error {
+	learned := map[string]bool{}
+	for _, p := range clips(r.params) {
+		learned[p.Name] = true
+	}
+	for _, t := range tensors {
+		if learned[t.Name] {
+			continue
+		}
+		if err := r.initial.LoadInto(t.Name, t.Data, t.Shape); err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -323,21 +323,24 @@ func (r *run) makeModel(context.Context) error {
 	case r.o.Init != "":
 		return r.loadInitial()
 	}
-	return initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev)
+	if err := initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev); err != nil {
+		return err
+	}
+	return startClips(r.weights, r.c.Model, clips(r.params))
 }
 
 func (r *run) makeOptimizer() (err error) {
 	if dev, ok := r.dev.(device.Accelerator); ok {
 		decays := make([]bool, len(r.params))
 		for i, p := range r.params {
-			decays[i] = !p.Norm
+			decays[i] = p.Decays()
 		}
 		r.remote, err = dev.NewUpdate(r.c.Optim, r.weights, decays, 2*r.c.Train.Batch/r.choice.MicroBatch) // a loss and a label loss each
 		return err
 	}
 	for _, p := range r.params {
 		r.trained = append(r.trained, optim.Param{
-			Name: p.Name, Decay: !p.Norm, Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
+			Name: p.Name, Decay: p.Decays(), Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
 		})
 	}
 	r.opt, err = optim.New(r.c.Optim, r.trained, r.dev)

@@ -8,6 +8,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/op"
+	"mobilellm/internal/quant"
 )
 
 // Case is one operation with the shapes and types of its operands.
@@ -21,6 +22,7 @@ type Case struct {
 	F32     map[int]bool    // inputs that stay float32 in bf16 runs
 	Out     []engine.DType  // of the parts in bf16 runs
 	Gaps    []int           // parts that nobody reads
+	Single  bool            // the plain version is in float32 too, where a result jumps at some inputs
 
 	plain *plain // what copies of the case share; nil: nothing
 }
@@ -64,6 +66,9 @@ func Cases(headTokens int) []Case {
 			add(Case{Name: "relu" + size, Op: op.ReLUOp{}, In: []tensor.Shape{matrix(n, c)}, Out: []engine.DType{b}})
 			add(Case{Name: "relu.grad" + size, Op: op.ReLUGradOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c)}, Out: []engine.DType{b}})
 			add(Case{Name: "add" + size, Op: op.AddOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c)}, F32: map[int]bool{0: true, 1: true}, Out: []engine.DType{f}})
+			for _, c := range quantizeCases(n, c, size) {
+				add(c)
+			}
 			targets := ids(n, 70)
 			targets[0] = op.Unsupervised
 			head := Case{Name: "headloss" + size, Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(n, c), matrix(70, c), nil, {}}, IDs: targets, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}, Gaps: []int{3}}
@@ -129,6 +134,40 @@ func Cases(headTokens int) []Case {
 		}
 	}
 	return cs
+}
+
+// quantizeCases are of n rows of width c, of every rule.
+func quantizeCases(n, c int, size string) (cs []Case) {
+	x, alpha := tensor.Shape{n, c}, tensor.Shape{n}
+	for _, s := range quant.Schemes() {
+		r := quant.Rule{Method: quant.MinMax, Bits: 8, Scheme: s}
+		cs = append(cs, Case{Name: fmt.Sprintf("quantize %s%s", s, size), Op: op.QuantizeOp{Rule: r}, In: []tensor.Shape{x}, Out: []engine.DType{engine.BF16}, Single: true})
+	}
+	for _, scaled := range []bool{false, true} {
+		r := quant.Rule{Method: quant.Sign, Bits: 1, Scaled: scaled}
+		cs = append(cs,
+			Case{Name: fmt.Sprintf("quantize sign, scaled %v%s", scaled, size), Op: op.QuantizeOp{Rule: r}, In: []tensor.Shape{x}, Out: []engine.DType{engine.BF16}, Single: true},
+			Case{Name: fmt.Sprintf("quantize.grad sign, scaled %v%s", scaled, size), Op: op.QuantizeGradOp{Rule: r}, In: []tensor.Shape{x, x}, F32: map[int]bool{0: scaled, 1: scaled}, Out: []engine.DType{bf16Unless(scaled)}, Single: true})
+	}
+	for _, m := range []quant.Method{quant.LSQ, quant.SEQ} {
+		for _, b := range m.Bits() {
+			r := quant.Rule{Method: m, Bits: b}
+			f32 := map[int]bool{0: true, 1: true, 2: true}
+			name := fmt.Sprintf("%s of %v bits%s", m, b, size)
+			cs = append(cs,
+				Case{Name: "learnedquantize " + name, Op: op.LearnedQuantizeOp{Rule: r}, In: []tensor.Shape{x, alpha}, F32: f32, Out: []engine.DType{engine.F32}, Single: true},
+				Case{Name: "learnedquantize.grad " + name, Op: op.LearnedQuantizeGradOp{Rule: r}, In: []tensor.Shape{x, alpha, x}, F32: f32, Out: []engine.DType{engine.F32, engine.F32}, Single: true})
+		}
+	}
+	return cs
+}
+
+// bf16Unless is the type of a gradient: of a weight float32.
+func bf16Unless(f32 bool) engine.DType {
+	if f32 {
+		return engine.F32
+	}
+	return engine.BF16
 }
 
 // cached are n new tokens of two sequences that have some already, one of whose rows

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"mobilellm/internal/golden"
+	"mobilellm/internal/quant"
 )
 
 // TestPyTorch compares values and gradients with testdata/golden.json.
@@ -43,7 +44,7 @@ func TestPyTorch(t *testing.T) {
 			})
 		}
 	}
-	for _, kind := range []string{"embedding", "linear", "rmsnorm", "attention", "masked attention", "swiglu", "relu", "add", "headloss"} {
+	for _, kind := range []string{"embedding", "linear", "rmsnorm", "attention", "masked attention", "swiglu", "relu", "add", "headloss", "quantize", "learnedquantize"} {
 		if !seen[kind] {
 			t.Errorf("%s is not in golden.json", kind)
 		}
@@ -78,9 +79,20 @@ func builder(t *testing.T, o golden.Op) func(in gorgonia.Nodes) (*gorgonia.Node,
 		return unary(func(x *gorgonia.Node) (*gorgonia.Node, error) { return ReLU(at, x) })
 	case "add":
 		return binary(func(a, b *gorgonia.Node) (*gorgonia.Node, error) { return Add(at, a, b) })
+	case "quantize":
+		return unary(func(x *gorgonia.Node) (*gorgonia.Node, error) { return Quantize(at, x, rule(o)) })
+	case "learnedquantize":
+		return binary(func(w, alpha *gorgonia.Node) (*gorgonia.Node, error) { return LearnedQuantize(at, w, alpha, rule(o)) })
 	case "headloss":
 		return func(in gorgonia.Nodes) (*gorgonia.Node, error) { return HeadLoss(at, in[0], in[1], in[2], in[3]) }
 	}
 	t.Fatalf("no operation of kind %s", o.Kind)
 	return nil
+}
+
+func rule(o golden.Op) quant.Rule {
+	return quant.Rule{
+		Method: quant.Methods()[o.Int("method")], Bits: quant.Bits(o.Attrs["bits"]),
+		Scheme: quant.Schemes()[o.Int("scheme")], Scaled: o.Int("scaled") == 1,
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"gorgonia.org/tensor"
+
+	"mobilellm/internal/quant"
 )
 
 // stated is what an operation states of itself, for the parts and inputs that it
@@ -51,6 +53,11 @@ func TestTraits(t *testing.T) {
 		{SwiGLUGradOp{}, []tensor.Shape{x, {n, c / 2}}, stated{rounds: yes, accumulates: no}},
 		{ReLUOp{}, []tensor.Shape{x}, stated{rounds: yes, accumulates: no, recompute: Always}},
 		{ReLUGradOp{}, []tensor.Shape{x, x}, stated{rounds: yes, accumulates: no}},
+		{QuantizeOp{}, []tensor.Shape{x}, stated{rounds: yes, accumulates: no, recompute: Always}},
+		{QuantizeGradOp{}, []tensor.Shape{x, x}, stated{rounds: yes, accumulates: no}},
+		{QuantizeGradOp{Rule: quant.Rule{Scaled: true}}, []tensor.Shape{w, w}, stated{rounds: no, accumulates: yes}},
+		{LearnedQuantizeOp{}, []tensor.Shape{w, {o}}, stated{rounds: no, accumulates: no, recompute: Always}},
+		{LearnedQuantizeGradOp{}, []tensor.Shape{w, {o}, w}, stated{rounds: []bool{false, false}, accumulates: []bool{true, true}}},
 		{AttentionOp{Heads: h}, []tensor.Shape{qkv}, stated{rounds: []bool{true, false}, accumulates: []bool{false, false}, recompute: WithAttention, flops: 2 * scores}},
 		{AttentionGradOp{Heads: h}, []tensor.Shape{qkv, qkv, y, qkv}, stated{rounds: yes, accumulates: no, flops: 4 * scores}},
 		{HeadLossOp{}, []tensor.Shape{x, w, {n}, scalar}, stated{rounds: []bool{false, true, false, false}, accumulates: []bool{false, false, true, false}, weights: [][]int{{1}}, flops: 3 * product}},

@@ -1,11 +1,16 @@
-// Package quant says how numbers become integers of 8 bits, row by row: one scale for a
-// row of a weight, which is an output, and one for a row of activations, which is a token
-// (the paper's section 3.4 and Table 15: per-token min-max).
+// Package quant says how numbers become few values, row by row: one scale for a row of a
+// weight, which is an output, and one for a row of activations, which is a token.
+//
+// A [Scheme] makes integers of 8 bits, which kernels multiply (the paper's section 3.4 and
+// Table 15: per-token min-max). A [Rule] rounds floats to what fewer bits stand for, and has a
+// gradient, so that a model learns with it.
 package quant
 
 import (
 	"fmt"
 	"math"
+
+	"mobilellm/internal/choices"
 )
 
 // Scheme is a way to quantise a row of activations.
@@ -25,6 +30,9 @@ const (
 
 // Schemes are those that there are.
 func Schemes() []Scheme { return []Scheme{Symmetric, Asymmetric, Compressed} }
+
+// Choices lists them for the help of a key.
+func (Scheme) Choices() string { return choices.Of(Schemes()) }
 
 // ParseScheme finds a scheme by its name; the empty one is [Symmetric].
 func ParseScheme(name string) (Scheme, error) {
@@ -61,43 +69,79 @@ func (r Row) Value(q uint8) float32 { return r.Scale*float32(int32(q)-r.Zero) + 
 
 // Activations writes x to q, rounded to nearest, ties to even.
 func (s Scheme) Activations(q []uint8, x []float32) Row {
-	least, most := float32(math.Inf(1)), float32(math.Inf(-1))
-	for _, v := range x {
-		if v != v || math.IsInf(float64(v), 0) {
-			return Row{Scale: float32(math.NaN())}
-		}
-		least, most = min(least, v), max(most, v)
+	span := minMax(s, 8, x)
+	if span.scale != span.scale {
+		return Row{Scale: span.scale}
 	}
-	r, factor := s.Row(least, most)
+	zero := int32(-span.low)
 	for i, v := range x {
-		scaled := (v - r.Offset) * factor
-		if s == Compressed {
-			scaled = v / r.Scale
-		}
-		q[i] = uint8(max(0, min(255, int32(math.RoundToEven(float64(scaled)))+r.Zero)))
+		q[i] = uint8(int32(span.integer(v)) + zero)
 	}
-	return r
+	return Row{Scale: span.scale, Offset: span.offset, Zero: zero}
 }
 
 // Row is that of numbers from least to most, and what they are multiplied by, less the
 // offset, before they are rounded; [Compressed] divides by the scale.
 func (s Scheme) Row(least, most float32) (r Row, factor float32) {
-	size := max(most, -least)
+	span := spanOf(s, 8, least, most)
+	r = Row{Scale: span.scale, Offset: span.offset, Zero: 128}
+	if s == Asymmetric {
+		r.Zero = 0
+	}
+	return r, span.factor
+}
+
+// span is how numbers of a row become integers: round((x − offset)·factor), or
+// round(x/scale) where factor is 0; and what these stand for, x ≈ scale·q + offset.
+type span[T Float] struct{ factor, scale, offset, low, high T }
+
+func spanOf[T Float](s Scheme, b Bits, least, most T) span[T] {
+	size, top := max(most, -least), T(largest(s, b))
 	switch s {
 	case Asymmetric:
-		span := most - least + 1e-8
-		return Row{Scale: span / 255, Offset: least}, 255 / span
+		width := most - least + 1e-8
+		return span[T]{factor: top / width, scale: width / top, offset: least, high: top}
 	case Compressed:
-		scale := size / 127.5
+		scale := size / (top + 0.5)
 		if scale == 0 {
 			scale = 0x1p-23
 		}
-		return Row{Scale: scale, Zero: 128}, 0
+		return span[T]{scale: scale, low: -top - 1, high: top}
 	default:
-		factor = 127 / (size + 1e-6)
-		return Row{Scale: 1 / (factor + 1e-6), Zero: 128}, factor
+		factor := top / (size + 1e-6)
+		return span[T]{factor: factor, scale: 1 / (factor + 1e-6), low: -top - 1, high: top}
 	}
 }
+
+// largest is the largest integer of so many bits.
+func largest(s Scheme, b Bits) float64 {
+	if s == Asymmetric {
+		return math.Exp2(float64(b)) - 1
+	}
+	return math.Exp2(float64(b)-1) - 1
+}
+
+// minMax is the span of a row; of one with a number that is not finite, its values are NaN.
+func minMax[T Float](s Scheme, b Bits, x []T) span[T] {
+	least, most := T(math.Inf(1)), T(math.Inf(-1))
+	for _, v := range x {
+		if v-v != 0 {
+			return span[T]{scale: T(math.NaN())}
+		}
+		least, most = min(least, v), max(most, v)
+	}
+	return spanOf(s, b, least, most)
+}
+
+func (s span[T]) integer(v T) T {
+	scaled := (v - s.offset) * s.factor
+	if s.factor == 0 {
+		scaled = v / s.scale
+	}
+	return max(s.low, min(s.high, even(scaled)))
+}
+
+func (s span[T]) value(q T) T { return s.scale*q + s.offset }
 
 // Weights writes a row w of a weight to q and returns the scale: w ≈ scale·q, by
 // [Symmetric].

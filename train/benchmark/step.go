@@ -198,7 +198,7 @@ func (s *stepper) makeOptimizer() (err error) {
 	if a, ok := s.dev.(device.Accelerator); ok {
 		var decays []bool
 		for _, p := range s.config.Model.Parameters() {
-			decays = append(decays, !p.Norm)
+			decays = append(decays, p.Decays())
 		}
 		s.remote, err = a.NewUpdate(s.config.Optim, s.weights, decays, 1)
 		return err
@@ -227,7 +227,7 @@ func (s *stepper) initialise() error {
 		if t.OnHost() {
 			value = t.Float32s()
 			if g := s.weights.Gradient(p.Name); g != nil { // a teacher has none
-				s.params = append(s.params, optim.Param{Name: p.Name, Decay: !p.Norm, Value: value, Grad: g.Float32s()})
+				s.params = append(s.params, optim.Param{Name: p.Name, Decay: p.Decays(), Value: value, Grad: g.Float32s()})
 			}
 		} else {
 			value = make([]float32, t.Len())
@@ -238,7 +238,7 @@ func (s *stepper) initialise() error {
 			part := value[i*piece : min((i+1)*piece, len(value))]
 			for j := range part {
 				part[j] = 1
-				if !p.Norm {
+				if p.Decays() {
 					part[j] = float32(rng.NormFloat64() * s.config.Model.InitStd)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 
 	"mobilellm/engine/cuda/kernels"
 	"mobilellm/internal/bfloat16"
+	"mobilellm/internal/quant"
 )
 
 // run is a launch as a plain kernel reads it.
@@ -160,6 +161,37 @@ var plain = map[string]func(run){
 	"scale": func(r run) {
 		c := r.int(3)
 		each(r.Grid[0]*c, func(i int) { r.typed(0).set(i, r.typed(1).get(i)*r.f32(2).get(i%c)) })
+	},
+	"quantize": func(r run) {
+		y, x, alpha, c, rule := r.typed(0), r.typed(1), r.f32(2), r.int(3), quantizeRule(r.int(4), r.float(5))
+		row := make([]float32, c)
+		for n := range r.Grid[0] {
+			for j := range row {
+				row[j] = x.get(n*c + j)
+			}
+			quant.Round(rule, row, row, alphaOf(alpha, n))
+			for j, v := range row {
+				y.set(n*c+j, v)
+			}
+		}
+	},
+	"quantize_gradient": func(r run) {
+		dx, dalpha, x, dy, alpha, c, rule := r.typed(0), r.f32(1), r.typed(2), r.typed(3), r.f32(4), r.int(5), quantizeRule(r.int(6), r.float(7))
+		row, grad := make([]float32, c), make([]float32, c)
+		for n := range r.Grid[0] {
+			for j := range row {
+				row[j], grad[j] = x.get(n*c+j), dy.get(n*c+j)
+			}
+			sum := quant.Backward(rule, grad, row, grad, alphaOf(alpha, n))
+			for j, v := range grad {
+				if dx.there() {
+					dx.add(n*c+j, v, r.flag(10))
+				}
+			}
+			if dalpha.there() {
+				dalpha.add(n, r.float(9)*sum, r.flag(11))
+			}
+		}
 	},
 	"swiglu": func(r run) {
 		f := r.int(2)
@@ -380,4 +412,28 @@ func sgd(r run) {
 			rounded.set(i, p)
 		}
 	})
+}
+
+func alphaOf(alpha array, n int) float32 {
+	if !alpha.there() {
+		return 0
+	}
+	return alpha.get(n)
+}
+
+// quantizeRule is the rule of a kind of kernels.QuantizeKind that has the number a.
+func quantizeRule(kind int, a float32) quant.Rule {
+	for _, m := range quant.Methods() {
+		for _, b := range m.Bits() {
+			for _, s := range quant.Schemes() {
+				for _, scaled := range []bool{false, true} {
+					r := quant.Rule{Method: m, Bits: b, Scheme: s, Scaled: scaled}
+					if k, first, _ := kernels.QuantizeKind(r); k == kind && first == a {
+						return r
+					}
+				}
+			}
+		}
+	}
+	panic(fmt.Sprintf("shadow: no rule has the kind %d and the number %v", kind, a))
 }

@@ -160,6 +160,78 @@ def elementwise():
     yield case("add", "odd", torch.add, {"a": random(3, 5), "b": random(3, 5)})
 
 
+def through(y, x):
+    """y with the gradient of x: straight-through (Bengio et al., 2013)."""
+    return x + (y - x).detach()
+
+
+def even(x):
+    return through(x.round(), x)
+
+
+def min_max(x, bits, scheme):
+    """LLM-QAT's formulas and compressed-tensors'; the gradient is straight-through."""
+    high = 2 ** (bits - 1) - 1
+    if scheme == 0:  # symmetric
+        s = high / (x.abs().amax(-1, keepdim=True) + 1e-6)
+        y = (x * s).round() / (s + 1e-6)
+    elif scheme == 1:  # asymmetric
+        least = x.amin(-1, keepdim=True)
+        span = x.amax(-1, keepdim=True) - least + 1e-8
+        y = ((x - least) / span * (2**bits - 1)).round() / (2**bits - 1) * span + least
+    else:  # compressed-tensors
+        s = x.abs().amax(-1, keepdim=True) / (high + 0.5)
+        y = (x / s).round().clamp(-high - 1, high) * s
+    return through(y, x)
+
+
+def binary(x, scaled):
+    """The sign, of a weight times its row's mean size; the gradient of clip(x, -1, 1)."""
+    y = torch.where(x < 0, -1.0, 1.0)
+    if scaled:
+        y = y * x.abs().mean(-1, keepdim=True)
+    return through(y, x.clamp(-1, 1))
+
+
+def scaled_gradient(alpha, by):
+    return (alpha - alpha * by).detach() + alpha * by
+
+
+def lsq(w, alpha, bits):
+    """Esser et al., 2020, equations 1 to 3; in 1 bit as ParetoQ."""
+    low, high = (-1, 1) if bits == 1 else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    a = scaled_gradient(alpha, (w.numel() * high) ** -0.5)[:, None]
+    if bits == 1:
+        ratio = w / a.detach()
+        return a * torch.where(w < 0, -1.0, 1.0) + a.detach() * (ratio.clamp(-1, 1) - ratio.clamp(-1, 1).detach())
+    return a * even((w / a).clamp(low, high))
+
+
+def seq(w, alpha, bits):
+    """ParetoQ's stretched elastic quantiser; 1.58 bits are three values."""
+    levels, shift = (1.5, 0) if bits == 1.58 else (2 ** (bits - 1), 0.5)
+    high = 1 if bits == 1.58 else 2 ** (bits - 1) - 1
+    a = scaled_gradient(alpha, (w.numel() * high) ** -0.5)[:, None]
+    return a * (even((w / a).clamp(-0.99, 0.99) * levels - shift) + shift) / levels
+
+
+def quantizers():
+    for scheme in range(3):
+        for bits in (8,) if scheme else (8, 4, 3, 2):
+            yield case("quantize", f"minmax_{scheme}_{bits}", lambda x: min_max(x, bits, scheme), {"x": random(5, 12)}, {"method": 0, "bits": bits, "scheme": scheme})
+    for scaled in (0, 1):
+        x = random(4, 9, scale=1.2)
+        x[1, 3] = 0
+        yield case("quantize", f"sign_{scaled}", lambda x: binary(x, scaled), {"x": x}, {"method": 3, "bits": 1, "scaled": scaled})
+    for method, function, sizes in (1, lsq, (8, 4, 3, 2, 1)), (2, seq, (4, 3, 2, 1.58)):
+        for bits in sizes:
+            w = random(6, 11)
+            alpha = (w.abs().mean(-1) * 256).round() / 256
+            if method == 1 and bits > 2:
+                alpha = alpha / 2 ** (bits - 2)
+            yield case("learnedquantize", f"{function.__name__}_{bits}", lambda w, a: function(w, a, bits), {"w": w, "alpha": alpha}, {"method": method, "bits": bits})
+
+
 def head_loss():
     def loss(x, w, targets, scale):
         return F.cross_entropy(F.linear(x, w), targets, ignore_index=-1, reduction="sum") * scale
@@ -179,7 +251,7 @@ def head_loss():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    records = [r for cases in (embedding, linear, rmsnorm, attention, elementwise, head_loss, masked_attention) for r in cases()]
+    records = [r for cases in (embedding, linear, rmsnorm, attention, elementwise, head_loss, masked_attention, quantizers) for r in cases()]
     path = pathlib.Path(__file__).with_name("golden.json")
     path.write_text("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in records) + "\n]\n")
     print(f"{len(records)} cases, {path.stat().st_size} bytes")
