@@ -16,7 +16,7 @@ import (
 var quantized = map[string]arch.Quantize{
 	"minmax w8a8":       {Weights: 8, Activations: 8},
 	"minmax w4":         {Weights: 4},
-	"minmax a8":         {Activations: 8, Scheme: quant.Asymmetric},
+	"minmax a8":         {Activations: 8},
 	"lsq w4":            {Weights: 4, Method: quant.LSQ},
 	"lsq w1a8":          {Weights: 1, Activations: 8, Method: quant.LSQ},
 	"seq w2":            {Weights: 2, Method: quant.SEQ},
