@@ -19,6 +19,8 @@ import (
 
 type flags struct {
 	model, tasks, protocol, items       string
+	compare                             string
+	compared                            []typed
 	own, texts                          []string
 	shots, context, workers             int
 	json                                bool
@@ -54,6 +56,9 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 		return fmt.Errorf("--%w", err)
 	}
 	defer dev.Close()
+	if f.compare != "" {
+		return f.compareTypes(ctx, w, notes, folder, dev, samples, sum)
+	}
 	m, err := infer.FromCheckpoint(folder, dev, eval.LoadOptions(load))
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
@@ -62,7 +67,7 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 	if note := m.Note(); note != "" {
 		fmt.Fprintln(notes, "note:", note)
 	}
-	results, err := f.ask(ctx, m, samples, sum, notes)
+	results, err := f.ask(ctx, m, samples, sum, f.items, notes)
 	if err != nil {
 		return err
 	}
@@ -128,6 +133,14 @@ func (f *flags) check() (list []eval.Task, o infer.LoadOptions, err error) {
 		return nil, o, cli.Usagef("--%w", err)
 	}
 	o.Context = f.context
+	if f.compare != "" {
+		if f.quantize != "" || f.precision != "float32" {
+			return nil, o, cli.Usagef("--compare (%s) says all types: leave --precision and --quantize out", f.compare)
+		}
+		if err := f.readTypes(); err != nil {
+			return nil, o, err
+		}
+	}
 	f.options.Files = map[string]string{}
 	more, err := f.ownTasks()
 	if err != nil {
@@ -179,16 +192,17 @@ func taskOf(name, path string) (eval.Task, error) {
 	return tasks.FromFile(name, path)
 }
 
-// ask evaluates, with the journal of --items where one is wanted.
-func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, sum string, notes io.Writer) (_ []eval.Result, err error) {
-	if f.items != "" {
+// ask evaluates, with a journal where a path is given for one.
+func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, sum, items string, notes io.Writer) (_ []eval.Result, err error) {
+	f.options.Journal = nil
+	if items != "" {
 		head := eval.Head{Model: sum, Precision: m.Types(), KVType: f.kvType, Context: m.Context()}
-		if f.options.Journal, err = eval.OpenJournal(f.items, head); err != nil {
+		if f.options.Journal, err = eval.OpenJournal(items, head); err != nil {
 			return nil, fmt.Errorf("--items: %w", err)
 		}
 		defer func() { err = errors.Join(err, f.options.Journal.Close()) }()
 		if n := f.options.Journal.Answers(); n > 0 {
-			fmt.Fprintf(notes, "note: %s has %d answers already\n", f.items, n)
+			fmt.Fprintf(notes, "note: %s has %d answers already\n", items, n)
 		}
 	}
 	var bar *cli.Progress
@@ -204,7 +218,7 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 	results, err := eval.Ask(ctx, m, samples, f.options)
 	if j := f.options.Journal; j != nil && ctx.Err() != nil {
 		bar.End()
-		fmt.Fprintf(notes, "note: %s has %d answers; the same command goes on with them\n", f.items, j.Answers())
+		fmt.Fprintf(notes, "note: %s has %d answers; the same command goes on with them\n", items, j.Answers())
 	}
 	return results, err
 }
