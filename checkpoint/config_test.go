@@ -9,6 +9,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/safetensors"
+	"mobilellm/internal/quant"
 	"mobilellm/tokenizer"
 )
 
@@ -24,6 +25,9 @@ func TestConfigRoundTrip(t *testing.T) {
 		{"relu", func(c *arch.Config) { c.FFN = arch.ReLU; c.FFNDim = 0 }, "mobilellm"},
 		{"immediate", func(c *arch.Config) { c.LayerSharing.Strategy = arch.Immediate }, "mobilellm"},
 		{"reverse", func(c *arch.Config) { c.LayerSharing = arch.LayerSharing{Strategy: arch.Reverse, Repeat: 4} }, "mobilellm"},
+		{"few bits", func(c *arch.Config) {
+			c.Quantize = arch.Quantize{Weights: quant.Ternary, Activations: 8, Method: quant.SEQ, Scheme: quant.Asymmetric}
+		}, "mobilellm"},
 		{"shared and untied", func(c *arch.Config) { c.LayerSharing.Strategy, c.ShareEmbedding = arch.RepeatAllOver, false }, "mobilellm"},
 	} {
 		c := tiny()

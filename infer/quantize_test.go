@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/arch"
 	"mobilellm/engine"
 	"mobilellm/engine/cpu"
 	"mobilellm/internal/quant"
@@ -58,5 +59,46 @@ func TestQuantized(t *testing.T) {
 	}
 	if m := open(t, dir, LoadOptions{Precision: engine.PrecisionBF16}); m.Types() != "bf16" {
 		t.Error(m.Types())
+	}
+}
+
+// A model that learned with few bits has the logits of its graph: its weights are rounded
+// when they are read. What it learned in 8 bits is multiplied in integers.
+func TestLearnedInFewBits(t *testing.T) {
+	ids := []int32{70, 3, 200, 11, 42, 255, 1}
+	for _, test := range []struct {
+		q         arch.Quantize
+		types     string
+		tolerance float64
+	}{
+		{arch.Quantize{Weights: 4, Method: quant.LSQ}, "float32", 1e-5},
+		{arch.Quantize{Weights: quant.Ternary, Method: quant.SEQ}, "float32", 1e-5},
+		{arch.Quantize{Weights: 1, Method: quant.Sign}, "float32", 1e-5},
+		{arch.Quantize{Weights: 4, Activations: 8}, "float32", 0.02}, // a rounding may flip
+		{arch.Quantize{Weights: 8, Activations: 8}, "w8a8, float32", 0.02},
+		{arch.Quantize{Weights: 8, Activations: 8, Scheme: quant.Asymmetric}, "w8a8:asymmetric, float32", 0.02},
+	} {
+		c := small(260)
+		c.Quantize = test.q
+		dir := savedAs(t, filepath.Join(t.TempDir(), "model"), c.Resolved(), func(name string, x []float32) {
+			if strings.HasSuffix(name, "weight_clip_val") {
+				for i := range x {
+					x[i] = 0.2
+				}
+			}
+		})
+		want := oracle(t, c.Resolved(), dir, ids)
+		m := open(t, dir, LoadOptions{})
+		if m.Types() != test.types {
+			t.Errorf("%v runs in %s, want %s", test.q, m.Types(), test.types)
+		}
+		d := deviation(allLogits(t, m, 0, ids), want)
+		if !(d <= test.tolerance) {
+			t.Errorf("%v: logits deviate by %.2g", test.q, d)
+		}
+		c.Quantize = arch.Quantize{}
+		if plain := deviation(oracle(t, c.Resolved(), dir, ids), want); plain < 2*d {
+			t.Errorf("%v: not rounding changes the logits by %.2g, running the model by %.2g", test.q, plain, d)
+		}
 	}
 }

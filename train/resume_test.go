@@ -10,9 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/engine"
+	"mobilellm/internal/quant"
 	"mobilellm/optim"
 )
 
@@ -35,6 +37,9 @@ func TestResumeIsExact(t *testing.T) {
 		{"document mask", 5, func(c *RunConfig) {
 			c.Data.Train, c.Data.DocumentMask = documents(t), true
 			c.Data.Packing = data.PackDocuments
+		}},
+		{"learned steps", 6, func(c *RunConfig) {
+			c.Model.Quantize = arch.Quantize{Weights: 4, Activations: 8, Method: quant.LSQ}
 		}},
 		{"trained tokenizer", 9, func(c *RunConfig) { c.Data.Tokenizer, c.Model.VocabSize = "train", 300 }},
 	}
