@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gorgonia.org/gorgonia"
@@ -30,7 +31,34 @@ func (q Quantize) String() string {
 	if !q.Rounds() {
 		return "none"
 	}
+	q = q.resolved()
 	return fmt.Sprintf("w%sa%s, %s", q.Weights, q.Activations, q.Method)
+}
+
+// ParseQuantize reads how a trained model is quantised: w4a16 has weights of 4 bits and
+// activations as they are, w8a8:asymmetric weights and activations of 8, these by that
+// scheme. The method is the one that needs no training: of 1 bit [quant.Sign], else
+// [quant.MinMax].
+func ParseQuantize(text string) (Quantize, error) {
+	bits, scheme, _ := strings.Cut(text, ":")
+	w, a, ok := strings.Cut(strings.TrimPrefix(bits, "w"), "a")
+	weights, err1 := strconv.ParseFloat(w, 64)
+	activations, err2 := strconv.ParseFloat(a, 64)
+	if !ok || bits[0] != 'w' || errors.Join(err1, err2) != nil {
+		return Quantize{}, fmt.Errorf("%q is no quantisation: say bits of weights and activations, as w8a8 or w4a16, and a scheme for these, as w8a8:asymmetric", text)
+	}
+	q := Quantize{Weights: quant.Bits(weights), Activations: quant.Bits(activations), Scheme: quant.Scheme(scheme)}
+	if weights == 1 || activations == 1 {
+		q.Method = quant.Sign
+	}
+	q = q.resolved()
+	if _, _, err := q.rules(); err != nil {
+		return q, fmt.Errorf("%s: %w", text, err)
+	}
+	if !q.Rounds() {
+		return q, fmt.Errorf("%q quantises nothing", text)
+	}
+	return q, nil
 }
 
 func (q Quantize) resolved() Quantize {

@@ -47,6 +47,9 @@ func identify(c *train.RunConfig) (string, error) {
 			return name == "data_dir" || len(c.Eval.Tasks) == 0 && (name == "task_items" || name == "protocol")
 		})
 	}
+	if section, ok := keys["model"].(map[string]any); ok && !c.Model.Quantize.Rounds() {
+		delete(section, "quantize")
+	}
 	if c.Distil == train.DefaultRun().Distil {
 		delete(keys, "distil")
 	}

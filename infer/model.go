@@ -79,7 +79,7 @@ func (o *LoadOptions) SetTypes(weights, cache, quantize string) (err error) {
 // head are in, as "w8a8, bf16".
 func (o LoadOptions) Types() string {
 	switch q := o.Quantize; {
-	case !q.Layers():
+	case q == Quantization{}:
 		return o.Precision.String()
 	case q.Head:
 		return q.String()
@@ -203,7 +203,7 @@ func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions
 	for _, p := range c.Parameters() {
 		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape})
 	}
-	m.precision = o.Precision
+	m.precision, m.quantized = o.Precision, o.Quantize
 	packer, packs := dev.(engine.Packer)
 	if !packs {
 		if err := m.loadWhole(list, o, from); err != nil {
@@ -211,7 +211,6 @@ func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions
 		}
 		return m, nil
 	}
-	m.quantized = o.Quantize
 	if m.weights, err = engine.LoadPacked(packer, list, o.typed(c), dev.Workers(), from.read, from.part != nil); err != nil {
 		return nil, err
 	}

@@ -9,12 +9,15 @@ import (
 	"mobilellm/internal/quant"
 )
 
-// Quantization is W8A8: the linear layers' weights in 8 bits, a scale for each output, and
+// Quantization is what is quantised after training. W8A8 multiplies integers: the linear layers' weights in 8 bits, a scale for each output, and
 // what they are multiplied with in 8 bits too, a scale for each token (the paper's section
 // 3.4). Nothing is calibrated. The zero value quantises nothing.
 type Quantization struct {
 	Activations quant.Scheme
 	Head        bool // the embedding and the head too, which are one table if they are shared
+	// Rounded are other bits of the linear layers: weights and activations are rounded to
+	// what they stand for, and multiplied as floats.
+	Rounded arch.Quantize
 }
 
 // Layers reports whether linear layers are quantised.
@@ -23,7 +26,8 @@ func (q Quantization) Layers() bool { return q.Activations != "" }
 const w8a8 = "w8a8"
 
 // ParseQuantization reads w8a8 or w8a8-head, and, with a colon between, a scheme for the
-// activations: symmetric, asymmetric or compressed-tensors. Empty is none.
+// activations: symmetric, asymmetric or compressed-tensors; and other bits as
+// [arch.ParseQuantize] does, such as w4a16. Empty is none.
 func ParseQuantization(text string) (q Quantization, err error) {
 	if text == "" || text == "none" {
 		return q, nil
@@ -31,7 +35,10 @@ func ParseQuantization(text string) (q Quantization, err error) {
 	what, scheme, _ := strings.Cut(text, ":")
 	rest, ok := strings.CutPrefix(what, w8a8)
 	if !ok || rest != "" && rest != "-head" {
-		return q, fmt.Errorf("unknown quantisation %q: choose none, w8a8 or w8a8-head, and of the activations w8a8:%s", text, strings.Join(schemes(), ", w8a8:"))
+		if q.Rounded, err = arch.ParseQuantize(text); err != nil {
+			return q, fmt.Errorf("unknown quantisation %q: choose none, w8a8 or w8a8-head, of the activations w8a8:%s, or other bits, such as w4a16\n%w", text, strings.Join(schemes(), ", w8a8:"), err)
+		}
+		return q, nil
 	}
 	q.Head = rest != ""
 	q.Activations, err = quant.ParseScheme(scheme)
@@ -46,6 +53,13 @@ func schemes() (names []string) {
 }
 
 func (q Quantization) String() string {
+	if r := q.Rounded; r.Rounds() {
+		text := fmt.Sprintf("w%sa%s", r.Weights, r.Activations)
+		if r.Scheme != quant.Symmetric {
+			text += ":" + string(r.Scheme)
+		}
+		return text
+	}
 	if !q.Layers() {
 		return "none"
 	}
@@ -62,11 +76,17 @@ func (q Quantization) String() string {
 // rounded makes the model one whose weights are rounded already, as it learned with them.
 // What it learned to multiply in 8 bits is multiplied so, where the device can.
 func (m *Model) rounded(o *LoadOptions, from *source) (arch.Config, error) {
+	if o.Quantize.Rounded.Rounds() {
+		if m.Config.Quantize.Rounds() {
+			return m.Config, fmt.Errorf("the model has learned in %s: it cannot be quantised in %s", m.Config.Quantize, o.Quantize)
+		}
+		m.Config.Quantize = o.Quantize.Rounded
+	}
 	q := m.Config.Quantize
 	if !q.Rounds() {
 		return m.Config, nil
 	}
-	if _, packs := m.dev.(engine.Packer); packs && q.Weights == 8 && q.Method == quant.MinMax && q.Activations == 8 && !o.Quantize.Layers() {
+	if _, packs := m.dev.(engine.Packer); packs && q.Weights == 8 && q.Method == quant.MinMax && q.Activations == 8 && o.Quantize == (Quantization{}) {
 		o.Quantize.Activations = q.Scheme
 	}
 	config, load, err := m.Config.Rounded(from.whole)

@@ -25,7 +25,7 @@ func TestParseQuantization(t *testing.T) {
 			t.Errorf("%q prints as %s", text, q)
 		}
 	}
-	for _, bad := range []string{"w4a8", "w8a8-", "w8a8:max", "W8A8", "w8a8-head-head"} {
+	for _, bad := range []string{"w5a8", "w16a16", "int8", "w8a8-", "w8a8:max", "W8A8", "w8a8-head-head"} {
 		if q, err := ParseQuantization(bad); err == nil {
 			t.Errorf("%q: %+v", bad, q)
 		}
@@ -100,5 +100,37 @@ func TestLearnedInFewBits(t *testing.T) {
 		if plain := deviation(oracle(t, c.Resolved(), dir, ids), want); plain < 2*d {
 			t.Errorf("%v: not rounding changes the logits by %.2g, running the model by %.2g", test.q, plain, d)
 		}
+	}
+}
+
+// Other bits are rounded when the weights are read, as a model that learned with them is.
+func TestRoundedAfterTraining(t *testing.T) {
+	ids := []int32{70, 3, 200, 11, 42, 255, 1}
+	c := small(260)
+	dir := savedAs(t, filepath.Join(t.TempDir(), "model"), c, nil)
+	for _, text := range []string{"w4a16", "w3a16", "w2a16", "w1a16", "w16a8:asymmetric"} {
+		q, err := ParseQuantization(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := open(t, dir, LoadOptions{Quantize: q})
+		if want := text + ", float32"; m.Types() != want {
+			t.Errorf("runs in %s, want %s", m.Types(), want)
+		}
+		learned := c
+		learned.Quantize = q.Rounded
+		want := oracle(t, learned.Resolved(), dir, ids)
+		if d := deviation(allLogits(t, m, 0, ids), want); !(d <= 0.02) {
+			t.Errorf("%s: logits deviate by %.2g", text, d)
+		}
+	}
+	learned := small(260)
+	learned.Quantize = arch.Quantize{Weights: 4}
+	dir = savedAs(t, filepath.Join(t.TempDir(), "learned"), learned.Resolved(), nil)
+	q, _ := ParseQuantization("w2a16")
+	dev := cpu.New(cpu.Options{Workers: 1})
+	defer dev.Close()
+	if _, err := Load(dir, dev, LoadOptions{Quantize: q}); err == nil || !strings.Contains(err.Error(), "the model has learned in w4a16, minmax: it cannot be quantised in w2a16") {
+		t.Error(err)
 	}
 }

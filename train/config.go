@@ -47,6 +47,19 @@ type Eval struct {
 	TaskItems int      `yaml:"task_items" help:"Questions of each task, a subset that is the same in every run; 0 for all."`
 	DataDir   string   `yaml:"data_dir" help:"Folder of the tasks' data sets, see mobilellm-eval datasets."`
 	Protocol  string   `yaml:"protocol" help:"How questions are put and measured: lm-eval or paper."`
+	Quantize  []string `yaml:"quantize" help:"What the validation loss is measured with too, quantised after training, when tasks are: w8a8, w4a16 and the like, bits of the linear layers' weights and of what they multiply."`
+}
+
+// QuantizedLoss names the validation loss of a model that is quantised after training.
+func QuantizedLoss(quantize string) string { return HeldoutLoss + "_" + quantize }
+
+// Measures are the names of what the model is measured by besides the validation loss.
+func (e Eval) Measures() []string {
+	list := slices.Clone(e.Tasks)
+	for _, q := range e.Quantize {
+		list = append(list, QuantizedLoss(q))
+	}
+	return list
 }
 
 func (e Eval) validate() error {
@@ -54,6 +67,14 @@ func (e Eval) validate() error {
 	for i, task := range e.Tasks {
 		if slices.Contains(e.Tasks[:i], task) {
 			errs = append(errs, fmt.Errorf("eval.tasks: %q comes twice", task))
+		}
+	}
+	for i, q := range e.Quantize {
+		if _, err := arch.ParseQuantize(q); err != nil {
+			errs = append(errs, fmt.Errorf("eval.quantize: %w", err))
+		}
+		if slices.Contains(e.Quantize[:i], q) {
+			errs = append(errs, fmt.Errorf("eval.quantize: %q comes twice", q))
 		}
 	}
 	return errors.Join(errs...)
@@ -93,8 +114,11 @@ func (c *RunConfig) Validate() error {
 		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
 		c.Eval.validate(), c.Checkpoint.validate(), device.Validate(c.Device),
 	}
-	if best := c.Checkpoint.bestBy(); best != HeldoutLoss && !slices.Contains(c.Eval.Tasks, best) {
-		errs = append(errs, fmt.Errorf("checkpoint.best (%q) must be %s or one of eval.tasks %q", best, HeldoutLoss, c.Eval.Tasks))
+	if best := c.Checkpoint.bestBy(); best != HeldoutLoss && !slices.Contains(c.Eval.Measures(), best) {
+		errs = append(errs, fmt.Errorf("checkpoint.best (%q) must be %s or one of eval.tasks %q", best, HeldoutLoss, c.Eval.Measures()))
+	}
+	if len(c.Eval.Quantize) > 0 && c.Model.Quantize.Rounds() {
+		errs = append(errs, fmt.Errorf("eval.quantize (%q) is for a model that is not quantised; model.quantize is %s", c.Eval.Quantize, c.Model.Quantize))
 	}
 	if c.Data.Seq > c.Model.Context {
 		err := fmt.Errorf("data.seq (%d) must be at most model.context (%d)", c.Data.Seq, c.Model.Context)

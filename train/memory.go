@@ -55,7 +55,7 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	parameters := 4 * c.Model.ParameterCount() // in float32
 	m := Memory{
 		Weights: l.weights - parameters, Gradients: parameters, Optimizer: state * c.Model.ParameterCount(),
-		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Tasks: taskMemory(c), Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
+		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Tasks: taskMemory(c) + l.quantized, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}
 	if _, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
 		m.Data, m.Reading, m.Process = 0, 0, contextBytes

@@ -152,6 +152,7 @@ type layout struct {
 	weights           int64 // with their gradients and, where the device wants one, a bf16 copy
 	training, scoring int64 // activations and scratch of the two programs, beside the memory that they reuse
 	teacher           int64 // its weights, activations and scratch
+	quantized         int64 // of the largest program that scores the model quantised
 }
 
 // layOut plans a run's programs for micro-batches of rows sequences.
@@ -176,5 +177,17 @@ func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev 
 	if err != nil {
 		return layout{}, err
 	}
-	return layout{w.Bytes(), t.vm.Bytes(), s.vm.Bytes(), l.bytes()}, nil
+	all := layout{weights: w.Bytes(), training: t.vm.Bytes(), scoring: s.vm.Bytes(), teacher: l.bytes()}
+	for _, name := range c.Eval.Quantize {
+		other, err := quantized(c, name)
+		if err != nil {
+			return layout{}, err
+		}
+		q, err := compileScoring(other, rows, w, plan, o)
+		if err != nil {
+			return layout{}, err
+		}
+		all.quantized = max(all.quantized, q.vm.Bytes())
+	}
+	return all, nil
 }

@@ -101,3 +101,47 @@ func TestQuantized(t *testing.T) {
 	_, err = Run(context.Background(), c, Options{PeakFLOPS: 1e11, Out: filepath.Join(t.TempDir(), "run")})
 	checkError(t, err, "model.quantize.weights (1.58): 1.58 bits have no method lsq")
 }
+
+// A run says what its model loses by quantisation after training.
+func TestScoreQuantized(t *testing.T) {
+	c := tiny(t)
+	c.Eval.Quantize = []string{"w8a8", "w2a16", "w16a8:asymmetric"}
+	out, result := train(t, c, Options{})
+	r, err := ReadSummary(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Tasks) != 3 {
+		t.Fatalf("%+v", r.Tasks)
+	}
+	whole := float64(result.Heldout.HeldoutLoss)
+	for i, s := range r.Tasks {
+		name, near := c.Eval.Quantize[i], []float64{0.02, 0.5, 0.02}[i]
+		if d := math.Abs(float64(s.Value) - whole); s.Task != QuantizedLoss(name) || !s.Lower || d == 0 || d > near {
+			t.Errorf("%s: %+v, the validation loss is %g", name, s, whole)
+		}
+	}
+	plain, _ := train(t, tiny(t), Options{})
+	if a, b := losses(t, out), losses(t, plain); !slices.Equal(a, b) {
+		t.Errorf("measuring changes the run: %v, %v", a, b)
+	}
+	for text, want := range map[string]string{
+		"w5a16": "eval.quantize: w5a16: model.quantize.weights (5): 5 bits have no method minmax",
+		"int8":  `eval.quantize: "int8" is no quantisation: say bits of weights and activations, as w8a8 or w4a16`,
+		"w8a8":  `eval.quantize ("w8a8") is for a model that is not quantised; model.quantize is w4a16, minmax`,
+	} {
+		bad := c
+		bad.Eval.Quantize = []string{text}
+		if text == "w8a8" {
+			bad.Model.Quantize.Weights = 4
+		}
+		checkError(t, bad.Validate(), want)
+	}
+}
+
+func losses(t *testing.T, out string) (list []float64) {
+	for _, s := range steps(t, out) {
+		list = append(list, s.Loss)
+	}
+	return list
+}

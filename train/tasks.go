@@ -98,17 +98,27 @@ func (r *run) openTasks(ctx context.Context) (err error) {
 
 func (r *run) tasksDue() bool {
 	e := r.c.Eval
-	return r.tasks != nil && (r.last() || e.TaskEvery > 0 && r.state.step%int64(e.TaskEvery) == 0)
+	return (r.tasks != nil || len(e.Quantize) > 0) && (r.last() || e.TaskEvery > 0 && r.state.step%int64(e.TaskEvery) == 0)
 }
 
 // scoreTasks measures the weights by the tasks. It changes nothing of the run's state.
 func (r *run) scoreTasks(ctx context.Context) error {
-	scores, err := r.tasks.Score(ctx, TaskModel{
-		Config: r.c.Model, Tokenizer: r.text.Tokenizer, Device: r.dev, Precision: r.choice.Precision, Progress: r.o.Progress.Stage,
-		Load: func(name string, dst []float32, _ []int) error { return engine.Read(r.weights.Value(name), dst) },
-	})
-	if err != nil {
-		return fmt.Errorf("measuring by tasks: %w", err)
+	var scores []TaskScore
+	if r.tasks != nil {
+		var err error
+		if scores, err = r.tasks.Score(ctx, TaskModel{
+			Config: r.c.Model, Tokenizer: r.text.Tokenizer, Device: r.dev, Precision: r.choice.Precision, Progress: r.o.Progress.Stage,
+			Load: func(name string, dst []float32, _ []int) error { return engine.Read(r.weights.Value(name), dst) },
+		}); err != nil {
+			return fmt.Errorf("measuring by tasks: %w", err)
+		}
+	}
+	for _, q := range r.c.Eval.Quantize {
+		s, err := r.scoreQuantized(ctx, q)
+		if err != nil {
+			return fmt.Errorf("measuring in %s: %w", q, err)
+		}
+		scores = append(scores, s)
 	}
 	r.state.tasks = &TaskRecord{r.state.step, scores}
 	if err := r.metrics.write(r.state.tasks); err != nil {
@@ -120,4 +130,31 @@ func (r *run) scoreTasks(ctx context.Context) error {
 	}
 	r.o.Progress.Note("step %d: %s", r.state.step, strings.Join(words, ", "))
 	return r.markTask()
+}
+
+// scoreQuantized scores the held-out text with the weights, and what they are multiplied
+// with, rounded: quantised after training.
+func (r *run) scoreQuantized(ctx context.Context, quantize string) (_ TaskScore, err error) {
+	c, err := quantized(&r.c, quantize)
+	if err != nil {
+		return TaskScore{}, err
+	}
+	p, err := compileScoring(c, r.choice.MicroBatch, r.weights, r.dev, engine.Options{Precision: r.choice.Precision})
+	if err != nil {
+		return TaskScore{}, err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	h, err := evaluate(ctx, p, r.heldout, r.state.step)
+	return TaskScore{Task: QuantizedLoss(quantize), Measure: "loss", Value: h.HeldoutLoss, N: int(h.Tokens), Lower: true}, err
+}
+
+// quantized is a run's configuration with a model that is quantised.
+func quantized(c *RunConfig, quantize string) (*RunConfig, error) {
+	q, err := arch.ParseQuantize(quantize)
+	if err != nil {
+		return nil, err
+	}
+	other := *c
+	other.Model.Quantize = q
+	return &other, nil
 }
