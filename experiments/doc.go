@@ -29,7 +29,7 @@
 // for each table: table1.yaml (embedding sharing), table2.yaml (strategies of layer
 // sharing), table10.yaml (Figure 3, the roadmap), table11.yaml (Figure 4, depth and
 // width), table12.yaml (the same by TriviaQA and RACE), table13.yaml (Figure 5, heads), table14.yaml
-// (repetitions) and table16.yaml (distillation).
+// (repetitions), table15.yaml (8 bits after training) and table16.yaml (distillation).
 //
 //	file, err := experiments.Load("experiments/table1.yaml")
 //	sweep, err := file.Resolve("desk", experiments.Overrides{})

@@ -64,7 +64,8 @@ var PaperColumns = []string{
 	"parameters", // in millions
 	"arc_easy", "arc_challenge", "boolq", "piqa", "siqa", "hellaswag", "obqa", "winogrande", "average",
 	"tqa_1_shot", "tqa_5_shot", "tqa_64_shot", "race_middle", "race_high", // Table 12
-	"hours", // Table 16
+	"hours",        // Table 16
+	"average_w8a8", // Table 15
 }
 
 // Load reads an experiment strictly.

@@ -42,13 +42,17 @@ func (r *Report) tables() []table {
 	return append(list, r.facts())
 }
 
+// ofMembers are the paper's columns that stand beside a member's own numbers; the others
+// stand beside tasks.
+var ofMembers = []string{"parameters", "average", "average_w8a8", "hours"}
+
 func (g *Group) results(title string) table {
 	t := table{title: title, words: 2, head: []string{"member", "model", "parameters", "seeds", "validation loss", "perplexity", "tokens/s", "time"}}
 	paper := slices.DeleteFunc(slices.Clone(PaperColumns), func(column string) bool {
 		return !slices.ContainsFunc(g.Results, func(m Result) bool { _, ok := m.Paper[column]; return ok })
 	})
 	for _, column := range paper {
-		if column == "parameters" || column == "average" || column == "hours" {
+		if slices.Contains(ofMembers, column) {
 			t.head = append(t.head, "paper: "+column)
 		}
 	}
@@ -59,12 +63,12 @@ func (g *Group) results(title string) table {
 		}
 		for _, column := range paper {
 			switch value, ok := m.Paper[column]; {
-			case column != "parameters" && column != "average" && column != "hours":
+			case !slices.Contains(ofMembers, column):
 			case !ok:
 				row = append(row, "")
 			case column == "parameters":
 				row = append(row, fmt.Sprintf("%gM", value))
-			case column == "average":
+			case column == "average", column == "average_w8a8":
 				row = append(row, fmt.Sprintf("%.1f %%", value))
 			default:
 				row = append(row, fmt.Sprintf("%gh", value))

@@ -128,7 +128,7 @@ func TestScoreQuantized(t *testing.T) {
 	for text, want := range map[string]string{
 		"w5a16": "eval.quantize: w5a16: model.quantize.weights (5): 5 bits have no method minmax",
 		"int8":  `eval.quantize: "int8" is no quantisation: say bits of weights and activations, as w8a8 or w4a16`,
-		"w8a8":  `eval.quantize ("w8a8") is for a model that is not quantised; model.quantize is w4a16, minmax`,
+		"w8a8":  `eval.quantize (["w8a8"]) is for a model that is not quantised; model.quantize is w4a16, minmax`,
 	} {
 		bad := c
 		bad.Eval.Quantize = []string{text}
