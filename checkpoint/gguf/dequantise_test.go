@@ -12,27 +12,6 @@ import (
 	"mobilellm/internal/filemap"
 )
 
-// testdata/golden.py asked the gguf package.
-func TestQ8Golden(t *testing.T) {
-	var cases []struct {
-		X     []float32 `json:"x"`
-		Bytes []int     `json:"bytes"`
-		Back  []float32 `json:"back"`
-	}
-	load(t, "testdata/q8_0.json", &cases)
-	for i, c := range cases {
-		raw := Q8_0.encode(nil, c.X)
-		for j, want := range c.Bytes {
-			if int(raw[j]) != want {
-				t.Fatalf("block %d: byte %d is %d, want %d", i, j, raw[j], want)
-			}
-		}
-		if back := Rounded(Q8_0, c.X); !slices.Equal(back, c.Back) {
-			t.Errorf("block %d is %v, want %v", i, back, c.Back)
-		}
-	}
-}
-
 // Every type gives the bits that the gguf package gives; of what is no number only
 // that.
 func TestDequantiseGolden(t *testing.T) {

@@ -3,16 +3,18 @@
 //
 // A file is a header, key-value metadata (the model's shape and its tokenizer),
 // a list of tensors and their data. [Write] writes a model of the llama
-// architecture in f32, f16, bf16 or q8_0. [Open] reads one of these types or of
-// blocks of 4 to 6 bits: [File.Config], [File.Check], [File.Load] and
-// [File.Tokenizer]. What differs from Hugging Face's folders:
+// architecture in one of [Types]: f32, f16, bf16 and blocks of 32 of 4, 5 or 8 bits.
+// [Open] reads one of these types or of k-quants: [File.Config], [File.Check],
+// [File.Load] and [File.Tokenizer]. What differs from Hugging Face's folders:
 //
 //   - tensors have llama.cpp's names (blk.3.attn_q.weight), and shapes are listed
 //     with the fastest dimension first;
 //   - llama.cpp rotates neighbouring elements 2i and 2i+1 of a head, not i and
 //     i+D/2, so the rows of the query and key matrices are reordered;
-//   - norms stay float32 in every type; a q8_0 tensor whose rows are no multiple
-//     of 32 is f16;
+//   - norms stay float32 in every type; a tensor whose rows are no whole blocks is
+//     f16; the output matrix of a file in 4 or 5 bits is q8_0, and so is a tied
+//     embedding. (llama.cpp's own quantiser does the same but where rows divide by
+//     256: there it makes that q6_k, which is not written here.)
 //   - a model with a tied head has no output.weight;
 //   - layer sharing has no place in the format: unroll first.
 //

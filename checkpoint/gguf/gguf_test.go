@@ -115,7 +115,7 @@ func TestTypes(t *testing.T) {
 	for _, tt := range []struct {
 		typ  Type
 		most float64 // of the largest magnitude
-	}{{F16, 1. / 2048}, {BF16, 1. / 256}, {Q8_0, 1. / 220}} {
+	}{{F16, 1. / 2048}, {BF16, 1. / 256}, {Q8_0, 1. / 220}, {Q5_1, 1. / 30}, {Q5_0, 1. / 15}, {Q4_1, 1. / 14}, {Q4_0, 1. / 7}} {
 		_, got, err := parsed(written(t, m, tt.typ))
 		if err != nil {
 			t.Fatal(err)
@@ -369,7 +369,7 @@ func TestReadScaling(t *testing.T) {
 		{"both", map[string]any{keyRoPEBy: float32(2)}, ones, c.RoPEScaling, `llama.rope.scaling.type "linear" beside tensor rope_freqs.weight is not supported`},
 		{"yarn", map[string]any{keyRoPEType: "yarn", keyRoPEBy: float32(2)}, nil, c.RoPEScaling, `llama.rope.scaling.type "yarn" is not supported`},
 	} {
-		f := &File{Metadata: tt.metadata, file: filemap.Bytes(F32.encode(nil, tt.factors)), index: map[string]int{}}
+		f := &File{Metadata: tt.metadata, file: filemap.Bytes(float32Bytes(tt.factors)), index: map[string]int{}}
 		if tt.factors != nil {
 			f.index[ropeFactors], f.Tensors = 0, []Tensor{{Name: ropeFactors, Shape: []int{4}, Type: F32, bytes: 16}}
 		}

@@ -16,6 +16,8 @@ const (
 	keyArchitecture = "general.architecture"
 	keyAlignment    = "general.alignment"
 	keyFileType     = "general.file_type"
+	keyQuantVersion = "general.quantization_version"
+	quantVersion    = 2 // of ggml's blocks
 
 	keyVocab     = "llama.vocab_size"
 	keyContext   = "llama.context_length"
@@ -47,7 +49,7 @@ func shapeMetadata(c arch.Config, t Type) ([]keyValue, error) {
 	list := []keyValue{
 		{keyArchitecture, architecture},
 		{"general.name", "mobilellm"},
-		{keyFileType, fileTypes[t]},
+		{keyFileType, t.fileType()},
 		{keyVocab, uint32(c.VocabSize)},
 		{keyContext, uint32(c.Context)},
 		{keyDim, uint32(c.Dim)},
@@ -60,6 +62,9 @@ func shapeMetadata(c arch.Config, t Type) ([]keyValue, error) {
 		{keyEps, float32(c.NormEps)},
 		{keyRoPEDim, uint32(c.HeadDim)},
 		{keyRoPEBase, float32(c.RoPEBase)},
+	}
+	if layouts[t].halves > 0 {
+		list = append(list, keyValue{keyQuantVersion, uint32(quantVersion)})
 	}
 	s := c.RoPEScaling
 	switch s.Type {

@@ -2,7 +2,7 @@ package gguf
 
 import (
 	"fmt"
-	"math"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,30 +33,58 @@ const (
 	superElements = 256
 )
 
-// layout is how elements of a type lie in a file: the bytes of a block of so many, and
-// how they become float32. src and dst are whole blocks.
+// layout is how elements of a type lie in a file: the bytes of a block of so many, how
+// they become float32, and for a type that is written how float32 becomes them and how
+// many halves a quantised block begins with. src and dst are whole blocks.
 type layout struct {
 	name            string
 	bytes, elements int64
 	decode          func(dst []float32, src []byte)
+	encode          func(dst []byte, src []float32)
+	halves          int64
 }
 
 var layouts = map[Type]layout{
-	F32:  {"f32", 4, 1, safetensors.F32.Decode},
-	F16:  {"f16", 2, 1, safetensors.F16.Decode},
-	BF16: {"bf16", 2, 1, safetensors.BF16.Decode},
-	Q4_0: {"q4_0", 2 + 16, blockElements, dequantiseQ4_0},
-	Q4_1: {"q4_1", 2 + 2 + 16, blockElements, dequantiseQ4_1},
-	Q5_0: {"q5_0", 2 + 4 + 16, blockElements, dequantiseQ5_0},
-	Q5_1: {"q5_1", 2 + 2 + 4 + 16, blockElements, dequantiseQ5_1},
-	Q8_0: {"q8_0", 2 + 32, blockElements, dequantiseQ8_0},
-	Q4_K: {"q4_k", 2 + 2 + 12 + 128, superElements, dequantiseQ4_K},
-	Q5_K: {"q5_k", 2 + 2 + 12 + 32 + 128, superElements, dequantiseQ5_K},
-	Q6_K: {"q6_k", 128 + 64 + 16 + 2, superElements, dequantiseQ6_K},
+	F32:  {"f32", 4, 1, safetensors.F32.Decode, safetensors.F32.Encode, 0},
+	F16:  {"f16", 2, 1, safetensors.F16.Decode, safetensors.F16.Encode, 0},
+	BF16: {"bf16", 2, 1, safetensors.BF16.Decode, safetensors.BF16.Encode, 0},
+	Q4_0: {"q4_0", 2 + 16, blockElements, dequantiseQ4_0, quantiseQ4_0, 1},
+	Q4_1: {"q4_1", 2 + 2 + 16, blockElements, dequantiseQ4_1, quantiseQ4_1, 2},
+	Q5_0: {"q5_0", 2 + 4 + 16, blockElements, dequantiseQ5_0, quantiseQ5_0, 1},
+	Q5_1: {"q5_1", 2 + 2 + 4 + 16, blockElements, dequantiseQ5_1, quantiseQ5_1, 2},
+	Q8_0: {"q8_0", 2 + 32, blockElements, dequantiseQ8_0, quantiseQ8_0, 1},
+	Q4_K: {"q4_k", 2 + 2 + 12 + 128, superElements, dequantiseQ4_K, nil, 2},
+	Q5_K: {"q5_k", 2 + 2 + 12 + 32 + 128, superElements, dequantiseQ5_K, nil, 2},
+	Q6_K: {"q6_k", 128 + 64 + 16 + 2, superElements, dequantiseQ6_K, nil, 1},
 }
 
-// fileTypes are the values of general.file_type of the types that are written.
-var fileTypes = map[Type]uint32{F32: 0, F16: 1, Q8_0: 7, BF16: 32}
+// writable are the types that are written with their values of general.file_type.
+var writable = []struct {
+	typ      Type
+	fileType uint32
+}{{F32, 0}, {F16, 1}, {BF16, 32}, {Q8_0, 7}, {Q5_1, 9}, {Q5_0, 8}, {Q4_1, 3}, {Q4_0, 2}}
+
+// Types are those that are written, from the largest to the smallest.
+func Types() []Type {
+	var list []Type
+	for _, w := range writable {
+		list = append(list, w.typ)
+	}
+	return list
+}
+
+// fileType is the value of general.file_type.
+func (t Type) fileType() uint32 {
+	for _, w := range writable {
+		if w.typ == t {
+			return w.fileType
+		}
+	}
+	panic("gguf: writing " + t.String())
+}
+
+// Fits reports whether rows of so many elements can be of the type.
+func (t Type) Fits(row int) bool { return int64(row)%layouts[t].elements == 0 }
 
 // otherTypes are names of ggml's types that are not read.
 var otherTypes = map[Type]string{
@@ -66,12 +94,12 @@ var otherTypes = map[Type]string{
 
 // ParseType returns the type of that name, one that can be written.
 func ParseType(name string) (Type, error) {
-	for t := range fileTypes {
+	for _, t := range Types() {
 		if t.String() == name {
 			return t, nil
 		}
 	}
-	return 0, fmt.Errorf("unknown type %q: choose f32, f16, bf16 or q8_0", name)
+	return 0, fmt.Errorf("unknown type %q: choose one of %s", name, names(Types()))
 }
 
 func (t Type) String() string {
@@ -85,17 +113,14 @@ func (t Type) String() string {
 }
 
 // readable lists the names of the types that are read.
-func readable() string {
-	var types []Type
-	for t := range layouts {
-		types = append(types, t)
-	}
-	slices.Sort(types)
-	var names []string
+func readable() string { return names(slices.Sorted(maps.Keys(layouts))) }
+
+func names(types []Type) string {
+	var list []string
 	for _, t := range types {
-		names = append(names, t.String())
+		list = append(list, t.String())
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(list, ", ")
 }
 
 // size is the bytes of so many elements.
@@ -104,48 +129,10 @@ func (t Type) size(elements int64) int64 {
 	return elements / l.elements * l.bytes
 }
 
-// encode appends src, a whole number of blocks.
-func (t Type) encode(dst []byte, src []float32) []byte {
-	at := len(dst)
-	dst = append(dst, make([]byte, t.size(int64(len(src))))...)
-	switch t {
-	case F32:
-		safetensors.F32.Encode(dst[at:], src)
-	case F16:
-		safetensors.F16.Encode(dst[at:], src)
-	case BF16:
-		safetensors.BF16.Encode(dst[at:], src)
-	case Q8_0:
-		for ; len(src) > 0; src, at = src[blockElements:], at+34 {
-			quantise(dst[at:at+34], src[:blockElements])
-		}
-	default:
-		panic("gguf: encoding to " + t.String())
-	}
-	return dst
-}
-
-// quantise writes a block of q8_0: the scale is a 127th of the largest magnitude,
-// rounded to half after the integers were made with the exact one, as ggml does.
-func quantise(dst []byte, src []float32) {
-	var largest float32
-	for _, x := range src {
-		largest = max(largest, float32(math.Abs(float64(x))))
-	}
-	scale := largest / 127
-	var inverse float32
-	if scale != 0 {
-		inverse = 1 / scale
-	}
-	safetensors.F16.Encode(dst[:2], []float32{scale})
-	for i, x := range src {
-		dst[2+i] = byte(int8(math.Round(float64(x * inverse)))) // halves away from zero
-	}
-}
-
 // Rounded returns x, whole blocks of t, as reading it back from a file gives it.
 func Rounded(t Type, x []float32) []float32 {
-	back := make([]float32, len(x))
-	layouts[t].decode(back, t.encode(nil, x))
+	raw, back := make([]byte, t.size(int64(len(x)))), make([]float32, len(x))
+	layouts[t].encode(raw, x)
+	layouts[t].decode(back, raw)
 	return back
 }

@@ -2,9 +2,12 @@ package gguf
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"runtime"
+	"sync"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/rotary"
@@ -116,19 +119,13 @@ func writeFile(w io.Writer, metadata []keyValue, tensors []output) error {
 func outputs(m Contents, t Type) []output {
 	var outside, layers []output
 	for _, p := range m.Config.Parameters() {
-		o := output{name: tensorName(p), shape: p.Shape, typ: t, data: func() []float32 {
+		o := output{name: tensorName(p), shape: p.Shape, typ: t.of(m.Config, p), data: func() []float32 {
 			x := m.Weights[p.Name]
 			if heads := rotatedHeads(m.Config, p); heads > 0 {
 				return rotary.ToNeighbours(x, heads, m.Config.HeadDim)
 			}
 			return x
 		}}
-		switch {
-		case p.Norm:
-			o.typ = F32
-		case t == Q8_0 && p.Shape[len(p.Shape)-1]%blockElements != 0:
-			o.typ = F16
-		}
 		if p.Layer < 0 {
 			outside = append(outside, o)
 		} else {
@@ -149,18 +146,58 @@ func (o output) bytes() int64 {
 	return o.typ.size(n)
 }
 
-// write writes the tensor's data and what fills it up to the alignment.
+// of is the type of a parameter in a file of type t. As in llama.cpp's files, norms stay
+// float32, the output matrix (the embedding where it is that too) is q8_0 in files of
+// fewer bits, and rows that are no whole blocks are float16.
+func (t Type) of(c arch.Config, p arch.Parameter) Type {
+	switch {
+	case p.Norm:
+		return F32
+	case !t.Fits(p.Shape[len(p.Shape)-1]):
+		return F16
+	case layouts[t].halves > 0 && p.Name == c.HeadParameter():
+		return Q8_0
+	}
+	return t
+}
+
+// Size is the bytes that the tensors of a model without layer sharing take in a file of
+// type t; metadata, of which the vocabulary is the most, comes before them.
+func Size(c arch.Config, t Type) int64 {
+	var n int64
+	for _, o := range outputs(Contents{Config: c}, t) {
+		n += padded(o.bytes())
+	}
+	return n
+}
+
+// write writes the tensor's data and what fills it up to the alignment. It is encoded on
+// as many goroutines as there are processors.
 func (o output) write(w io.Writer) error {
-	const perWrite = 1 << 18 // elements; whole blocks
-	x := o.data()
-	var buffer []byte
-	for len(x) > 0 {
-		n := min(perWrite, len(x))
-		buffer = o.typ.encode(buffer[:0], x[:n])
-		if _, err := w.Write(buffer); err != nil {
+	x, l, workers := o.data(), layouts[o.typ], runtime.GOMAXPROCS(0)
+	buffer := make([]byte, o.typ.size(int64(min(workers*perPart, len(x)))))
+	errs := make([]error, workers)
+	for done := 0; done < len(x); done += workers * perPart {
+		round := x[done:min(done+workers*perPart, len(x))]
+		raw := buffer[:o.typ.size(int64(len(round)))]
+		var group sync.WaitGroup
+		for i := range (len(round) + perPart - 1) / perPart {
+			group.Go(func() {
+				part := round[i*perPart : min((i+1)*perPart, len(round))]
+				to := raw[o.typ.size(int64(i)*perPart):][:o.typ.size(int64(len(part)))]
+				l.encode(to, part)
+				if err := o.typ.checkBlocks(part, to); err != nil {
+					errs[i] = fmt.Errorf("from element %d: %w", done+i*perPart, err)
+				}
+			})
+		}
+		group.Wait()
+		if err := errors.Join(errs...); err != nil {
 			return err
 		}
-		x = x[n:]
+		if _, err := w.Write(raw); err != nil {
+			return err
+		}
 	}
 	_, err := w.Write(make([]byte, padded(o.bytes())-o.bytes()))
 	return err

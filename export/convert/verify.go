@@ -9,7 +9,6 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint/gguf"
-	"mobilellm/checkpoint/safetensors"
 	"mobilellm/engine"
 	"mobilellm/export"
 	"mobilellm/export/onnx"
@@ -168,35 +167,16 @@ func matchType(name string, want, got []float32, row int) (string, []float32, er
 	if got == nil {
 		return "", nil, fmt.Errorf("tensor %s is missing", name)
 	}
-	for _, t := range []struct {
-		name  string
-		round func([]float32) []float32
-	}{
-		{"f32", func(x []float32) []float32 { return x }},
-		{"bf16", func(x []float32) []float32 { return through(safetensors.BF16, x) }},
-		{"f16", func(x []float32) []float32 { return through(safetensors.F16, x) }},
-		{"q8_0", func(x []float32) []float32 {
-			if row%32 != 0 {
-				return nil
-			}
-			return gguf.Rounded(gguf.Q8_0, x)
-		}},
-	} {
-		if x := t.round(want); slices.Equal(x, got) {
-			return t.name, x, nil
+	if len(want) != len(got) {
+		return "", nil, fmt.Errorf("tensor %s has %d elements, expected %d", name, len(got), len(want))
+	}
+	for _, t := range gguf.Types() { // which has the types of all formats
+		if !t.Fits(row) {
+			continue
+		}
+		if x := gguf.Rounded(t, want); slices.Equal(x, got) {
+			return t.String(), x, nil
 		}
 	}
-	worst := math.Inf(1)
-	if len(want) == len(got) {
-		worst = largestDifference(want, got)
-	}
-	return "", nil, fmt.Errorf("tensor %s differs by up to %g, which no rounding explains", name, worst)
-}
-
-func through(d safetensors.DType, x []float32) []float32 {
-	raw := make([]byte, int64(len(x))*d.Size())
-	d.Encode(raw, x)
-	back := make([]float32, len(x))
-	d.Decode(back, raw)
-	return back
+	return "", nil, fmt.Errorf("tensor %s differs by up to %g, which no rounding explains", name, largestDifference(want, got))
 }

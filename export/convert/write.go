@@ -22,15 +22,27 @@ import (
 // Options say what to write.
 type Options struct {
 	Format  Format
-	Type    string          // f32, f16, bf16 or q8_0; empty means f32
+	Type    string          // one of the format's; empty means f32
 	Version llama2c.Version // of a llama2.c file
 	Out     string          // must not exist
 	License string          // of a Hugging Face folder's model card, an identifier of the Hub; empty for none
 }
 
-// types are the types of weights that each format has.
-var types = map[Format][]string{
-	HF: {"f32", "bf16", "f16"}, GGUF: {"f32", "f16", "bf16", "q8_0"}, ONNX: {"f32", "f16", "bf16"}, Llama2c: {"f32"},
+// Types are the types of weights that a format has.
+func (f Format) Types() []string {
+	switch f {
+	case HF:
+		return []string{"f32", "bf16", "f16"}
+	case ONNX:
+		return []string{"f32", "f16", "bf16"}
+	case GGUF:
+		var list []string
+		for _, t := range gguf.Types() {
+			list = append(list, t.String())
+		}
+		return list
+	}
+	return []string{"f32"}
 }
 
 // dtypes are safetensors' names of types.
@@ -38,8 +50,8 @@ var dtypes = map[string]safetensors.DType{"f32": safetensors.F32, "f16": safeten
 
 // CheckType is an error where the format has no such type of weights.
 func (f Format) CheckType(name string) error {
-	if !slices.Contains(types[f], name) {
-		return fmt.Errorf("type %q is not one of %s: choose %s", name, f, strings.Join(types[f], ", "))
+	if types := f.Types(); !slices.Contains(types, name) {
+		return fmt.Errorf("type %q is not one of %s: choose %s", name, f, strings.Join(types, ", "))
 	}
 	return nil
 }

@@ -3,7 +3,8 @@
     pip install gguf==0.19.0 numpy
     python3 golden.py
 
-q8_0.json: blocks that it quantises. dequantised.json: for each type that is read,
+quantised.json: blocks, what it makes of them in each type that is written, and the
+float32 that it makes of that. dequantised.json: for each type that is read,
 blocks and the bits of the float32 that it makes of them: random bits, some with
 scales that are zero, negative, subnormal, the largest, infinite or no number, and,
 where the package can, blocks that it quantised. rope_freqs.json: the factors of Llama
@@ -37,12 +38,24 @@ def blocks():
     return np.array(rows, dtype=np.float32)
 
 
+def encoded(x):
+    return base64.b64encode(x.tobytes()).decode()
+
+
 def quantised():
-    x = blocks()
-    q = gguf.quants.quantize(x, Q.Q8_0)
-    back = gguf.quants.dequantize(q, Q.Q8_0)
-    out = [{"x": a.tolist(), "bytes": b.tolist(), "back": c.tolist()} for a, b, c in zip(x, q, back)]
-    (HERE / "q8_0.json").write_text(json.dumps(out) + "\n")
+    """Blocks of weights of all sizes, ties of the largest magnitude and of rounding,
+    outliers, and values about zero and far from it."""
+    r = np.random.default_rng(11)
+    x = [blocks(), r.normal(size=(64, 32)) * np.exp(r.uniform(-16, 8, size=(64, 1)))]
+    x.append(r.integers(-8, 9, size=(24, 32)) / 2)
+    x.append(r.standard_t(2, size=(16, 32)) / 50 + r.normal(size=(16, 1)))
+    x.append(np.abs(r.normal(size=(4, 32))) * [[1], [-1], [1e-6], [-1e-6]])
+    x = np.concatenate(x).astype(np.float32)
+    out = {"x": encoded(x)}
+    for kind in (Q.Q4_0, Q.Q4_1, Q.Q5_0, Q.Q5_1, Q.Q8_0):
+        q = gguf.quants.quantize(x, kind)
+        out[kind.name.lower()] = {"blocks": encoded(q), "values": encoded(gguf.quants.dequantize(q, kind))}
+    (HERE / "quantised.json").write_text(json.dumps(out, indent=1) + "\n")
 
 
 def dequantised():
@@ -67,7 +80,7 @@ def dequantised():
             typed = raw.view({Q.F16: np.float16, Q.F32: np.float32}.get(kind, np.uint8))
             back = gguf.quants.dequantize(typed, kind)
         assert back.dtype == np.float32 and back.size == len(raw) * per * elements, (kind, back.shape)
-        out[kind.name.lower()] = {k: base64.b64encode(v.tobytes()).decode() for k, v in (("blocks", raw), ("values", back))}
+        out[kind.name.lower()] = {k: encoded(v) for k, v in (("blocks", raw), ("values", back))}
     (HERE / "dequantised.json").write_text(json.dumps(out, indent=1) + "\n")
 
 
