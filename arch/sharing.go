@@ -156,3 +156,11 @@ func appendForward(layers []int, n int) []int {
 	}
 	return layers
 }
+
+// Unrolled is the config of the same function without layer sharing: each position of the
+// schedule is a layer of its own.
+func (c Config) Unrolled() Config {
+	c.Layers = c.Schedule().Len()
+	c.LayerSharing = Default().LayerSharing
+	return c
+}

@@ -124,8 +124,7 @@ func (m *Model) Unrolled() (*Model, error) {
 	u := *m
 	u.Weights = maps.Clone(m.Weights)
 	schedule := m.Config.Schedule()
-	u.Config.Layers = schedule.Len()
-	u.Config.LayerSharing = arch.Default().LayerSharing
+	u.Config = m.Config.Unrolled()
 	if err := u.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("unrolling shared layers: %w", err)
 	}

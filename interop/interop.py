@@ -36,7 +36,7 @@ STORIES = ROOT.parent / "shared" / "data" / "models" / "stories260K"
 
 LOGITS = 1e-4  # largest difference of float32 logits
 LOGPROBS = 1e-3  # the same of log-probabilities in llama.cpp
-PERPLEXITY = 0.005  # relative, of q8_0
+PERPLEXITY = 0.005  # relative: of q8_0 to f32, of each quantised type to llama.cpp's own
 NEW_TOKENS = 200
 
 transformers.logging.disable_progress_bar()
@@ -168,11 +168,47 @@ def check_gguf(c, p, case, native, work, ids, ours, windows):
         change = math.exp((got - total) / count) - 1
         c.check(case.name, where, f"perplexity, {typ}", abs(change) <= most, f"{100 * change:+.3f} %, {math.exp(total / count):.2f} in f32")
         del m
+    if case.name in ("tied-gqa", "untied-gqa"):
+        check_blocks(c, p, case, native, work, path, windows, total)
     back = p.export(path, "hf", work / "gguf-back")
     unrolled = p.export(native, "hf", work / "gguf-hf")
     c.check(case.name, "round trip", "ours, GGUF f32, ours: the same bits", identical(tensors(back), tensors(unrolled)))
     c.check(case.name, "round trip", "ours, GGUF f32, ours: the same text", p.generate(back, models.PROMPT, len(text)) == ours_text)
     return path
+
+
+def quantised_by_llama(source, typ, out):
+    """The file as llama.cpp's own quantiser makes it."""
+    import llama_cpp
+
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.nthread, params.ftype = 2, getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{typ.upper()}")
+    assert llama_cpp.llama_model_quantize(str(source).encode(), str(out).encode(), params) == 0, typ
+    return out
+
+
+def check_blocks(c, p, case, native, work, path, windows, total):
+    """Each quantised type: gguf-py's bytes, and llama.cpp's own quantiser beside it."""
+    import gguf
+
+    count = sum(len(w) - 1 for w in windows)
+    plain = {t.name: t.data for t in gguf.GGUFReader(path).tensors}
+    for typ in ("q8_0", "q5_1", "q5_0", "q4_1", "q4_0"):
+        files = {"ours": work / f"model-{typ}.gguf", "llama.cpp's": quantised_by_llama(path, typ, work / f"llama-{typ}.gguf")}
+        if not files["ours"].exists():
+            c.check(case.name, "verify", f"gguf {typ}", *p.verify(native, p.export(native, "gguf", files["ours"], "--type", typ)))
+        tensors = {name: {t.name: t for t in gguf.GGUFReader(file).tensors} for name, file in files.items()}
+        ours, theirs = tensors["ours"], tensors["llama.cpp's"]
+        bad = [n for n, t in ours.items() if not np.array_equal(t.data, gguf.quants.quantize(plain[n], t.tensor_type))]
+        c.check(case.name, "llama.cpp", f"bytes, {typ}: gguf-py's", not bad, ", ".join(bad[:3]))
+        bad = [n for n in theirs if n not in ours or ours[n].tensor_type != theirs[n].tensor_type]
+        equal = sum(np.array_equal(t.data, theirs[n].data) for n, t in ours.items() if n in theirs)
+        c.check(case.name, "llama.cpp", f"types of tensors, {typ}: its quantiser's", not bad and len(ours) == len(theirs),
+                ", ".join(bad[:3]) or f"{equal} of {len(ours)} tensors have its bytes")
+        a, b = (sum(nll(llama_logits(m, w), w) for w in windows) for m in map(llama, files.values()))
+        change = math.exp((a - b) / count) - 1
+        c.check(case.name, "llama.cpp", f"perplexity, {typ}: its quantiser's", abs(change) <= PERPLEXITY,
+                f"{100 * change:+.3f} %; {100 * (math.exp((b - total) / count) - 1):+.2f} % to f32")
 
 
 # --- ONNX Runtime ---------------------------------------------------------------
@@ -411,8 +447,8 @@ def table(c):
         "# What loads where", "",
         "Written by `make interop` (`interop/run.sh --update-table`): models trained by this program, or by others, against the",
         "programs of `interop/requirements.txt`. *yes* means that every check of that cell held: logits within 1e-4 in float32",
-        "(llama.cpp: log-probabilities within 1e-3 and the same 200 greedy tokens; q8_0 perplexity within 0.5 %), the same ids of",
-        "texts and of bare prompts, the same greedy text of those, the same bits after a round trip. An empty cell was not tried.", "",
+        "(llama.cpp: log-probabilities within 1e-3 and the same 200 greedy tokens; perplexity of each quantised type within 0.5 %",
+        "of its own quantiser's), the same ids of texts and of bare prompts, the same greedy text of those, the same bits after a round trip. An empty cell was not tried.", "",
         "| model | " + " | ".join(columns) + " |", "| --- |" + " --- |" * len(columns),
     ]
     for case, row in c.rows.items():

@@ -161,11 +161,11 @@ func (t Type) of(c arch.Config, p arch.Parameter) Type {
 	return t
 }
 
-// Size is the bytes that the tensors of a model without layer sharing take in a file of
-// type t; metadata, of which the vocabulary is the most, comes before them.
+// Size is the bytes that the tensors of a model take in a file of type t, shared layers
+// unrolled; metadata, of which the vocabulary is the most, comes before them.
 func Size(c arch.Config, t Type) int64 {
 	var n int64
-	for _, o := range outputs(Contents{Config: c}, t) {
+	for _, o := range outputs(Contents{Config: c.Unrolled()}, t) {
 		n += padded(o.bytes())
 	}
 	return n
