@@ -14,33 +14,7 @@ import (
 // is rounded to float32. Of a block so small that the scale's inverse is no number, all
 // integers are those of zero.
 
-// blockInverse is 1/scale, 0 where there is none.
-func blockInverse(scale float32) float32 {
-	inverse := 1 / scale
-	if math.IsInf(float64(inverse), 0) {
-		return 0
-	}
-	return inverse
-}
-
 func putHalf(dst []byte, x float32) { safetensors.F16.Encode(dst[:2], []float32{x}) }
-
-// symmetric quantises a block to q from 0 to 2·half−1, of which half stands for zero and
-// 0 for the first element of the largest magnitude: the scale is a −half-th of it.
-func symmetric(q *[blockElements]byte, x []float32, half int) (scale float32) {
-	var extreme float32
-	for _, v := range x {
-		if math.Abs(float64(v)) > math.Abs(float64(extreme)) {
-			extreme = v
-		}
-	}
-	scale = extreme / float32(-half)
-	inverse, zero := blockInverse(scale), float32(half)+0.5
-	for i, v := range x {
-		q[i] = byte(min(2*half-1, int(float32(v*inverse)+zero)))
-	}
-	return scale
-}
 
 // affine quantises a block to q from 0, which stands for the least element, to most,
 // which stands for the largest.
@@ -50,7 +24,7 @@ func affine(q *[blockElements]byte, x []float32, most int) (scale, least float32
 		least, largest = min(least, v), max(largest, v)
 	}
 	scale = (largest - least) / float32(most)
-	inverse := blockInverse(scale)
+	inverse := quant.Inverse(scale)
 	for i, v := range x {
 		q[i] = byte(min(most, int(float32((v-least)*inverse)+0.5)))
 	}
@@ -77,7 +51,7 @@ func packFifth(dst []byte, q *[blockElements]byte) {
 func quantiseQ4_0(dst []byte, src []float32) {
 	var q [blockElements]byte
 	for ; len(src) > 0; dst, src = dst[18:], src[32:] {
-		putHalf(dst, symmetric(&q, src[:32], 8))
+		putHalf(dst, quant.Block(q[:], src[:32], 8))
 		pack(dst[2:], &q)
 	}
 }
@@ -95,7 +69,7 @@ func quantiseQ4_1(dst []byte, src []float32) {
 func quantiseQ5_0(dst []byte, src []float32) {
 	var q [blockElements]byte
 	for ; len(src) > 0; dst, src = dst[22:], src[32:] {
-		putHalf(dst, symmetric(&q, src[:32], 16))
+		putHalf(dst, quant.Block(q[:], src[:32], 16))
 		packFifth(dst[2:], &q)
 	}
 }
@@ -118,7 +92,7 @@ func quantiseQ8_0(dst []byte, src []float32) {
 			largest = max(largest, v, -v)
 		}
 		scale := largest / 127
-		inverse := blockInverse(scale)
+		inverse := quant.Inverse(scale)
 		putHalf(dst, scale)
 		for i, v := range src[:32] {
 			dst[2+i] = byte(int8(math.Round(float64(v * inverse))))

@@ -41,7 +41,7 @@ func newExport() *cobra.Command {
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "the model to read")
 	l.StringVar(&f.format, "format", "", "the format to write: hf, gguf, onnx or llama2c")
-	l.StringVar(&f.typ, "type", "f32", "the type of the weights: f32; f16 and bf16 but for llama2c; for gguf also q8_0, q5_1, q5_0, q4_1 and q4_0")
+	l.StringVar(&f.typ, "type", "f32", "the type of the weights: f32; f16 and bf16 but for llama2c; for gguf also q8_0, q5_1, q5_0, q4_1 and q4_0, for onnx int8 and int4")
 	l.StringVar(&f.out, "out", "", "the folder or file to write")
 	l.StringVar(&f.tokenizer, "tokenizer", "", "the tokenizer.bin of a llama2.c model; the one beside it where this is left out")
 	l.StringVar(&f.license, "license", "", "the license that the model card of hf names, as the Hub does: apache-2.0; none where this is left out")

@@ -19,6 +19,10 @@ import (
 // largest one's tenth.
 const Tolerance = 1e-4
 
+// IntegerTolerance is how far logits of the same weights may be apart, root mean square
+// and relative, where the graph rounds activations to 8 bits: by what that costs.
+const IntegerTolerance = 0.1
+
 // Result is what Verify found.
 type Result struct {
 	Format Format `json:"format"`
@@ -53,14 +57,14 @@ func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Resul
 	}
 	var weights map[string][]float32
 	var run func(ids []int32) ([]float32, error)
-	want := m
+	want, integers := m, false
 	var got *export.Model // nil for a graph, which has no tokenizer
 	if format == ONNX {
 		graph, err := onnx.Open(path)
 		if err != nil {
 			return nil, err
 		}
-		weights = map[string][]float32{}
+		weights, integers = map[string][]float32{}, graph.QuantisesActivations()
 		for _, p := range m.Config.Parameters() {
 			if x, ok := graph.Weight(p.Name); ok {
 				weights[p.Name] = x
@@ -93,7 +97,7 @@ func Verify(m *export.Model, path string, dev engine.Device, tokens int) (*Resul
 		result.Types[typ]++
 		rounded.Weights[p.Name] = x
 	}
-	if err := result.compare(path, dev, run, want, rounded); err != nil || got == nil {
+	if err := result.compare(path, dev, run, want, rounded, integers); err != nil || got == nil {
 		return result, err
 	}
 	return result, result.verifyTokens(m, got, path)
@@ -112,8 +116,9 @@ func function(c arch.Config) arch.Config {
 	return c
 }
 
-// compare runs what was written, the model and the rounded model.
-func (r *Result) compare(path string, dev engine.Device, run func([]int32) ([]float32, error), want, rounded *export.Model) error {
+// compare runs what was written, the model and the rounded model. One whose activations
+// are integers must agree with the latter within [IntegerTolerance].
+func (r *Result) compare(path string, dev engine.Device, run func([]int32) ([]float32, error), want, rounded *export.Model, integers bool) error {
 	ids := make([]int32, r.Tokens)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range ids {
@@ -144,10 +149,26 @@ func (r *Result) compare(path string, dev engine.Device, run func([]int32) ([]fl
 	for _, x := range alike {
 		most = max(most, math.Abs(float64(x)))
 	}
+	if integers {
+		if apart := rootMeanSquare(got, alike) / rootMeanSquare(alike, make([]float32, len(alike))); !(apart <= IntegerTolerance) {
+			return fmt.Errorf("%s: logits differ by %.2g of their size, more than %g, from those of the same weights", path, apart, IntegerTolerance)
+		}
+		return nil
+	}
 	if allowed := Tolerance * max(1, most/10); !(r.RoundedDifference <= allowed) {
 		return fmt.Errorf("%s: logits differ by %g, more than %g, from those of the same weights", path, r.RoundedDifference, allowed)
 	}
 	return nil
+}
+
+// rootMeanSquare is that of the difference of two lists.
+func rootMeanSquare(a, b []float32) float64 {
+	var sum float64
+	for i := range a {
+		d := float64(a[i]) - float64(b[i])
+		sum += d * d
+	}
+	return math.Sqrt(sum / float64(len(a)))
 }
 
 func largestDifference(a, b []float32) float64 {
@@ -176,6 +197,13 @@ func matchType(name string, want, got []float32, row int) (string, []float32, er
 		}
 		if x := gguf.Rounded(t, want); slices.Equal(x, got) {
 			return t.String(), x, nil
+		}
+	}
+	for _, t := range onnx.Types() {
+		if t.Quantised() && t.Fits(row) {
+			if x := t.Rounded(want, row); slices.Equal(x, got) {
+				return string(t), x, nil
+			}
 		}
 	}
 	return "", nil, fmt.Errorf("tensor %s differs by up to %g, which no rounding explains", name, largestDifference(want, got))

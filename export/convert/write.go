@@ -29,20 +29,22 @@ type Options struct {
 }
 
 // Types are the types of weights that a format has.
-func (f Format) Types() []string {
+func (f Format) Types() (list []string) {
 	switch f {
 	case HF:
-		return []string{"f32", "bf16", "f16"}
+		list = []string{"f32", "bf16", "f16"}
 	case ONNX:
-		return []string{"f32", "f16", "bf16"}
+		for _, t := range onnx.Types() {
+			list = append(list, string(t))
+		}
 	case GGUF:
-		var list []string
 		for _, t := range gguf.Types() {
 			list = append(list, t.String())
 		}
-		return list
+	default:
+		list = []string{"f32"}
 	}
-	return []string{"f32"}
+	return list
 }
 
 // dtypes are safetensors' names of types.
@@ -119,7 +121,7 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		said, writeErr := writeGGUF(o.Out, m, o.Type)
 		notes, err = append(notes, said...), writeErr
 	case ONNX:
-		if paths, err = writeONNX(o.Out, m, dtypes[o.Type]); err != nil {
+		if paths, err = writeONNX(o.Out, m, onnx.Type(o.Type)); err != nil {
 			return nil, nil, err
 		}
 	case Llama2c:
@@ -173,14 +175,14 @@ func writeGGUF(path string, m *export.Model, name string) (notes []string, err e
 // writeONNX writes a graph, and its data where that is a file of its own. The
 // graph names that file, so both are written under their own names in a folder
 // beside, and moved.
-func writeONNX(path string, m *export.Model, dtype safetensors.DType) (paths []string, err error) {
+func writeONNX(path string, m *export.Model, typ onnx.Type) (paths []string, err error) {
 	dir, err := atomicfile.CreateFolder(path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	graph := filepath.Join(dir, filepath.Base(path))
-	if err := onnx.Write(graph, m, dtype); err != nil {
+	if err := onnx.Write(graph, m, typ); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(graph + ".data"); err == nil {

@@ -13,8 +13,9 @@ type initializer struct {
 	name  string
 	typ   dataType
 	dims  []int
-	data  []float32 // of a weight, to be stored as typ
-	ints  []int64   // of an int64 constant
+	data  []float32     // of a weight, to be stored as typ
+	ints  []int64       // of an int64 constant
+	raw   func() []byte // of a quantised weight
 	bytes int64
 }
 
@@ -30,6 +31,7 @@ type builder struct {
 	outputs      protowire.Message
 	initializers []initializer
 	constants    map[string]bool
+	microsoft    bool // operators of that domain occur
 	count        int
 }
 
@@ -53,6 +55,10 @@ func (b *builder) opTo(outputs []string, op string, inputs []string, attributes 
 	m.String(nodeOp, op)
 	for _, a := range attributes {
 		m.Bytes(nodeAttribute, a.message())
+	}
+	if domain := domains[op]; domain != "" {
+		m.String(nodeDomain, domain)
+		b.microsoft = true
 	}
 	b.nodes.Bytes(graphNode, m)
 	b.count++
@@ -105,6 +111,21 @@ func (b *builder) floats(name string, t dataType, dims []int, data []float32) {
 	})
 }
 
+// bytes is a constant of bytes, made when it is written.
+func (b *builder) bytes(name string, dims []int, raw func() []byte) {
+	b.initializers = append(b.initializers, initializer{name: name, typ: uint8Type, dims: dims, raw: raw, bytes: int64(elements(dims))})
+}
+
+// byte is a constant byte without dimensions.
+func (b *builder) byte(value byte) string {
+	name := fmt.Sprintf("byte%d", value)
+	if !b.constants[name] {
+		b.constants[name] = true
+		b.bytes(name, nil, func() []byte { return []byte{value} })
+	}
+	return name
+}
+
 // head is the message of an initializer without its data.
 func (i initializer) head() protowire.Message {
 	var m protowire.Message
@@ -118,6 +139,9 @@ func (i initializer) head() protowire.Message {
 
 // write hands out the data in pieces.
 func (i initializer) write(to func([]byte) error) error {
+	if i.raw != nil {
+		return to(i.raw())
+	}
 	if i.data == nil {
 		var raw []byte
 		for _, v := range i.ints {

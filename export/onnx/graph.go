@@ -40,8 +40,11 @@ type decoder struct {
 	builder
 	model  *export.Model
 	ffn    feedForward
-	weight dataType // that weights are stored as
+	typ    Type
+	stored map[string]dataType // of each weight
+	shapes map[string][]int
 	cast   map[string]string
+	tokens map[string][2]string // of activations: integers and what scales them
 
 	shape    string // of a batch: [B,T]
 	batch    string // [B]
@@ -52,11 +55,14 @@ type decoder struct {
 
 // build builds the whole graph: embedding, blocks by the schedule, final norm and
 // head.
-func build(m *export.Model, ffn feedForward, weight dataType) *builder {
-	d := &decoder{model: m, ffn: ffn, weight: weight, cast: map[string]string{}, builder: builder{constants: map[string]bool{}}}
+func build(m *export.Model, ffn feedForward, t Type) *builder {
+	d := &decoder{
+		model: m, ffn: ffn, typ: t, stored: map[string]dataType{}, shapes: map[string][]int{}, cast: map[string]string{}, tokens: map[string][2]string{},
+		builder: builder{constants: map[string]bool{}},
+	}
 	c := m.Config
 	for _, p := range c.Parameters() {
-		d.floats(p.Name, weight, p.Shape, m.Weights[p.Name])
+		d.store(p)
 	}
 	d.input("input_ids", int64Type, free(dimBatch), free(dimSeq))
 	d.input("attention_mask", int64Type, free(dimBatch), free(dimTotal))
@@ -189,12 +195,18 @@ func (d *decoder) norm(x, weight string) string {
 
 // linear is x·Wᵀ for x [N,in] and a weight [out,in].
 func (d *decoder) linear(x, weight string) string {
-	return d.op("Gemm", []string{x, d.param(weight)}, attribute{"transB", int64(1)})
+	switch {
+	case d.stored[weight] != uint8Type:
+		return d.op("Gemm", []string{x, d.param(weight)}, attribute{"transB", int64(1)})
+	case d.typ == Int8:
+		return d.linear8(x, weight)
+	}
+	return d.linear4(x, weight)
 }
 
 // param is a weight as float32.
 func (d *decoder) param(name string) string {
-	if d.weight == float32Type {
+	if d.stored[name] == float32Type {
 		return name
 	}
 	if d.cast[name] == "" {

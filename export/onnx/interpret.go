@@ -7,12 +7,13 @@ import (
 	"slices"
 )
 
-// tensor is a value: row-major floats, integers or truth values.
+// tensor is a value: row-major floats, integers, truth values or bytes.
 type tensor struct {
 	shape  []int
 	floats []float32
 	ints   []int64
 	bools  []bool
+	bytes  []byte
 }
 
 // maxElements bounds a value: graphs of other hands may ask for any size.
@@ -50,6 +51,11 @@ func (g *Graph) Run(ids []int32, kvHeads, headDim int) ([]float32, error) {
 			values[in] = tensor{shape: []int{1, kvHeads, 0, headDim}, floats: []float32{}}
 		}
 	}
+	return g.run(values)
+}
+
+// run adds each node's result to the values and returns the logits.
+func (g *Graph) run(values map[string]tensor) ([]float32, error) {
 	for _, node := range g.nodes {
 		in := make([]tensor, len(node.inputs))
 		for i, name := range node.inputs {
@@ -80,6 +86,7 @@ var arity = map[string]int{
 	"Shape": 1, "Slice": 3, "Squeeze": 1, "Unsqueeze": 2, "Reshape": 2, "Transpose": 1, "Concat": 1, "Gather": 2,
 	"Range": 3, "Cast": 1, "Where": 3, "Greater": 2, "Equal": 2, "Or": 2, "Add": 2, "Sub": 2, "Mul": 2, "Div": 2,
 	"Sqrt": 1, "Sigmoid": 1, "Relu": 1, "ReduceMean": 1, "Softmax": 1, "MatMul": 2, "Gemm": 2,
+	"Abs": 1, "Round": 1, "ReduceMax": 1, "Clip": 3, "MatMulInteger": 4, "MatMulNBits": 3,
 }
 
 var errShapes = errors.New("shapes do not fit")
@@ -123,16 +130,26 @@ func evaluate(n node, in []tensor) (out tensor, err error) {
 		out.shape = []int{len(out.ints)}
 		return out, nil
 	case "Cast":
-		return in[0], nil // weights are read as float32
+		return cast(in[0], n.ints["to"])
 	case "Where":
 		return where(in)
 	case "Greater", "Equal", "Or":
 		return compare(n.op, in)
 	case "Add", "Sub", "Mul", "Div":
 		return arithmetic(n.op, in)
-	case "Sqrt", "Sigmoid", "Relu":
+	case "Sqrt", "Sigmoid", "Relu", "Abs", "Round":
 		return pointwise(n.op, in[0]), nil
-	case "ReduceMean", "Softmax":
+	case "Clip":
+		out = tensor{shape: in[0].shape, floats: slices.Clone(in[0].floats)}
+		for i, v := range out.floats {
+			out.floats[i] = max(in[1].floats[0], min(in[2].floats[0], v))
+		}
+		return out, nil
+	case "MatMulInteger":
+		return matmulInteger(in[0], in[1], int64(in[2].bytes[0]), int64(in[3].bytes[0]))
+	case "MatMulNBits":
+		return matmul4(n, in[0], in[1], in[2])
+	case "ReduceMean", "ReduceMax", "Softmax":
 		return rows(n.op, in[0]), nil
 	case "MatMul":
 		return matmul(in[0], in[1])
@@ -364,6 +381,10 @@ func pointwise(op string, x tensor) tensor {
 			out.floats[i] = float32(math.Sqrt(float64(v)))
 		case "Sigmoid":
 			out.floats[i] = float32(1 / (1 + math.Exp(-float64(v))))
+		case "Abs":
+			out.floats[i] = float32(math.Abs(float64(v)))
+		case "Round": // halves to even
+			out.floats[i] = float32(math.RoundToEven(float64(v)))
 		default:
 			out.floats[i] = max(v, 0)
 		}
@@ -371,11 +392,11 @@ func pointwise(op string, x tensor) tensor {
 	return out
 }
 
-// rows is a mean or softmax over the last dimension.
+// rows is a mean, a maximum or softmax over the last dimension.
 func rows(op string, x tensor) tensor {
 	width := x.shape[len(x.shape)-1]
 	out := tensor{shape: slices.Clone(x.shape)}
-	if op == "ReduceMean" {
+	if op != "Softmax" {
 		out.shape[len(out.shape)-1] = 1
 	}
 	for at := 0; at < len(x.floats); at += width {
@@ -389,6 +410,10 @@ func rows(op string, x tensor) tensor {
 			continue
 		}
 		largest := float64(slices.Max(row))
+		if op == "ReduceMax" {
+			out.floats = append(out.floats, float32(largest))
+			continue
+		}
 		for _, v := range row {
 			sum += math.Exp(float64(v) - largest)
 		}
@@ -397,6 +422,58 @@ func rows(op string, x tensor) tensor {
 		}
 	}
 	return out
+}
+
+// cast turns floats into bytes and integers into floats; weights are read as float32.
+func cast(x tensor, to []int64) (tensor, error) {
+	out := tensor{shape: x.shape}
+	switch {
+	case x.floats != nil && dataType(to[0]) == float32Type:
+		return x, nil
+	case x.floats != nil && dataType(to[0]) == uint8Type:
+		for _, v := range x.floats {
+			out.bytes = append(out.bytes, byte(v))
+		}
+	case x.ints != nil && dataType(to[0]) == float32Type:
+		for _, v := range x.ints {
+			out.floats = append(out.floats, float32(v))
+		}
+	default:
+		return out, fmt.Errorf("to type %d is not supported", to)
+	}
+	return out, nil
+}
+
+// matmulInteger is a [n,in] times b [in,out], each less its zero.
+func matmulInteger(a, b tensor, za, zb int64) (tensor, error) {
+	n, in, out := a.shape[0], a.shape[1], b.shape[1]
+	if b.shape[0] != in || n*out > maxElements {
+		return tensor{}, errShapes
+	}
+	y := tensor{shape: []int{n, out}, ints: make([]int64, n*out)}
+	for r := range n {
+		for i, v := range a.bytes[r*in : (r+1)*in] {
+			for c, w := range b.bytes[i*out : (i+1)*out] {
+				y.ints[r*out+c] += (int64(v) - za) * (int64(w) - zb)
+			}
+		}
+	}
+	return y, nil
+}
+
+// matmul4 is x [n,K] times a weight [N,K] in blocks of 4 bits, transposed.
+func matmul4(n node, x, w, s tensor) (tensor, error) {
+	for name, want := range map[string]int64{"bits": 4, "block_size": block} {
+		if got := n.ints[name]; len(got) != 1 || got[0] != want {
+			return tensor{}, fmt.Errorf("with %s %d is not supported", name, got)
+		}
+	}
+	g := Graph{constants: map[string]tensor{"w": w, scales("w"): s}}
+	weight, ok := g.Weight("w")
+	if !ok {
+		return tensor{}, errShapes
+	}
+	return gemm(x, tensor{shape: []int{w.shape[0], w.shape[1] * block}, floats: weight})
 }
 
 // matmul multiplies the last two dimensions and broadcasts the others.

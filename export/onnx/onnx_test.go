@@ -66,7 +66,7 @@ func TestLogits(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join(t.TempDir(), "model.onnx")
-		if err := Write(path, m, safetensors.F32); err != nil {
+		if err := Write(path, m, F32); err != nil {
 			t.Fatal(err)
 		}
 		if d := difference(logits(t, path, m.Config, ids), want); !(d < 1e-5) {
@@ -79,12 +79,12 @@ func TestLogits(t *testing.T) {
 func TestStorage(t *testing.T) {
 	ids := []int32{1, 7, 260}
 	m := exporttest.Model(exporttest.Config(), 1)
-	for _, dtype := range []safetensors.DType{safetensors.F32, safetensors.F16, safetensors.BF16} {
+	for typ, dtype := range map[Type]safetensors.DType{F32: safetensors.F32, F16: safetensors.F16, BF16: safetensors.BF16} {
 		whole, split := filepath.Join(t.TempDir(), "model.onnx"), filepath.Join(t.TempDir(), "model.onnx")
-		if err := Write(whole, m, dtype); err != nil {
+		if err := Write(whole, m, typ); err != nil {
 			t.Fatal(err)
 		}
-		if err := write(split, m, dtype, 1000); err != nil {
+		if err := write(split, m, typ, 1000); err != nil {
 			t.Fatal(err)
 		}
 		if info, err := os.Stat(split + ".data"); err != nil || info.Size() == 0 {
@@ -105,7 +105,7 @@ func TestStorage(t *testing.T) {
 			dtype.Decode(rounded.Weights[name], raw)
 		}
 		again := filepath.Join(t.TempDir(), "model.onnx")
-		if err := Write(again, &rounded, safetensors.F32); err != nil {
+		if err := Write(again, &rounded, F32); err != nil {
 			t.Fatal(err)
 		}
 		if d := difference(logits(t, whole, m.Config, ids), logits(t, again, m.Config, ids)); d != 0 {
@@ -122,7 +122,7 @@ func TestSharedWeightsOnce(t *testing.T) {
 			c.LayerSharing = arch.LayerSharing{Strategy: arch.Immediate, Repeat: repeat}
 		}
 		path := filepath.Join(t.TempDir(), "model.onnx")
-		if err := Write(path, exporttest.Model(c, 1), safetensors.F32); err != nil {
+		if err := Write(path, exporttest.Model(c, 1), F32); err != nil {
 			t.Fatal(err)
 		}
 		info, err := os.Stat(path)
@@ -139,7 +139,7 @@ func TestSharedWeightsOnce(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "model.onnx")
-	if err := Write(path, exporttest.Model(exporttest.Config(), 1), safetensors.F32); err != nil {
+	if err := Write(path, exporttest.Model(exporttest.Config(), 1), F32); err != nil {
 		t.Fatal(err)
 	}
 	good, err := os.ReadFile(path)
@@ -173,7 +173,7 @@ func FuzzGraph(f *testing.F) {
 	c := exporttest.Config()
 	c.Dim, c.HeadDim, c.FFNDim, c.VocabSize, c.Layers, c.Context = 8, 2, 8, 275, 1, 8
 	path := filepath.Join(f.TempDir(), "model.onnx")
-	if err := Write(path, exporttest.Model(c, 1), safetensors.F32); err != nil {
+	if err := Write(path, exporttest.Model(c, 1), F32); err != nil {
 		f.Fatal(err)
 	}
 	raw, err := os.ReadFile(path)

@@ -9,7 +9,7 @@ const (
 
 	graphNode, graphName, graphInitializer, graphInput, graphOutput = 1, 2, 5, 11, 12
 
-	nodeInput, nodeOutput, nodeName, nodeOp, nodeAttribute = 1, 2, 3, 4, 5
+	nodeInput, nodeOutput, nodeName, nodeOp, nodeAttribute, nodeDomain = 1, 2, 3, 4, 5, 7
 
 	attributeName, attributeFloat, attributeInt, attributeInts = 1, 2, 3, 8
 	attributeType                                              = 20
@@ -22,7 +22,7 @@ const (
 	tensorTypeElem, tensorTypeShape = 1, 2
 	shapeDim                        = 1
 	dimValue, dimParam              = 1, 2
-	opsetVersion                    = 2
+	opsetDomain, opsetVersion       = 1, 2
 	entryKey, entryValue            = 1, 2
 )
 
@@ -31,6 +31,7 @@ type dataType int
 
 const (
 	float32Type  dataType = 1
+	uint8Type    dataType = 2
 	int64Type    dataType = 7
 	boolType     dataType = 9
 	float16Type  dataType = 10
@@ -48,6 +49,12 @@ const (
 	irVersion = 8 // the one of opset 17
 	opset     = 17
 )
+
+// microsoft is the domain of ONNX Runtime's own operators.
+const microsoft = "com.microsoft"
+
+// domains are the operators outside ONNX's own domain.
+var domains = map[string]string{"MatMulNBits": microsoft}
 
 // dim is a dimension of an input or output: a size, or the name of a free one.
 type dim struct {

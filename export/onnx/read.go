@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"mobilellm/internal/protowire"
@@ -176,11 +177,17 @@ func parseTensor(raw []byte, dir string) (name string, t tensor, err error) {
 	size := int64(8)
 	if d, ok := storedAs[typ]; ok {
 		size = d.Size()
+	} else if typ == uint8Type {
+		size = 1
 	} else if typ != int64Type {
 		return name, t, fmt.Errorf("type %d is not supported", typ)
 	}
 	if int64(len(data)) != elements*size {
 		return name, t, fmt.Errorf("shape %d does not fill its %d bytes", dims, len(data))
+	}
+	if typ == uint8Type {
+		t.bytes = data
+		return name, t, nil
 	}
 	if typ == int64Type {
 		t.ints = make([]int64, elements)
@@ -222,8 +229,33 @@ func readExternal(dir string, entry map[string]string) (_ []byte, err error) {
 	return data, err
 }
 
-// Weight returns a weight of the graph as float32, and whether it is there.
+// Weight returns a weight of the graph as float32, [out,in], and whether it is there.
 func (g *Graph) Weight(name string) ([]float32, bool) {
 	t, ok := g.constants[name]
-	return t.floats, ok && t.floats != nil
+	if !ok || t.floats != nil || t.bytes == nil {
+		return t.floats, ok && t.floats != nil
+	}
+	s := g.constants[scales(name)].floats
+	switch {
+	case len(t.shape) == 2 && len(s) == t.shape[1]: // 8 bits
+		in, out := t.shape[0], t.shape[1]
+		x := make([]float32, in*out)
+		for i, q := range t.bytes {
+			x[i%out*in+i/out] = s[i%out] * float32(int(q)-zero)
+		}
+		return x, true
+	case len(t.shape) == 3 && t.shape[2] == block/2 && len(s)*block/2 == len(t.bytes):
+		x := make([]float32, 2*len(t.bytes))
+		for i, q := range t.bytes {
+			scale := s[2*i/block]
+			x[2*i], x[2*i+1] = scale*float32(int(q&15)-half), scale*float32(int(q>>4)-half)
+		}
+		return x, true
+	}
+	return nil, false
+}
+
+// QuantisesActivations reports whether products are of integers on both sides.
+func (g *Graph) QuantisesActivations() bool {
+	return slices.ContainsFunc(g.nodes, func(n node) bool { return n.op == "MatMulInteger" })
 }

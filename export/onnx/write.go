@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
 	"mobilellm/internal/atomicfile"
 	"mobilellm/internal/protowire"
@@ -20,30 +19,28 @@ const maxInline = 1_900_000_000
 // inference wants small constants in the graph.
 const minExternal = 1024
 
-// Write writes a model to path, with its weights as dtype. Where they take more
-// than 1.9 GB they are put beside it in path.data.
-func Write(path string, m *export.Model, dtype safetensors.DType) error {
-	return write(path, m, dtype, maxInline)
+// Write writes a model to path, with its weights as t. Where they take more than 1.9 GB
+// they are put beside it in path.data.
+func Write(path string, m *export.Model, t Type) error {
+	return write(path, m, t, maxInline)
 }
 
-func write(path string, m *export.Model, dtype safetensors.DType, most int64) (err error) {
+func write(path string, m *export.Model, t Type, most int64) error {
 	if err := m.Check(); err != nil {
 		return err
 	}
-	var weight dataType
-	for t, d := range storedAs {
-		if d == dtype {
-			weight = t
-		}
-	}
-	if weight == 0 {
-		return fmt.Errorf("onnx: weights cannot be stored as %s", dtype)
+	if err := t.check(m); err != nil {
+		return fmt.Errorf("onnx: %w", err)
 	}
 	ffn, err := feedForwardOf(m.Config.FFN)
 	if err != nil {
 		return err
 	}
-	b := build(m, ffn, weight)
+	return build(m, ffn, t).save(path, most)
+}
+
+// save writes the graph, weights of more than so many bytes in a file of their own.
+func (b *builder) save(path string, most int64) error {
 	total := int64(len(b.nodes))
 	for _, i := range b.initializers {
 		total += i.bytes + 64
@@ -77,9 +74,15 @@ func (b *builder) writeModel(w io.Writer, external string) error {
 	start.Int(modelIRVersion, irVersion)
 	start.String(modelProducer, "mobilellm")
 	var operators protowire.Message
-	operators.String(1, "") // the standard domain
+	operators.String(opsetDomain, "") // the standard one
 	operators.Int(opsetVersion, opset)
 	start.Bytes(modelOpset, operators)
+	if b.microsoft {
+		var operators protowire.Message
+		operators.String(opsetDomain, microsoft)
+		operators.Int(opsetVersion, 1)
+		start.Bytes(modelOpset, operators)
+	}
 
 	// The pieces of the graph in order: bytes, or an initializer's data.
 	type piece struct {

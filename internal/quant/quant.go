@@ -156,3 +156,30 @@ func Weights(q []int8, w []float32) (scale float32) {
 	}
 	return r.Scale
 }
+
+// Block quantises x to q from 0 to 2·half−1, of which half stands for zero and 0 for the
+// first element of the largest magnitude: x ≈ scale·(q − half), and scale is a −half-th of
+// that element. These are ggml's q4_0 (half 8) and q5_0 (16), and 4-bit MatMulNBits too.
+func Block(q []byte, x []float32, half int) (scale float32) {
+	var extreme float32
+	for _, v := range x {
+		if math.Abs(float64(v)) > math.Abs(float64(extreme)) {
+			extreme = v
+		}
+	}
+	scale = extreme / float32(-half)
+	inverse, zero := Inverse(scale), float32(half)+0.5
+	for i, v := range x {
+		q[i] = byte(min(2*half-1, int(float32(v*inverse)+zero)))
+	}
+	return scale
+}
+
+// Inverse is 1/scale, 0 where that is no number.
+func Inverse(scale float32) float32 {
+	inverse := 1 / scale
+	if math.IsInf(float64(inverse), 0) {
+		return 0
+	}
+	return inverse
+}
