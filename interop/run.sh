@@ -19,7 +19,7 @@ venv=$(scripts/venv.sh "${packages[@]}")
 
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
-GOEXPERIMENT="${GOEXPERIMENT-simd}" go build -o "$bin/" ./cmd/mobilellm-train ./cmd/mobilellm-generate ./cmd/mobilellm-export ./cmd/mobilellm-data ./cmd/mobilellm-serve
+GOEXPERIMENT="${GOEXPERIMENT-simd}" go build -o "$bin/" ./cmd/mobilellm-train ./cmd/mobilellm-generate ./cmd/mobilellm-export ./cmd/mobilellm-data ./cmd/mobilellm-eval ./cmd/mobilellm-serve
 status=0
 "$venv/bin/python" interop/interop.py --bin "$bin" "$@" || status=1
 "$venv/bin/python" interop/tokenizer_ids.py --bin "$bin" "$@" || status=1
