@@ -50,16 +50,18 @@ func TestGolden(t *testing.T) {
 				t.Errorf("activations, %s, %s: %d, want %d", r.Name, s, got, want.Q)
 			}
 		}
-		want, q := r.Weights[Symmetric], make([]int8, len(r.X))
-		if scale := Weights(q, r.X); !close(scale, want.Scale) {
-			t.Errorf("weights, %s: scale %g, want %g", r.Name, scale, want.Scale)
-		}
-		got := make([]int32, len(q))
-		for i, v := range q {
-			got[i] = int32(v)
-		}
-		if !slices.Equal(got, want.Q) {
-			t.Errorf("weights, %s: %d, want %d", r.Name, got, want.Q)
+		for s, quantise := range map[Scheme]func([]int8, []float32) float32{Symmetric: Weights, Compressed: CompressedWeights} {
+			want, q := r.Weights[s], make([]int8, len(r.X))
+			if scale := quantise(q, r.X); !close(scale, want.Scale) {
+				t.Errorf("weights, %s, %s: scale %g, want %g", r.Name, s, scale, want.Scale)
+			}
+			got := make([]int32, len(q))
+			for i, v := range q {
+				got[i] = int32(v)
+			}
+			if !slices.Equal(got, want.Q) {
+				t.Errorf("weights, %s, %s: %d, want %d", r.Name, s, got, want.Q)
+			}
 		}
 	}
 }
