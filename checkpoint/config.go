@@ -45,6 +45,9 @@ var torchDType = map[safetensors.DType]string{
 type Meta struct {
 	Tokens tokenizer.ModelTokens // with a meaning of their own
 	DType  safetensors.DType     // of the weights; empty where the file does not say
+	// Quantization is what of a folder that was read is in 8 bits. Of one that is written
+	// [Contents] says it.
+	Quantization Quantization
 }
 
 // NoTokens is what a model without special tokens has.
@@ -81,6 +84,8 @@ type configFile struct {
 	PAD           any            `json:"pad_token_id,omitempty"`
 	DType         string         `json:"torch_dtype,omitempty"`
 	UseCache      bool           `json:"use_cache"`
+
+	Quantization *quantizationConfig `json:"quantization_config,omitempty"`
 }
 
 // sharing is the layer_sharing of a mobilellm folder.
@@ -119,6 +124,7 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		InitStd:       c.InitStd,
 		DType:         torchDType[m.DType],
 		UseCache:      true,
+		Quantization:  m.Quantization.config(),
 	}
 	f.BOS, f.EOS, f.PAD = m.Tokens.Values()
 	if c.LayerSharing.Shared() || c.FFN != arch.SwiGLU || c.Quantize.Rounds() {
@@ -262,6 +268,9 @@ func (g *givenConfig) parse(tokens tokenizer.ModelTokens) (c arch.Config, m Meta
 	}
 	c.Quantize = g.Quantize
 	m = g.meta(tokens)
+	if m.Quantization, err = readQuantization(g.Quantization); err != nil {
+		return c, m, err
+	}
 	if err := c.Validate(); err != nil {
 		return c, m, err
 	}
@@ -284,8 +293,6 @@ func (g *givenConfig) refuse() error {
 		return errors.New("attention_bias (true) is not supported")
 	case g.MLPBias:
 		return errors.New("mlp_bias (true) is not supported")
-	case given(g.Quantization):
-		return errors.New("quantization_config: quantised weights are not supported")
 	case given(g.PerLayer):
 		return errors.New("per_layer_config: layers of different shapes are not supported")
 	}

@@ -169,7 +169,7 @@ func TestReadConfigRejects(t *testing.T) {
 		{"num_key_value_heads", []int{1, 2}, "num_key_value_heads is a list: one for each layer is not supported"},
 		{"layer_types", []string{"full_attention", "sliding_attention"}, `layer_types: "sliding_attention" (layer 1) is not supported: only full_attention is`},
 		{"per_layer_config", map[string]any{"1": map[string]any{"intermediate_size": 24}}, "per_layer_config: layers of different shapes are not supported"},
-		{"quantization_config", map[string]any{"bits": 4}, "quantised weights are not supported"},
+		{"quantization_config", map[string]any{"bits": 4}, `quantization_config: quant_method ("") is not supported: only "compressed-tensors" is`},
 		{"layer_sharing", map[string]any{"strategy": "twice"}, "twice"},
 		{"layer_sharing", map[string]any{"strategy": "immediate", "repeat": 1}, "model.layer_sharing.repeat (1) must be 2 or more"},
 		{"layer_sharing", map[string]any{"strategy": "immediate", "times": 2}, `unknown field "times"`},

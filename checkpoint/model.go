@@ -49,6 +49,12 @@ func readModel(dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if meta.Quantization != NotQuantized {
+		if err := weights.scaled(); err != nil {
+			weights.close()
+			return nil, err
+		}
+	}
 	m := &Model{Path: dir, Config: config, Meta: meta, weights: weights}
 	if err := m.Check(config.Parameters()); err != nil {
 		m.Close()
@@ -114,10 +120,10 @@ func (m *Model) LoadPart(name string, first int, dst []float32, shape []int) err
 // rows may lie in another order, and PyTorch's files are read from their beginning.
 func (m *Model) HasParts() bool { return m.weights.hasParts() }
 
-// StoresBF16 reports whether all matrices of the file are bf16.
+// StoresBF16 reports whether all matrices of the file are bf16 that are not in 8 bits.
 func (m *Model) StoresBF16() bool {
 	for _, p := range m.Config.Parameters() {
-		if info, _ := m.weights.where[p.Name].Lookup(p.Name); len(p.Shape) == 2 && info.DType != safetensors.BF16 {
+		if info, _ := m.weights.where[p.Name].Lookup(p.Name); len(p.Shape) == 2 && info.DType != safetensors.BF16 && !m.StoresInt8(p.Name) {
 			return false
 		}
 	}

@@ -116,3 +116,12 @@ func (r *renamedFile) ReadFloat32(name string, dst []float32) error {
 func (r *renamedFile) part(name string) (partReader, string) {
 	return partOf(r.tensorFile, r.stored[name])
 }
+
+// ReadInt8 implements [int8Reader] where the file does.
+func (r *renamedFile) ReadInt8(name string, first int, dst []int8) error {
+	f, ok := r.tensorFile.(int8Reader)
+	if !ok {
+		return fmt.Errorf("%s: tensor %s: integers are read from safetensors files only", r.Name(), name)
+	}
+	return f.ReadInt8(r.stored[name], first, dst)
+}

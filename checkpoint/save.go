@@ -24,6 +24,8 @@ type Contents struct {
 	Meta   Meta
 	// Weights are the parameters of Config, in its order, in the type to save.
 	Weights []safetensors.Tensor
+	// Quantize is what of them is written in 8 bits. Such have their numbers in Data.
+	Quantize Quantization
 	// ShardBytes is the size above which weights are split over files; 0 means
 	// 5 GB.
 	ShardBytes int64
@@ -147,7 +149,11 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 			return err
 		}
 	}
-	if err := d.writeWeights(c.Weights, c.ShardBytes); err != nil {
+	weights, err := c.Quantize.tensors(c.Config, c.Weights)
+	if err != nil {
+		return err
+	}
+	if err := d.writeWeights(weights, c.ShardBytes); err != nil {
 		return err
 	}
 	if c.Tokenizer != nil {
@@ -177,6 +183,7 @@ func modelConfig(c Contents) ([]byte, error) {
 		}
 	}
 	meta := c.Meta
+	meta.Quantization = c.Quantize
 	if meta.DType == "" && len(c.Weights) > 0 {
 		meta.DType = c.Weights[0].DType
 	}

@@ -27,7 +27,10 @@ type partReader interface {
 // partOf is the file that a tensor's parts are read from, and its name there; nil where
 // the format has no parts.
 func partOf(f tensorFile, name string) (partReader, string) {
-	if r, ok := f.(*renamedFile); ok {
+	switch r := f.(type) {
+	case *renamedFile:
+		return r.part(name)
+	case *int8File:
 		return r.part(name)
 	}
 	p, _ := f.(partReader)

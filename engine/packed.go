@@ -18,6 +18,9 @@ type Packer interface {
 	// PackRows; n is one too but for the last rows. It may be called from several
 	// goroutines.
 	Pack(dst *Tensor, row int, src []float32)
+	// PackInt8 does so with rows that are integers already, each with a scale, for a tensor
+	// of type I8.
+	PackInt8(dst *Tensor, row int, q []int8, scales []float32)
 }
 
 // PackRows are the rows of a matrix that are read and packed at once: few enough that
@@ -34,6 +37,9 @@ type PackedType struct {
 	// Activations, where DType is I8, is how the rows are quantised that the matrix is
 	// multiplied with.
 	Activations quant.Scheme
+	// Stored, where DType is I8 and the matrix was quantised before, reads its rows from
+	// the row-th on, as they are, each with its scale.
+	Stored func(row int, q []int8, scales []float32) error
 }
 
 // Packed reports whether the tensor is in its device's layout for products of few
@@ -49,11 +55,13 @@ func (t *Tensor) Activations() quant.Scheme { return t.activations }
 func LoadPacked(dev Packer, params []Parameter, typed func(Parameter) PackedType, workers int, read Reader, parts bool) (*Weights, error) {
 	w := &Weights{device: dev}
 	var err error
+	types := map[string]PackedType{}
 	if w.values, err = w.place(params, "", func(p Parameter) *Tensor {
 		if len(p.Shape) != 2 {
 			return &Tensor{}
 		}
 		t := typed(p)
+		types[p.Name] = t
 		return &Tensor{DType: t.DType, activations: t.Activations, packed: dev.PackedBytes(p.Shape[0], p.Shape[1], t.DType)}
 	}); err != nil {
 		return nil, err
@@ -95,6 +103,15 @@ func LoadPacked(dev Packer, params []Parameter, typed func(Parameter) PackedType
 					errs[i] = errors.Join(errs[i], Fill(v, func(dst []float32) error { return read(p.Parameter, 0, dst) }))
 					continue
 				}
+				if stored := types[p.Name].Stored; stored != nil {
+					q, scales := make([]int8, p.rows*v.Cols()), make([]float32, p.rows)
+					if err := stored(p.row, q, scales); err != nil {
+						errs[i] = errors.Join(errs[i], err)
+						continue
+					}
+					dev.PackInt8(v, p.row, q, scales)
+					continue
+				}
 				if buffer == nil {
 					buffer = make([]float32, largest)
 				}
@@ -107,6 +124,11 @@ func LoadPacked(dev Packer, params []Parameter, typed func(Parameter) PackedType
 				}
 				if err != nil {
 					errs[i] = errors.Join(errs[i], err)
+					continue
+				}
+				if v.DType == I8 && v.activations == quant.Compressed {
+					q, scales := quant.Matrix(src, v.Cols(), quant.CompressedWeights)
+					dev.PackInt8(v, p.row, q, scales)
 					continue
 				}
 				dev.Pack(v, p.row, src)

@@ -15,7 +15,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mobilellm/checkpoint"
-	"mobilellm/checkpoint/safetensors"
 	"mobilellm/internal/regular"
 	"mobilellm/train"
 )
@@ -48,7 +47,7 @@ type source struct {
 
 // card is a model's, of which a run's checkpoint knows how it was trained. Where the folder
 // that the model came from has one already, that one goes on.
-func (m *Model) card(name, license string, dtype safetensors.DType) (text []byte, err error) {
+func (m *Model) card(name string, o FolderOptions) (text []byte, err error) {
 	if m.path != "" {
 		theirs, err := regular.ReadFile(filepath.Join(m.path, checkpoint.CardFile))
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -57,15 +56,15 @@ func (m *Model) card(name, license string, dtype safetensors.DType) (text []byte
 	}
 	content := struct {
 		*Model
-		Name, License, Config string
-		DType                 safetensors.DType
-		State                 *checkpoint.State
-		Run                   train.RunConfig
-		Sources               []source
-		Heldout               *train.HeldoutRecord // the last scoring up to the checkpoint
-		Tasks                 []train.TaskScore
-		Parameters            int64
-	}{Model: m, Name: name, License: license, DType: dtype, Parameters: m.Config.ParameterCount()}
+		FolderOptions
+		Name, Config string
+		State        *checkpoint.State
+		Run          train.RunConfig
+		Sources      []source
+		Heldout      *train.HeldoutRecord // the last scoring up to the checkpoint
+		Tasks        []train.TaskScore
+		Parameters   int64
+	}{Model: m, FolderOptions: o, Name: name, Parameters: m.Config.ParameterCount()}
 	if state, err := checkpoint.ReadState(m.path); m.path != "" && err == nil {
 		content.State = &state
 		if err := yaml.Unmarshal([]byte(state.Config), &content.Run); err != nil {

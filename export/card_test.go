@@ -22,7 +22,7 @@ func TestCard(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "small-model")
-	if _, err := m.SaveFolder(dir, "BF16", "apache-2.0"); err != nil {
+	if _, err := m.SaveFolder(dir, export.FolderOptions{DType: "BF16", License: "apache-2.0"}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(filepath.Join(dir, checkpoint.CardFile))
@@ -47,7 +47,7 @@ func TestCard(t *testing.T) {
 func TestCardOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
-	if _, err := exporttest.Model(exporttest.Config(), 1).SaveFolder(first, "F32", ""); err != nil {
+	if _, err := exporttest.Model(exporttest.Config(), 1).SaveFolder(first, export.FolderOptions{DType: "F32"}); err != nil {
 		t.Fatal(err)
 	}
 	card := filepath.Join(first, checkpoint.CardFile)
@@ -62,7 +62,7 @@ func TestCardOfOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	notes, err := m.SaveFolder(second, "F32", "mit")
+	notes, err := m.SaveFolder(second, export.FolderOptions{DType: "F32", License: "mit"})
 	if err != nil || len(notes) != 1 || notes[0] != "README.md is the model's own, without the license mit" {
 		t.Fatalf("%q, %v", notes, err)
 	}

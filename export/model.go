@@ -153,22 +153,31 @@ func (m *Model) Tensors(dtype safetensors.DType) []safetensors.Tensor {
 	return list
 }
 
+// FolderOptions say how a Hugging Face folder is written.
+type FolderOptions struct {
+	DType    safetensors.DType
+	Quantize checkpoint.Quantization // what is in 8 bits; the rest has DType
+	License  string                  // that the model card names, an identifier of the Hub; empty for none
+}
+
 // SaveFolder writes the model as a Hugging Face folder, which must not exist, and
 // says what the user should know of its tokenizer. Without layer sharing and with
 // SwiGLU it is a llama folder. The files of a tokenizer are copied, so it need not be
-// one that this program can apply. Its model card names the license, an identifier of the
-// Hub or empty for none.
-func (m *Model) SaveFolder(dir string, dtype safetensors.DType, license string) (notes []string, err error) {
+// one that this program can apply.
+func (m *Model) SaveFolder(dir string, o FolderOptions) (notes []string, err error) {
 	if err := m.Check(); err != nil {
 		return nil, err
 	}
-	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(dtype)}
-	c.Meta.DType = dtype
-	if c.Card, err = m.card(filepath.Base(dir), license, dtype); err != nil {
+	if o.Quantize != checkpoint.NotQuantized && m.Meta.Quantization != checkpoint.NotQuantized {
+		return nil, fmt.Errorf("the model's weights are in 8 bits already (%s): to quantise them again would change them", m.Meta.Quantization)
+	}
+	c := checkpoint.Contents{Config: m.Config, Meta: m.Meta, Weights: m.Tensors(o.DType), Quantize: o.Quantize}
+	c.Meta.DType = o.DType
+	if c.Card, err = m.card(filepath.Base(dir), o); err != nil {
 		return nil, err
 	}
-	if license != "" && !bytes.Contains(c.Card, []byte("license: "+license)) {
-		notes = append(notes, fmt.Sprintf("%s is the model's own, without the license %s", checkpoint.CardFile, license))
+	if o.License != "" && !bytes.Contains(c.Card, []byte("license: "+o.License)) {
+		notes = append(notes, fmt.Sprintf("%s is the model's own, without the license %s", checkpoint.CardFile, o.License))
 	}
 	files, err := m.TokenizerFiles()
 	if err != nil {

@@ -60,7 +60,7 @@ func TestFolderRoundTrip(t *testing.T) {
 		c.LayerSharing = s
 		m := exporttest.Model(c, 2)
 		dir := filepath.Join(t.TempDir(), "model")
-		if _, err := m.SaveFolder(dir, "F32", ""); err != nil {
+		if _, err := m.SaveFolder(dir, export.FolderOptions{DType: "F32"}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := export.Open(dir)

@@ -32,7 +32,8 @@ type LoadOptions struct {
 	// AsStored takes bf16, whatever Precision says, where the file's matrices are bf16,
 	// which loses nothing of them, and the device keeps such.
 	AsStored bool
-	// Quantize is what runs in 8 bits; nothing by default.
+	// Quantize is what runs in 8 bits; nothing by default, of a file that has weights in 8
+	// bits either.
 	Quantize Quantization
 	// CacheType is the type of the KV cache, F32 or BF16.
 	CacheType engine.DType
@@ -56,7 +57,7 @@ func (o *LoadOptions) SetTypes(weights, cache, quantize string) (err error) {
 	}
 	switch o.AsStored = false; {
 	case weights != "auto":
-	case o.Quantize != Quantization{}:
+	case o.Quantize.Rounds():
 		weights = engine.PrecisionBF16.String()
 	default:
 		o.AsStored = true
@@ -79,7 +80,7 @@ func (o *LoadOptions) SetTypes(weights, cache, quantize string) (err error) {
 // head are in, as "w8a8, bf16".
 func (o LoadOptions) Types() string {
 	switch q := o.Quantize; {
-	case q == Quantization{}:
+	case !q.Rounds():
 		return o.Precision.String()
 	case q.Head:
 		return q.String()
@@ -148,7 +149,8 @@ func FromCheckpoint(folder *checkpoint.Model, dev Device, o LoadOptions) (*Model
 		tok, err = folder.Tokenizer()
 		read <- err
 	}()
-	from := source{whole: folder.LoadInto}
+	o.Quantize = o.Quantize.of(folder)
+	from := source{whole: folder.LoadInto, int8: folder}
 	if folder.HasParts() {
 		from.part = folder.LoadPart
 	}
@@ -174,6 +176,15 @@ func New(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions, loa
 type source struct {
 	whole func(name string, dst []float32, shape []int) error
 	part  func(name string, first int, dst []float32, shape []int) error
+	int8  *checkpoint.Model // that may hold matrices in 8 bits; nil for none
+}
+
+// stored reads a matrix that is held in 8 bits; nil for another.
+func (s source) stored(name string) func(row int, q []int8, scales []float32) error {
+	if s.int8 == nil || !s.int8.StoresInt8(name) {
+		return nil
+	}
+	return func(row int, q []int8, scales []float32) error { return s.int8.LoadInt8(name, row, q, scales) }
 }
 
 func (s source) read(p engine.Parameter, first int, dst []float32) error {
@@ -211,7 +222,7 @@ func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions
 		}
 		return m, nil
 	}
-	if m.weights, err = engine.LoadPacked(packer, list, o.typed(c), dev.Workers(), from.read, from.part != nil); err != nil {
+	if m.weights, err = engine.LoadPacked(packer, list, o.typed(c, from), dev.Workers(), from.read, from.part != nil); err != nil {
 		return nil, err
 	}
 	if m.forward, err = newCached(m, o); err != nil {
@@ -239,7 +250,10 @@ func (m *Model) contextFor(asked int) (int, error) {
 
 // loadWhole holds the weights for a device without kernels for the cache.
 func (m *Model) loadWhole(list []engine.Parameter, o LoadOptions, from source) (err error) {
-	if o.Precision != engine.PrecisionF32 || o.CacheType != engine.F32 || o.Quantize.Layers() {
+	if o.Quantize.Layers() {
+		return fmt.Errorf("%s has no kernels for %s\nhint: --quantize none computes with the weights as float32", m.dev.Name(), o.Quantize)
+	}
+	if o.Precision != engine.PrecisionF32 || o.CacheType != engine.F32 {
 		return fmt.Errorf("%s has no kernels for a KV cache: it generates in float32 only", m.dev.Name())
 	}
 	if m.weights, err = engine.NewWeights(m.dev, list, engine.WeightOptions{}); err != nil {

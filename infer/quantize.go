@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint"
 	"mobilellm/engine"
 	"mobilellm/internal/quant"
 )
@@ -18,18 +19,28 @@ type Quantization struct {
 	// Rounded are other bits of the linear layers: weights and activations are rounded to
 	// what they stand for, and multiplied as floats.
 	Rounded arch.Quantize
+	// Stored quantises what the file holds in 8 bits, and nothing else: as compressed-tensors
+	// computes with it. Nothing of a file without such.
+	Stored bool
 }
 
-// Layers reports whether linear layers are quantised.
+// Layers reports whether linear layers multiply integers.
 func (q Quantization) Layers() bool { return q.Activations != "" }
+
+// Rounds reports whether anything is quantised.
+func (q Quantization) Rounds() bool { return q.Layers() || q.Rounded.Rounds() }
 
 const w8a8 = "w8a8"
 
 // ParseQuantization reads w8a8 or w8a8-head, and, with a colon between, a scheme for the
 // activations: symmetric, asymmetric or compressed-tensors; and other bits as
-// [arch.ParseQuantize] does, such as w4a16. Empty is none.
+// [arch.ParseQuantize] does, such as w4a16. Empty is as the file has it, none is floating
+// point.
 func ParseQuantization(text string) (q Quantization, err error) {
-	if text == "" || text == "none" {
+	switch text {
+	case "":
+		return Quantization{Stored: true}, nil
+	case "none":
 		return q, nil
 	}
 	what, scheme, _ := strings.Cut(text, ":")
@@ -86,8 +97,8 @@ func (m *Model) rounded(o *LoadOptions, from *source) (arch.Config, error) {
 	if !q.Rounds() {
 		return m.Config, nil
 	}
-	if _, packs := m.dev.(engine.Packer); packs && q.Weights == 8 && q.Method == quant.MinMax && q.Activations == 8 && o.Quantize == (Quantization{}) {
-		o.Quantize.Activations = q.Scheme
+	if _, packs := m.dev.(engine.Packer); packs && q.Weights == 8 && q.Method == quant.MinMax && q.Activations == 8 && o.Quantize.Stored {
+		o.Quantize = Quantization{Activations: q.Scheme}
 	}
 	config, load, err := m.Config.Rounded(from.whole)
 	if err != nil {
@@ -103,16 +114,33 @@ func (m *Model) rounded(o *LoadOptions, from *source) (arch.Config, error) {
 	return config, nil
 }
 
-// typed is the type in which each matrix is packed.
-func (o LoadOptions) typed(c arch.Config) func(engine.Parameter) engine.PackedType {
+// of is what q, which may be as stored, means for a file.
+func (q Quantization) of(folder *checkpoint.Model) Quantization {
+	if !q.Stored {
+		return q
+	}
+	q = Quantization{Stored: true}
+	for _, p := range folder.Config.Parameters() {
+		if folder.StoresInt8(p.Name) {
+			q.Activations = quant.Compressed
+			q.Head = q.Head || p.Layer < 0
+		}
+	}
+	return q
+}
+
+// typed is the type in which each matrix is packed. Integers of 8 bits are packed as they
+// are stored.
+func (o LoadOptions) typed(c arch.Config, from source) func(engine.Parameter) engine.PackedType {
 	layer := map[string]bool{}
 	for _, p := range c.Parameters() {
 		layer[p.Name] = p.Layer >= 0
 	}
 	return func(p engine.Parameter) engine.PackedType {
+		stored := from.stored(p.Name)
 		switch {
-		case o.Quantize.Layers() && (layer[p.Name] || o.Quantize.Head):
-			return engine.PackedType{DType: engine.I8, Activations: o.Quantize.Activations}
+		case o.Quantize.Layers() && (stored != nil || !o.Quantize.Stored && (layer[p.Name] || o.Quantize.Head)):
+			return engine.PackedType{DType: engine.I8, Activations: o.Quantize.Activations, Stored: stored}
 		case o.Precision == engine.PrecisionBF16:
 			return engine.PackedType{DType: engine.BF16}
 		}

@@ -14,7 +14,7 @@ import (
 
 func TestParseQuantization(t *testing.T) {
 	for text, want := range map[string]Quantization{
-		"": {}, "none": {}, "w8a8": {Activations: quant.Symmetric}, "w8a8-head": {Activations: quant.Symmetric, Head: true},
+		"": {Stored: true}, "none": {}, "w8a8": {Activations: quant.Symmetric}, "w8a8-head": {Activations: quant.Symmetric, Head: true},
 		"w8a8:asymmetric": {Activations: quant.Asymmetric}, "w8a8-head:compressed-tensors": {Activations: quant.Compressed, Head: true},
 	} {
 		q, err := ParseQuantization(text)

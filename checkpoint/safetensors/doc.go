@@ -14,10 +14,10 @@
 // file that was cut short, or is something else, is refused when it is opened,
 // and no size in a header makes the reader allocate more than a small multiple
 // of the file's own header. [File.ReadFloat32] then converts F32, BF16 and F16
-// tensors to float32; [File.ReadBF16] takes BF16 as it is.
+// tensors to float32; [File.ReadBF16] takes BF16 as it is, [File.ReadInt8] I8.
 //
 // [Write] streams float32 tensors, converted to each one's type, and tensors that
-// are in bf16 already, in the order given. It holds no copy of a tensor.
+// are in bf16 or int8 already, in the order given. It holds no copy of a tensor.
 //
 //	f, err := safetensors.Open("model.safetensors")
 //	...

@@ -21,10 +21,13 @@ const (
 	F16  DType = "F16"
 )
 
+// I8 are integers of 8 bits, which are read and written as they are.
+const I8 DType = "I8"
+
 // elementBytes has every type of the format that takes whole bytes. Types other
-// than the three above can be listed but not read.
+// than those above can be listed but not read.
 var elementBytes = map[DType]int64{
-	"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1,
+	"BOOL": 1, "U8": 1, I8: 1, "F8_E5M2": 1, "F8_E4M3": 1, "F8_E8M0": 1,
 	"U16": 2, "I16": 2, F16: 2, BF16: 2,
 	"U32": 4, "I32": 4, F32: 4,
 	"U64": 8, "I64": 8, "F64": 8, "C64": 8,

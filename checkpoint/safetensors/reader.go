@@ -145,6 +145,30 @@ func (f *File) ReadBF16(name string, dst []uint16) error {
 	})
 }
 
+// ReadInt8 reads the elements of an I8 tensor from the first-th on, as many as dst has, on
+// this goroutine. Errors name the file and the tensor.
+func (f *File) ReadInt8(name string, first int, dst []int8) error {
+	t, ok := f.Lookup(name)
+	switch {
+	case !ok:
+		return fmt.Errorf("%s: no tensor %s", f.name, name)
+	case t.DType != I8:
+		return fmt.Errorf("%s: tensor %s is %s; I8 is expected", f.name, name, t.DType)
+	case first < 0 || int64(first+len(dst)) > t.Elements():
+		return fmt.Errorf("%s: tensor %s has %d elements, not %d from %d on", f.name, name, t.Elements(), len(dst), first)
+	}
+	data := f.data[t.begin+int64(first):][:len(dst)]
+	err := f.file.Guard(func() {
+		for i, b := range data {
+			dst[i] = int8(b)
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("%s: reading tensor %s: %w", f.name, name, err)
+	}
+	return nil
+}
+
 // perPart is how many elements a processor converts at a time.
 const perPart = 1 << 16
 

@@ -228,7 +228,7 @@ func TestWriteRejects(t *testing.T) {
 	}{
 		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2}, Data: ramp(2)}, {Name: "a", DType: F32, Shape: []int{2}, Data: ramp(2)}}, "tensor a is given twice"},
 		{[]Tensor{{Name: "__metadata__", DType: F32, Shape: []int{1}, Data: ramp(1)}}, "a tensor cannot be named __metadata__"},
-		{[]Tensor{{Name: "a", DType: "F64", Shape: []int{1}, Data: ramp(1)}}, `tensor a: dtype "F64" is not F32, BF16 or F16`},
+		{[]Tensor{{Name: "a", DType: "F64", Shape: []int{1}, Data: ramp(1)}}, `tensor a: dtype "F64" is not F32, BF16, F16 or I8`},
 		{[]Tensor{{Name: "a", DType: F32, Shape: []int{2, 2}, Data: ramp(3)}}, "tensor a: shape [2 2] does not have 3 elements"},
 		{[]Tensor{{Name: "a", DType: F32, Shape: []int{-1, -3}, Data: ramp(3)}}, "tensor a: shape [-1 -3] does not have 3 elements"},
 		{[]Tensor{{Name: "a", DType: F32, Shape: []int{1 << 32, 1 << 32}}}, "tensor a: shape [4294967296 4294967296] does not have 0 elements"},

@@ -14,17 +14,18 @@ const bufferBytes = 1 << 20
 // Tensor is a tensor to be written.
 type Tensor struct {
 	Name  string
-	DType DType     // F32, BF16 or F16
+	DType DType     // F32, BF16, F16 or I8
 	Shape []int     // its product is the number of elements
 	Data  []float32 // row-major
 	BF16  []uint16  // the elements of a BF16 tensor as they are, in place of Data
+	Int8  []int8    // those of an I8 tensor
 	// Fetch, when not nil, fills Data or BF16 just before they are written, so that
 	// tensors can share memory.
 	Fetch func() error
 }
 
 // Elements is the number of elements given.
-func (t Tensor) Elements() int { return len(t.Data) + len(t.BF16) }
+func (t Tensor) Elements() int { return len(t.Data) + len(t.BF16) + len(t.Int8) }
 
 // Write writes a file with the tensors in the order given. The header's
 // metadata holds "format": "pt", which readers ask for, and what metadata adds.
@@ -72,12 +73,17 @@ func Write(w io.Writer, tensors []Tensor, metadata map[string]string) error {
 
 // encode writes n elements, from one on, to dst.
 func (t Tensor) encode(dst []byte, from, n int) {
-	if t.BF16 == nil {
+	switch {
+	case t.DType == I8:
+		for i, q := range t.Int8[from : from+n] {
+			dst[i] = byte(q)
+		}
+	case t.BF16 != nil:
+		for i, h := range t.BF16[from : from+n] {
+			binary.LittleEndian.PutUint16(dst[2*i:], h)
+		}
+	default:
 		t.DType.Encode(dst, t.Data[from:from+n])
-		return
-	}
-	for i, h := range t.BF16[from : from+n] {
-		binary.LittleEndian.PutUint16(dst[2*i:], h)
 	}
 }
 
@@ -143,8 +149,10 @@ func (t Tensor) check() error {
 	switch {
 	case t.Name == metadataKey:
 		return fmt.Errorf("a tensor cannot be named %s", metadataKey)
-	case !t.DType.Float():
-		return fmt.Errorf("tensor %s: dtype %q is not F32, BF16 or F16", t.Name, t.DType)
+	case !t.DType.Float() && t.DType != I8:
+		return fmt.Errorf("tensor %s: dtype %q is not F32, BF16, F16 or I8", t.Name, t.DType)
+	case (t.DType == I8) != (t.Int8 != nil) || t.DType == I8 && (t.Data != nil || t.BF16 != nil):
+		return fmt.Errorf("tensor %s: elements of dtype %s are given in another type", t.Name, t.DType)
 	case t.BF16 != nil && t.DType != BF16:
 		return fmt.Errorf("tensor %s: its elements are given in bf16; dtype %s needs float32", t.Name, t.DType)
 	case t.BF16 != nil && t.Data != nil:

@@ -47,7 +47,7 @@ func inferCommand() *cobra.Command {
 	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
 	f.StringVar(&o.precision, "precision", "bf16", "type of the weights: float32, bf16, or auto, as the file has them")
 	f.StringVar(&o.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
-	f.StringVar(&o.quantize, "quantize", "", "w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations")
+	f.StringVar(&o.quantize, "quantize", "", "none, or w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations; by default as the file has it")
 	f.IntVar(&o.prompt, "prompt", 512, "tokens of a prompt")
 	f.IntVar(&o.tokens, "tokens", 128, "tokens one after the other")
 	f.IntSliceVar(&o.depths, "depths", []int{0, 1024}, "tokens before them")

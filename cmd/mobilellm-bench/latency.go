@@ -44,7 +44,7 @@ folder (2 GB) and take turns; a figure is the median of the runs.
 	f := c.Flags()
 	f.StringVar(&o.precision, "precision", "bf16", "type of the weights in memory: float32 or bf16")
 	f.StringVar(&o.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
-	f.StringVar(&o.quantize, "quantize", "", "w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations")
+	f.StringVar(&o.quantize, "quantize", "", "none, or w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations; by default as the file has it")
 	f.IntVar(&o.runs, "runs", 5, "runs of each model")
 	f.IntVar(&o.workers, "workers", 0, "worker threads; 0 is one a processor")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")

@@ -61,7 +61,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
 	l.StringVar(&f.precision, "precision", "float32", "type of the weights: float32, bf16, or auto: bf16 where the file has bf16")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
-	l.StringVar(&f.quantize, "quantize", "", "w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations")
+	l.StringVar(&f.quantize, "quantize", "", "none, or w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations; w4a16 and the like: other bits; by default as the file has it")
 	l.StringVar(&f.compare, "compare", "", "types of the model with commas between, such as bf16,w8a8: asks it in each, and says how the others differ from the first; --items FILE.jsonl keeps the answers in FILE.TYPE.jsonl")
 	l.IntVar(&f.context, "context", 0, "most tokens of a question with its answer; 0 for the model's context")
 	l.IntVar(&f.workers, "workers", 0, "worker threads; 0 is one a processor")

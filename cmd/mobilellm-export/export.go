@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/checkpoint"
 	"mobilellm/export"
 	"mobilellm/export/convert"
 	"mobilellm/export/llama2c"
@@ -12,8 +13,8 @@ import (
 )
 
 type exportFlags struct {
-	model, format, typ, out, tokenizer, license string
-	binVersion                                  int
+	model, format, typ, out, tokenizer, quantize, license string
+	binVersion                                            int
 }
 
 func newExport() *cobra.Command {
@@ -25,6 +26,7 @@ func newExport() *cobra.Command {
 		Example: `  mobilellm-export --model runs/first --format gguf --type q8_0 --out first.gguf
   mobilellm-export --model smollm2.gguf --format hf --out smollm2
   mobilellm-export --model small.bin --tokenizer tok512.bin --format hf --out small
+  mobilellm-export --model runs/first --format hf --quantize w8a8 --out first-w8a8
   mobilellm-export verify runs/first --against first.gguf`,
 		Args: cli.NoArguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -42,6 +44,7 @@ func newExport() *cobra.Command {
 	l.StringVar(&f.model, "model", "", "the model to read")
 	l.StringVar(&f.format, "format", "", "the format to write: hf, gguf, onnx or llama2c")
 	l.StringVar(&f.typ, "type", "f32", "the type of the weights: f32; f16 and bf16 but for llama2c; for gguf also q8_0, q5_1, q5_0, q4_1 and q4_0, for onnx int8 and int4")
+	l.StringVar(&f.quantize, "quantize", "none", "for hf: w8a8: linear layers in 8 bits as compressed-tensors stores them, the rest in --type; w8a8-head: the head too")
 	l.StringVar(&f.out, "out", "", "the folder or file to write")
 	l.StringVar(&f.tokenizer, "tokenizer", "", "the tokenizer.bin of a llama2.c model; the one beside it where this is left out")
 	l.StringVar(&f.license, "license", "", "the license that the model card of hf names, as the Hub does: apache-2.0; none where this is left out")
@@ -71,9 +74,16 @@ func (f *exportFlags) export() (paths, notes []string, err error) {
 	if f.license != "" && format != convert.HF {
 		return nil, nil, cli.Usagef("--license is of the model card, which %s has not", format)
 	}
+	quantize, err := checkpoint.ParseQuantization(f.quantize)
+	if err != nil {
+		return nil, nil, cli.Usagef("--quantize: %w", err)
+	}
+	if quantize != checkpoint.NotQuantized && format != convert.HF {
+		return nil, nil, cli.Usagef("--quantize (%s) is for --format hf, not %s", quantize, format)
+	}
 	m, err := convert.Read(f.model, f.tokenizer)
 	if err != nil {
 		return nil, nil, err
 	}
-	return convert.Write(m, convert.Options{Format: format, Type: f.typ, Version: llama2c.Version(f.binVersion), Out: f.out, License: f.license})
+	return convert.Write(m, convert.Options{Format: format, Type: f.typ, Version: llama2c.Version(f.binVersion), Out: f.out, License: f.license, Quantize: quantize})
 }

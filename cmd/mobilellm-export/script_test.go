@@ -7,6 +7,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mobilellm/arch"
+	"mobilellm/export"
 	"mobilellm/export/exporttest"
 	"mobilellm/internal/cli/clitest"
 )
@@ -36,7 +37,7 @@ func saveModels(e *testscript.Env) error {
 	} {
 		c := exporttest.Config()
 		change(&c)
-		if _, err := exporttest.Model(c, 1).SaveFolder(filepath.Join(e.WorkDir, name), "F32", ""); err != nil {
+		if _, err := exporttest.Model(c, 1).SaveFolder(filepath.Join(e.WorkDir, name), export.FolderOptions{DType: "F32"}); err != nil {
 			return err
 		}
 	}

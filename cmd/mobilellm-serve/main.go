@@ -73,7 +73,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.device, "device", "cpu", "where to compute: cpu")
 	l.StringVar(&f.precision, "precision", "auto", "type of the weights in memory: float32; bf16, of which half as many bytes are read for each token; auto: bf16 where the file has bf16, else float32")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
-	l.StringVar(&f.quantize, "quantize", "", "w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations")
+	l.StringVar(&f.quantize, "quantize", "", "none, or w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations; by default as the file has it")
 	l.IntVar(&f.context, "context", 0, "most tokens of a text, prompt included; 0 for the model's context")
 	l.IntVar(&f.slots, "slots", 8, "texts that run at once")
 	l.IntVar(&f.workers, "workers", 0, "worker threads; 0 is one a processor")

@@ -24,6 +24,12 @@ func (d *Device) Pack(dst *engine.Tensor, row int, src []float32) {
 	panel.Pack(unsafe.Add(dst.Pointer(), int64(row/panel.Cols)*panel.PanelBytes(k, dst.DType)), src, len(src)/k, k, dst.DType)
 }
 
+// PackInt8 implements engine.Packer.
+func (d *Device) PackInt8(dst *engine.Tensor, row int, q []int8, scales []float32) {
+	k := dst.Cols()
+	panel.PackInt8(unsafe.Add(dst.Pointer(), int64(row/panel.Cols)*panel.PanelBytes(k, dst.DType)), q, scales, k)
+}
+
 // refusePacked reports an operation that would read a packed tensor as row-major.
 func refusePacked(in *engine.Instr) error {
 	switch in.Op.(type) {

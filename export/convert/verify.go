@@ -12,6 +12,7 @@ import (
 	"mobilellm/engine"
 	"mobilellm/export"
 	"mobilellm/export/onnx"
+	"mobilellm/internal/quant"
 )
 
 // Tolerance is how far logits of the same weights may be apart, which are sums of
@@ -198,6 +199,9 @@ func matchType(name string, want, got []float32, row int) (string, []float32, er
 		if x := gguf.Rounded(t, want); slices.Equal(x, got) {
 			return t.String(), x, nil
 		}
+	}
+	if x := quant.Rounded(want, row, quant.CompressedWeights); slices.Equal(x, got) {
+		return "int8", x, nil
 	}
 	for _, t := range onnx.Types() {
 		if t.Quantised() && t.Fits(row) {

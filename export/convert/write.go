@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/gguf"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/export"
@@ -24,8 +25,10 @@ type Options struct {
 	Format  Format
 	Type    string          // one of the format's; empty means f32
 	Version llama2c.Version // of a llama2.c file
-	Out     string          // must not exist
-	License string          // of a Hugging Face folder's model card, an identifier of the Hub; empty for none
+	// Quantize is what of a folder is in 8 bits; the rest has Type.
+	Quantize checkpoint.Quantization
+	Out      string // must not exist
+	License  string // of a Hugging Face folder's model card, an identifier of the Hub; empty for none
 }
 
 // Types are the types of weights that a format has.
@@ -69,6 +72,9 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	}
 	if err := export.CheckLicense(o.License); err != nil {
 		return nil, nil, err
+	}
+	if o.Quantize != checkpoint.NotQuantized && o.Format != HF {
+		return nil, nil, fmt.Errorf("quantize (%s) is for the format hf, not %s", o.Quantize, o.Format)
 	}
 	if o.Out == "" {
 		return nil, nil, errors.New("the path to write to is missing")
@@ -115,7 +121,7 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 		if m.Config.FFN != arch.SwiGLU {
 			return nil, nil, fmt.Errorf("a feed-forward network of %s has no place in Hugging Face's LLaMA", m.Config.FFN)
 		}
-		said, saveErr := m.SaveFolder(o.Out, dtypes[o.Type], o.License)
+		said, saveErr := m.SaveFolder(o.Out, export.FolderOptions{DType: dtypes[o.Type], License: o.License, Quantize: o.Quantize})
 		notes, err = append(notes, said...), saveErr
 	case GGUF:
 		said, writeErr := writeGGUF(o.Out, m, o.Type)

@@ -183,7 +183,7 @@ func readModel(t *testing.T, model, vocabulary string) (*export.Model, *sentence
 	}
 	m.SetVocabulary(v)
 	folder := filepath.Join(t.TempDir(), "model")
-	if _, err := m.SaveFolder(folder, "F32", ""); err != nil {
+	if _, err := m.SaveFolder(folder, export.FolderOptions{DType: "F32"}); err != nil {
 		t.Fatal(err)
 	}
 	tok, err := sentencepiece.Open(filepath.Join(folder, "tokenizer.model"))

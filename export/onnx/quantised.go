@@ -32,18 +32,13 @@ func (d *decoder) store(p arch.Parameter) {
 
 // store8 stores x [out,in] as q+128 [in,out], with a scale for each output.
 func (d *decoder) store8(name string, x []float32, out, in int) {
-	q, s := make([]int8, in), make([]float32, out)
-	for o := range s {
-		s[o] = quant.Weights(q, x[o*in:][:in])
-	}
+	_, s := quant.Matrix(x, in, quant.Weights)
 	d.floats(scales(name), float32Type, []int{out}, s)
 	d.bytes(name, []int{in, out}, func() []byte {
 		raw := make([]byte, in*out)
-		for o := range out {
-			quant.Weights(q, x[o*in:][:in])
-			for i, v := range q {
-				raw[i*out+o] = byte(int(v) + zero)
-			}
+		q, _ := quant.Matrix(x, in, quant.Weights)
+		for i, v := range q {
+			raw[i%in*out+i/in] = byte(int(v) + zero)
 		}
 		return raw
 	})

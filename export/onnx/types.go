@@ -65,17 +65,10 @@ func (t Type) check(m *export.Model) error {
 
 // Rounded is what a layer's matrix with rows of that length is in a graph of the type.
 func (t Type) Rounded(x []float32, row int) []float32 {
-	back := make([]float32, len(x))
 	if t == Int8 {
-		q := make([]int8, row)
-		for at := 0; at < len(x); at += row {
-			scale := quant.Weights(q, x[at:at+row])
-			for i, v := range q {
-				back[at+i] = scale * float32(v)
-			}
-		}
-		return back
+		return quant.Rounded(x, row, quant.Weights)
 	}
+	back := make([]float32, len(x))
 	var q [block]byte
 	for at := 0; at < len(x); at += block {
 		scale := quant.Block(q[:], x[at:at+block], half)

@@ -147,8 +147,8 @@ func (s span[T]) value(q T) T { return s.scale*q + s.offset }
 // Weights writes a row w of a weight to q and returns the scale: w ≈ scale·q, by
 // [Symmetric].
 func Weights(q []int8, w []float32) (scale float32) {
-	size := largest(w)
-	r, factor := Symmetric.Row(-size, size)
+	most := size(w)
+	r, factor := Symmetric.Row(-most, most)
 	for i, v := range w {
 		q[i] = int8(math.RoundToEven(float64(v * factor)))
 	}
@@ -160,20 +160,39 @@ func Weights(q []int8, w []float32) (scale float32) {
 // scale is 1.004 times finer than that of [Weights]; the largest weight, where it is
 // positive, is half a step off.
 func CompressedWeights(q []int8, w []float32) (scale float32) {
-	size := largest(w)
-	r, _ := Compressed.Row(-size, size)
+	most := size(w)
+	r, _ := Compressed.Row(-most, most)
 	for i, v := range w {
 		q[i] = int8(min(127, int32(math.RoundToEven(float64(v/r.Scale)))))
 	}
 	return r.Scale
 }
 
-// largest is max|w|.
-func largest(w []float32) (size float32) {
+// size is max|w|.
+func size(w []float32) (most float32) {
 	for _, v := range w {
-		size = max(size, v, -v)
+		most = max(most, v, -v)
 	}
-	return size
+	return most
+}
+
+// Matrix quantises w row by row, of cols weights each, by [Weights] or [CompressedWeights].
+func Matrix(w []float32, cols int, row func(q []int8, w []float32) float32) (q []int8, scales []float32) {
+	q, scales = make([]int8, len(w)), make([]float32, len(w)/cols)
+	for i := range scales {
+		scales[i] = row(q[i*cols:(i+1)*cols], w[i*cols:(i+1)*cols])
+	}
+	return q, scales
+}
+
+// Rounded is w as [Matrix] stores it.
+func Rounded(w []float32, cols int, row func(q []int8, w []float32) float32) []float32 {
+	q, scales := Matrix(w, cols, row)
+	back := make([]float32, len(w))
+	for i, v := range q {
+		back[i] = scales[i/cols] * float32(v)
+	}
+	return back
 }
 
 // Block quantises x to q from 0 to 2·half−1, of which half stands for zero and 0 for the

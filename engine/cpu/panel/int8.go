@@ -26,16 +26,24 @@ func readInt8(panel unsafe.Pointer, k int) int8Panel {
 
 // packInt8 is packPlain of int8.
 func packInt8(dst unsafe.Pointer, w []float32, rows, k int) {
-	p, row := readInt8(dst, k), make([]int8, k)
-	clear(p.values)
-	clear(p.scales)
-	clear(p.sums)
-	for c := range rows {
-		p.scales[c] = quant.Weights(row, w[c*k:(c+1)*k])
-		for j, q := range row {
-			p.values[j/4*4*Cols+4*c+j%4] = q
-			p.sums[c] += int32(q)
+	q, scales := quant.Matrix(w[:rows*k], k, quant.Weights)
+	PackInt8(dst, q, scales, k)
+}
+
+// PackInt8 writes rows of k integers, each with its scale, to dst, which has [Bytes].
+func PackInt8(dst unsafe.Pointer, q []int8, scales []float32, k int) {
+	for first := 0; first < len(scales); first += Cols {
+		p := readInt8(dst, k)
+		clear(p.values)
+		clear(p.sums)
+		clear(p.scales[copy(p.scales, scales[first:]):])
+		for c := range min(Cols, len(scales)-first) {
+			for j, v := range q[(first+c)*k:][:k] {
+				p.values[j/4*4*Cols+4*c+j%4] = v
+				p.sums[c] += int32(v)
+			}
 		}
+		dst = unsafe.Add(dst, PanelBytes(k, engine.I8))
 	}
 }
 

@@ -36,7 +36,7 @@ func PanelBytes(k int, t engine.DType) int64 {
 }
 
 // Pack writes w[n,k] to dst, which has Bytes, in type t: float32; bf16, rounded to
-// nearest, ties to even; or int8, by quant.Weights.
+// nearest, ties to even; or int8, by quant.Weights. [PackInt8] takes integers as they are.
 func Pack(dst unsafe.Pointer, w []float32, n, k int, t engine.DType) {
 	for row := 0; row < n; row += Cols {
 		packPanel(dst, w[row*k:], min(Cols, n-row), k, t)
