@@ -1,0 +1,97 @@
+"""Check a folder in W8A8 against transformers with compressed-tensors.
+
+    python quantized.py --bin FOLDER --text FILE --out FOLDER MODEL
+
+MODEL is a folder in floating point. It is exported with --quantize w8a8. Its integers and
+scales must be compressed-tensors' own, the first token's logits and the loss of the text
+those of transformers. products.safetensors keeps the inputs and the results of each linear
+layer, with which Go's TestProducts compares ours. Run it by quantized.sh.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import torch
+import transformers
+from compressed_tensors.quantization import QuantizationArgs
+from compressed_tensors.quantization.lifecycle.forward import quantize
+from compressed_tensors.quantization.utils import calculate_qparams
+from safetensors.torch import load_file, save_file
+
+from checks import Checks, Program
+
+LOGITS = 1e-3  # of the first token, relative to the largest
+LOSS = 0.005
+TOKENS = 16  # of products
+
+transformers.logging.disable_progress_bar()
+torch.set_num_threads(2)
+
+
+def check_weights(c, case, folder, model):
+    stored, floats = load_file(folder / "model.safetensors"), load_file(model / "model.safetensors")
+    args = QuantizationArgs(num_bits=8, type="int", symmetric=True, strategy="channel")
+    wrong, count = [], 0
+    for name, q in stored.items():
+        if q.dtype != torch.int8:
+            continue
+        w = floats[name].float()
+        scale, zero = calculate_qparams(w.amin(1, keepdim=True), w.amax(1, keepdim=True), args)
+        same = torch.equal(stored[name + "_scale"], scale) and torch.equal(q, quantize(w, scale, zero, args).to(torch.int8))
+        wrong += [] if same else [name]
+        count += 1
+    c.check(case, "compressed-tensors", "integers and scales of each weight", count and not wrong, f"{count} weights, {len(wrong)} differ")
+
+
+def products(m, ids):
+    """What each linear layer gets and gives, by its weight's name."""
+    kept, hooks = {}, []
+    for name, part in m.named_modules():
+        if isinstance(part, torch.nn.Linear) and name != "lm_head":
+            def keep(_, inputs, output, name=name):
+                kept[f"{name}.weight.input"] = inputs[0][0, :TOKENS].float().contiguous()
+                kept[f"{name}.weight.output"] = output[0, :TOKENS].float().contiguous()
+            hooks.append(part.register_forward_hook(keep))
+    with torch.no_grad():
+        logits = m(torch.tensor([ids])).logits[0].float()
+    for h in hooks:
+        h.remove()
+    return kept, logits
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of our commands")
+    parser.add_argument("--text", type=pathlib.Path, required=True, help="text to score, within the model's context")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for the export and what each layer makes, new")
+    parser.add_argument("model", type=pathlib.Path)
+    args = parser.parse_args()
+    case, c, p = args.model.name, Checks(), Program(args.bin.resolve())
+    args.out.mkdir(parents=True, exist_ok=True)
+    folder = p.export(args.model, "hf", args.out / "w8a8", "--quantize", "w8a8")
+    check_weights(c, case, folder, args.model)
+    c.check(case, "verify", "hf w8a8", *p.verify(args.model, folder))
+
+    m = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tok = transformers.AutoTokenizer.from_pretrained(folder)
+    ids = [tok.bos_token_id] + tok(args.text.read_text(), add_special_tokens=False).input_ids
+    kept, logits = products(m, ids)
+    save_file(kept, args.out / "products.safetensors")
+    want = torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:])).item()
+    found = {}
+    print(logits[0].topk(5), flush=True)
+    for how, path, more in (("by default", folder, ()), ("asked for", folder, ("--quantize", "w8a8:compressed-tensors")), ("of the floats", args.model, ("--quantize", "w8a8:compressed-tensors"))):
+        found[how] = json.loads(p.run("mobilellm-eval", "--model", path, "--text", args.text, "--json", *more))["results"][0]
+        c.close(case, "transformers", f"loss of {len(ids)} tokens, {how}", found[how]["loss"], want, LOSS)
+    print(f"{c.passed} passed, {c.failed} failed")
+    return 1 if c.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
