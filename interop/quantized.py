@@ -59,8 +59,8 @@ def products(m, ids):
     for name, part in m.named_modules():
         if isinstance(part, torch.nn.Linear) and hasattr(part, "quantization_scheme"):
             def keep(_, inputs, output, name=name):
-                kept[f"{name}.weight.input"] = inputs[0][0, :TOKENS].float().contiguous()
-                kept[f"{name}.weight.output"] = output[0, :TOKENS].float().contiguous()
+                kept[f"{name}.weight.input"] = inputs[0][0, :TOKENS].float().clone()
+                kept[f"{name}.weight.output"] = output[0, :TOKENS].float().clone()
             hooks.append(part.register_forward_hook(keep))
     with torch.no_grad():
         logits = m(torch.tensor([ids])).logits[0].float()
