@@ -2,10 +2,11 @@
 
     python quantized.py --bin FOLDER --out FOLDER [MODEL]
 
-MODEL is a folder in floating point; without one a tiny model is trained. It is exported with --quantize w8a8. Its integers and
-scales must be compressed-tensors' own, the first token's logits and the loss of the text
-those of transformers. products.safetensors keeps the inputs and the results of each linear
-layer, with which Go's TestProducts compares ours. Run it by quantized.sh.
+MODEL is a folder in floating point; without one a tiny model is trained. It is exported
+with --quantize w8a8. Its integers and scales must be compressed-tensors' own, the first
+token's log-probabilities and the loss of the text those of transformers.
+products.safetensors keeps the inputs and the results of each linear layer, with which Go's
+TestProducts compares ours. Run it by quantized.sh.
 """
 
 import argparse
@@ -28,10 +29,11 @@ from safetensors.torch import load_file, save_file
 import models
 from checks import Checks, Program
 
-LOGITS = 1e-3  # of the first token
+LOGITS = 1e-3  # of the first token, where transformers' own are as near to each other
 LOSS = 0.005
 TOKENS = 16  # of products
 TOP = 20
+ROWS = 16  # of the first token
 
 transformers.logging.disable_progress_bar()
 torch.set_num_threads(2)
@@ -69,6 +71,23 @@ def products(m, ids):
     return kept, logits
 
 
+def check_first(c, p, case, folder, m, tok):
+    """The first token's log-probabilities. A scale is max|x|/127.5, so a row's largest
+    element, where it is negative, lies between -127 and -128 by x's last bit, and whoever sums
+    in another order may round it otherwise. How far that goes, rows of that one token show,
+    which are alike but for their sums."""
+    r = p.run("mobilellm-generate", "--model", folder, "--prompt", tok.bos_token, "--parse-special", "--json",
+              "--logprobs", TOP, "--max-tokens", 1, "--temperature", 0)
+    top = json.loads(r)["logprobs"][0]["top"]
+    ours = torch.tensor([t["logprob"] for t in top])
+    with torch.no_grad():
+        theirs = torch.log_softmax(m(torch.full((1, ROWS), tok.bos_token_id)).logits[0].float(), -1)[:, [t["id"] for t in top]]
+    spread = (theirs[:, None] - theirs).abs().max().item()
+    apart = (theirs - ours).abs().amax(1).min().item()
+    c.check(case, "transformers", f"first token's {TOP} best log-probabilities", apart <= max(LOGITS, spread),
+            f"{apart:.2g} from the nearest of {ROWS} rows, which are {spread:.2g} apart")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of our commands")
@@ -89,7 +108,8 @@ def main():
 
     m = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tok = transformers.AutoTokenizer.from_pretrained(folder)
-    ids = [tok.bos_token_id] + tok(text.read_text(), add_special_tokens=False).input_ids
+    ids = [tok.bos_token_id, *tok(text.read_text()).input_ids]  # what opens a text is scored too
+    assert len(ids) <= m.config.max_position_embeddings, len(ids)
     kept, logits = products(m, ids)
     save_file(kept, args.out / "products.safetensors")
     want = torch.nn.functional.cross_entropy(logits[:-1], torch.tensor(ids[1:])).item()
@@ -99,11 +119,8 @@ def main():
         ways.append(("of the floats", model, scheme))
     for how, path, more in ways:
         found = json.loads(p.run("mobilellm-eval", "--model", path, "--text", text, "--json", *more))["results"][0]["loss"]
-        c.check(case, "transformers", f"loss of {len(ids)} tokens, {how}", abs(found - want) <= LOSS, f"{found:.4f}, {want:.4f} in transformers")
-    first = json.loads(p.run("mobilellm-generate", "--model", folder, "--prompt", tok.bos_token, "--parse-special", "--json", "--logprobs", TOP, "--max-tokens", 1, "--temperature", 0))
-    top = first["logprobs"][0]["top"]
-    theirs = torch.log_softmax(logits[0], -1)[[t["id"] for t in top]]
-    c.close(case, "transformers", f"first token's {TOP} best log-probabilities", np.array([t["logprob"] for t in top]), theirs.numpy(), LOGITS)
+        c.check(case, "transformers", f"loss of {len(ids) - 1} tokens, {how}", abs(found - want) <= LOSS, f"{found:.4f}, {want:.4f} in transformers")
+    check_first(c, p, case, folder, m, tok)
     print(f"{c.passed} passed, {c.failed} failed")
     return 1 if c.failed else 0
 

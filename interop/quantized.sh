@@ -5,14 +5,21 @@
 set -eu
 cd "$(dirname "$0")/.."
 mapfile -t packages < <(grep -v '^#' interop/requirements.txt)
-venv=$(scripts/venv.sh "${packages[@]}")
+base=$(scripts/venv.sh "${packages[@]}")
+# compressed-tensors takes PyTorch and transformers from that environment.
+PYTHONPATH=$("$base/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+export PYTHONPATH
+mapfile -t packages < <(grep -v '^#' interop/requirements-quantized.txt)
+venv=$(scripts/venv.sh --no-deps "${packages[@]}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export GOEXPERIMENT="${GOEXPERIMENT-simd}"
 go build -o "$work/bin/" ./cmd/mobilellm-train ./cmd/mobilellm-generate ./cmd/mobilellm-export ./cmd/mobilellm-eval
 status=0
-for name in trained smollm2; do
-	"$venv/bin/python" interop/quantized.py --bin "$work/bin" --out "$work/$name" "$([ $name = trained ] || interop/smollm2.sh)" || status=1
-	MOBILELLM_PRODUCTS=$work/$name go test -count=1 -v -run '^TestProducts$' ./infer || status=1
-done
+check() { # FOLDER [MODEL]
+	"$venv/bin/python" interop/quantized.py --bin "$work/bin" --out "$@" || status=1
+	MOBILELLM_PRODUCTS=$1 go test -count=1 -v -run '^TestProducts$' ./infer || status=1
+}
+check "$work/trained"
+check "$work/smollm2" "$(interop/smollm2.sh)"
 exit $status
