@@ -88,7 +88,7 @@ func TestLearnedInFewBits(t *testing.T) {
 			}
 		})
 		want := oracle(t, c.Resolved(), dir, ids)
-		m := open(t, dir, LoadOptions{})
+		m := open(t, dir, LoadOptions{Quantize: Quantization{Stored: true}})
 		if m.Types() != test.types {
 			t.Errorf("%v runs in %s, want %s", test.q, m.Types(), test.types)
 		}
