@@ -20,6 +20,7 @@ import (
 // flags are the command line.
 type flags struct {
 	config      string
+	size        string
 	out         string
 	resume      string
 	init        string
@@ -86,6 +87,7 @@ func newCommand() *cobra.Command {
 	}
 	l := c.Flags()
 	l.StringVar(&f.config, "config", "", "configuration: a file or an embedded one (quickstart.yaml; on --resume the run's own)")
+	l.StringVar(&f.size, "size", "", "in place of --config: a model of about so many parameters, such as 25M, by the paper's rules, with a recipe for it; --print-config writes both as YAML")
 	l.StringArrayVar(&f.data, "data", nil, "text to train on: file, folder, glob, .gz, .jsonl, .json, .parquet, token shards; may be repeated (data.train)")
 	l.StringVar(&f.separator, "document-separator", "", "text between the documents of a file, such as '<|endoftext|>' (data.document_separator)")
 	l.StringVar(&f.out, "out", "", "the run's folder (runs/CONFIG-N)")
@@ -168,6 +170,11 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	config := train.DefaultRun()
 	name := f.config
 	switch {
+	case f.size != "":
+		var err error
+		if config, err = f.sized(); err != nil {
+			return config, nil, err
+		}
 	case name != "":
 	case resume != "":
 		name = filepath.Join(train.RunFolder(resume), train.RunFile)
@@ -217,11 +224,29 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	if err != nil {
 		return config, nil, cli.Usage(err)
 	}
-	if f.init == "" && resume == "" && !resolved.Sets("model") {
+	if f.size == "" && f.init == "" && resume == "" && !resolved.Sets("model") {
 		resolved.Warnings = append(resolved.Warnings, fmt.Sprintf(
 			"%s sets no model: it is the %.0fM of 125m.yaml; another comes from extends: NAME or a model: section", name, float64(config.Model.ParameterCount())/1e6))
 	}
 	return config, resolved, config.AbsolutePaths()
+}
+
+// sized is the run that --size stands for.
+func (f *flags) sized() (train.RunConfig, error) {
+	for _, other := range []struct{ flag, value string }{{"--config", f.config}, {"--resume", f.resume}, {"--init", f.init}} {
+		if other.value != "" {
+			return train.RunConfig{}, cli.Usagef("--size and %s exclude each other: both say what the model is", other.flag)
+		}
+	}
+	n, err := train.ParseSize(f.size)
+	if err != nil {
+		return train.RunConfig{}, cli.Usagef("--size: %w", err)
+	}
+	c, err := train.ForSize(n)
+	if err != nil {
+		return c, cli.Usagef("--size %s: %w", f.size, err)
+	}
+	return c, nil
 }
 
 func trainsOnGo(c train.RunConfig) bool {
@@ -235,7 +260,10 @@ func (f *flags) folder(out string) (dir string, numbered bool) {
 		return out, false
 	}
 	name := strings.TrimSuffix(filepath.Base(f.config), filepath.Ext(f.config))
-	if f.config == "" {
+	switch {
+	case f.size != "":
+		name = strings.ToLower(f.size)
+	case f.config == "":
 		name = "quickstart"
 	}
 	return filepath.Join("runs", name), true
