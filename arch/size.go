@@ -24,7 +24,7 @@ var vocabularies = []int{1024, 2048, 4096, 8192, 16384, 32000}
 // heads of 64, about three query heads for each key and value head, SwiGLU and one table
 // for input and output (sections 3.1 to 3.3). At the sizes of Table 9 it is the paper's
 // model. A vocabulary of 0 is chosen: the largest whose table takes no more than a fifth
-// of the parameters.
+// of the parameters. Narrow models start from larger weights and have a shorter context.
 func ForSize(size int64, vocab int) (Config, error) {
 	if size < MinSize || size > MaxSize {
 		return Config{}, fmt.Errorf("a size of %d parameters must lie between %d and %d", size, MinSize, MaxSize)
@@ -54,9 +54,17 @@ func ForSize(size int64, vocab int) (Config, error) {
 	if best.Layers == 0 {
 		return Config{}, fmt.Errorf("a size of %d parameters leaves no layer beside a vocabulary of %d", size, vocab)
 	}
-	// So that numbers in a narrow stream are of the size that they are in a wide one.
-	best.InitStd = math.Round(1e3*0.02*math.Sqrt(float64(Default().Dim)/float64(best.Dim))) / 1e3
+	best.InitStd = InitStdFor(best.Dim)
+	best.Context = contextFor(best.Dim)
 	return best, nil
+}
+
+// InitStdFor is the standard deviation of the initial weights of a model of that width,
+// to three digits: larger in a narrow one, so that what its matmuls give is of the size
+// that it is in the paper's 125M; no smaller in a wide one.
+func InitStdFor(dim int) float64 {
+	d := Default()
+	return math.Round(1e3*d.InitStd*math.Sqrt(max(1, float64(d.Dim)/float64(dim)))) / 1e3
 }
 
 // depthFor interpolates depths over the logarithm of the size.
@@ -90,4 +98,14 @@ func vocabularyFor(size int64, dim int) int {
 		}
 	}
 	return best
+}
+
+// contextFor is the longest power of two with which attention has no larger share of the
+// FLOPs, which grows with context over width, than 1.13 times that of the paper's 125M.
+func contextFor(dim int) int {
+	context := Default().Context
+	for context > 256 && context >= 4*dim {
+		context /= 2
+	}
+	return context
 }

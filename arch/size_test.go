@@ -11,8 +11,8 @@ func TestForSizePaper(t *testing.T) {
 		125e6: {30, 576, 9, 3}, 350e6: {32, 960, 15, 5}, 600e6: {40, 1152, 18, 6}, 1000e6: {54, 1280, 20, 5}, 1500e6: {54, 1600, 25, 5},
 	} {
 		c, err := ForSize(size, 0)
-		if got := [4]int{c.Layers, c.Dim, c.Heads, c.KVHeads}; err != nil || got != want || c.VocabSize != 32000 {
-			t.Errorf("%d: %v, vocabulary %d, want %v (%v)", size, got, c.VocabSize, want, err)
+		if got := [4]int{c.Layers, c.Dim, c.Heads, c.KVHeads}; err != nil || got != want || c.VocabSize != 32000 || c.Context != 2048 || c.InitStd != 0.02 {
+			t.Errorf("%d: %v, %+v, want %v (%v)", size, got, c, want, err)
 		}
 	}
 }
@@ -32,6 +32,9 @@ func TestForSize(t *testing.T) {
 		}
 		if c.Dim < before-64 {
 			t.Errorf("%d: %d wide, a smaller model %d", size, c.Dim, before)
+		}
+		if c.Dim < 576 == (c.InitStd <= 0.02) || c.Context >= 4*c.Dim && c.Context > 256 || c.Dim > 512 && c.Context != 2048 {
+			t.Errorf("%d: %d wide, initial weights of %g, a context of %d", size, c.Dim, c.InitStd, c.Context)
 		}
 		before = c.Dim
 		t.Logf("%11d: %2d layers, dim %4d, %2d/%d heads, vocabulary %5d, init %.3f, %d parameters", size, c.Layers, c.Dim, c.Heads, c.KVHeads, c.VocabSize, c.InitStd, c.ParameterCount())

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"mobilellm/arch"
+	"mobilellm/train"
 )
 
 // Every experiment of the paper resolves at both scales, and its models have the
@@ -124,5 +127,38 @@ func TestLandedReports(t *testing.T) {
 		if err != nil || !bytes.Equal(landed, made.Bytes()) {
 			t.Errorf("%s: report.md differs (%v): mobilellm-sweep report %s --out %s makes it again", s.Name, err, dir, filepath.Dir(dir))
 		}
+	}
+}
+
+// The sweep of rates has the models and, first in each group, the rates of --size.
+func TestRates(t *testing.T) {
+	f, err := Load("rates.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Resolve("", Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := map[string]float64{}
+	for _, m := range s.Members {
+		c, err := m.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first[m.Group] == 0 {
+			first[m.Group] = c.Optim.LR
+			if want := train.RateFor(c.Model); c.Optim.LR != want {
+				t.Errorf("%s: the rate is %g, --size chooses %g", m.Name, c.Optim.LR, want)
+			}
+		} else if times := c.Optim.LR / first[m.Group]; times != 0.5 && times != 2 {
+			t.Errorf("%s: the rate is %g, %g times the first", m.Name, c.Optim.LR, times)
+		}
+		if want := arch.InitStdFor(c.Model.Dim); c.Model.InitStd != want {
+			t.Errorf("%s: initial weights of %g, --size chooses %g", m.Name, c.Model.InitStd, want)
+		}
+	}
+	if len(s.Members) != 9 || len(first) != 3 {
+		t.Errorf("%d members in %d groups", len(s.Members), len(first))
 	}
 }

@@ -25,14 +25,14 @@ type source struct {
 	scale  string
 	out    string
 	set    []string
-	tokens int64
+	tokens cli.Count
 }
 
 func (s *source) flags(c *cobra.Command) {
 	l := c.Flags()
 	l.StringVar(&s.scale, "scale", "", "scale of the experiment (desk, where it has one)")
 	l.StringVar(&s.out, "out", "", "the sweep's folder (runs/FILE-SCALE)")
-	l.Int64Var(&s.tokens, "tokens", 0, "tokens that every run is trained on, in place of the experiment's")
+	l.Var(&s.tokens, "tokens", "tokens that every run is trained on, such as 2M, in place of the experiment's")
 	l.StringArrayVar(&s.set, "set", nil, "set a key in every run's configuration, such as data.train=[corpus]; may be repeated")
 }
 
@@ -53,7 +53,7 @@ func (s *source) sweep(name string) (*experiments.Sweep, string, error) {
 	if scale == "" && slices.Contains(file.ScaleNames(), "desk") {
 		scale = "desk"
 	}
-	sweep, err := file.Resolve(scale, experiments.Overrides{Set: s.set, Tokens: s.tokens})
+	sweep, err := file.Resolve(scale, experiments.Overrides{Set: s.set, Tokens: int64(s.tokens)})
 	if err != nil {
 		return nil, "", cli.Usage(err)
 	}

@@ -20,7 +20,8 @@ import (
 // flags are the command line.
 type flags struct {
 	config      string
-	size        string
+	size        cli.Count
+	tokens      cli.Count
 	out         string
 	resume      string
 	init        string
@@ -67,6 +68,7 @@ Exit codes:
 const examples = `  mobilellm-train
   mobilellm-train --config 125m.yaml --data corpus/ --out runs/corpus
   mobilellm-train --config 125m.yaml --data x.txt --set train.batch=4 --dry-run
+  mobilellm-train --size 25M --tokens 100M --data corpus/
   mobilellm-train --resume runs/corpus`
 
 func newCommand() *cobra.Command {
@@ -87,7 +89,8 @@ func newCommand() *cobra.Command {
 	}
 	l := c.Flags()
 	l.StringVar(&f.config, "config", "", "configuration: a file or an embedded one (quickstart.yaml; on --resume the run's own)")
-	l.StringVar(&f.size, "size", "", "in place of --config: a model of about so many parameters, such as 25M, by the paper's rules, with a recipe for it; --print-config writes both as YAML")
+	l.Var(&f.size, "size", "in place of --config: a model of about so many parameters, such as 25M, by the paper's rules, and a recipe for it; --print-config > FILE keeps both as YAML")
+	l.Var(&f.tokens, "tokens", "with --size: tokens that the recipe is for, such as 300M (20 a parameter)")
 	l.StringArrayVar(&f.data, "data", nil, "text to train on: file, folder, glob, .gz, .jsonl, .json, .parquet, token shards; may be repeated (data.train)")
 	l.StringVar(&f.separator, "document-separator", "", "text between the documents of a file, such as '<|endoftext|>' (data.document_separator)")
 	l.StringVar(&f.out, "out", "", "the run's folder (runs/CONFIG-N)")
@@ -107,6 +110,9 @@ func newCommand() *cobra.Command {
 }
 
 func (f *flags) main(c *cobra.Command) error {
+	if err := f.alone(); err != nil {
+		return err
+	}
 	resume, out, err := f.resumed()
 	if err != nil {
 		return err
@@ -133,6 +139,22 @@ func (f *flags) main(c *cobra.Command) error {
 	}
 	o.Out, o.Numbered = f.folder(out)
 	return f.train(c, config, o)
+}
+
+// alone refuses what does not go with --size, or without it.
+func (f *flags) alone() error {
+	if f.size == 0 {
+		if f.tokens != 0 {
+			return cli.Usagef("--tokens goes with --size, whose recipe it chooses\nhint: --steps N sets how long any other run takes")
+		}
+		return nil
+	}
+	for _, other := range []struct{ flag, value string }{{"--config", f.config}, {"--resume", f.resume}, {"--init", f.init}} {
+		if other.value != "" {
+			return cli.Usagef("--size and %s exclude each other: both say what the model is", other.flag)
+		}
+	}
+	return nil
 }
 
 // resumed finds the checkpoint to go on from, empty for none, and its folder.
@@ -170,7 +192,7 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	config := train.DefaultRun()
 	name := f.config
 	switch {
-	case f.size != "":
+	case f.size != 0:
 		var err error
 		if config, err = f.sized(); err != nil {
 			return config, nil, err
@@ -224,7 +246,7 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	if err != nil {
 		return config, nil, cli.Usage(err)
 	}
-	if f.size == "" && f.init == "" && resume == "" && !resolved.Sets("model") {
+	if f.size == 0 && f.init == "" && resume == "" && !resolved.Sets("model") {
 		resolved.Warnings = append(resolved.Warnings, fmt.Sprintf(
 			"%s sets no model: it is the %.0fM of 125m.yaml; another comes from extends: NAME or a model: section", name, float64(config.Model.ParameterCount())/1e6))
 	}
@@ -233,18 +255,12 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 
 // sized is the run that --size stands for.
 func (f *flags) sized() (train.RunConfig, error) {
-	for _, other := range []struct{ flag, value string }{{"--config", f.config}, {"--resume", f.resume}, {"--init", f.init}} {
-		if other.value != "" {
-			return train.RunConfig{}, cli.Usagef("--size and %s exclude each other: both say what the model is", other.flag)
-		}
-	}
-	n, err := train.ParseSize(f.size)
+	c, err := train.ForSize(int64(f.size), int64(f.tokens))
 	if err != nil {
-		return train.RunConfig{}, cli.Usagef("--size: %w", err)
+		return c, cli.Usagef("--size %s: %w", &f.size, err)
 	}
-	c, err := train.ForSize(n)
-	if err != nil {
-		return c, cli.Usagef("--size %s: %w", f.size, err)
+	if f.steps > 0 {
+		c.Pace(f.steps)
 	}
 	return c, nil
 }
@@ -261,8 +277,8 @@ func (f *flags) folder(out string) (dir string, numbered bool) {
 	}
 	name := strings.TrimSuffix(filepath.Base(f.config), filepath.Ext(f.config))
 	switch {
-	case f.size != "":
-		name = strings.ToLower(f.size)
+	case f.size != 0:
+		name = strings.ToLower(f.size.String())
 	case f.config == "":
 		name = "quickstart"
 	}
