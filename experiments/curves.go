@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"mobilellm/internal/chart"
 	"mobilellm/train"
@@ -28,13 +29,19 @@ const (
 	curveFrom = 0.05
 )
 
-// readCurve reads a run's curve, which is empty where its metrics are not there.
-func readCurve(dir string, m Status) (Curve, error) {
-	c := Curve{Seed: m.Seed}
-	steps, heldout, err := train.ReadMetrics(filepath.Join(dir, m.ID))
+// memberCurve reads a run's curve, which is empty where its metrics are not there.
+func memberCurve(dir string, m Status) (Curve, error) {
+	c, err := readCurve(filepath.Join(dir, m.ID))
 	if errors.Is(err, fs.ErrNotExist) {
-		return c, nil
+		err = nil
 	}
+	c.Seed = m.Seed
+	return c, err
+}
+
+func readCurve(dir string) (Curve, error) {
+	var c Curve
+	steps, heldout, err := train.ReadMetrics(dir)
 	if err != nil {
 		return c, err
 	}
@@ -66,38 +73,54 @@ func (g *Group) curvePlot(suffix string) (*chart.Drawing, string) {
 	if !g.anyCurve(of) {
 		what, of = "Training loss", func(c Curve) []lossAt { return c.Training }
 	}
-	if !g.anyCurve(of) {
-		return nil, ""
-	}
-	var last float64
+	var courses []course
 	for _, m := range g.Results {
+		one := course{name: m.Name}
 		for _, c := range m.Curves {
-			for _, p := range of(c) {
+			one.runs = append(one.runs, of(c))
+			one.titles = append(one.titles, fmt.Sprintf("%s, seed %d", m.Name, c.Seed))
+		}
+		courses = append(courses, one)
+	}
+	title := what + " of each run" + suffix
+	return drawCourses(title, courses), title
+}
+
+// course is what one name stands for: a line for each run.
+type course struct {
+	name   string
+	runs   [][]lossAt
+	titles []string // of each
+	dots   bool
+}
+
+// drawCourses draws loss over tokens, nothing where no line has two points.
+func drawCourses(title string, courses []course) *chart.Drawing {
+	var last, names float64
+	long := false
+	for _, c := range courses {
+		names = max(names, chart.TextWidth(chart.Short(c.name)))
+		for _, points := range c.runs {
+			long = long || len(points) > 1
+			for _, p := range points {
 				last = max(last, p.tokens)
 			}
 		}
 	}
 	var losses []float64
-	type ending struct {
-		member int
-		y      float64
-	}
-	var endings []ending
-	shown := make([][][]lossAt, len(g.Results)) // member, run
-	for i, m := range g.Results {
-		for _, c := range m.Curves {
-			points := slices.DeleteFunc(slices.Clone(of(c)), func(p lossAt) bool { return p.tokens < curveFrom*last })
-			for _, p := range points {
+	for _, c := range courses {
+		for i, points := range c.runs {
+			c.runs[i] = slices.DeleteFunc(slices.Clone(points), func(p lossAt) bool { return p.tokens < curveFrom*last })
+			for _, p := range c.runs[i] {
 				losses = append(losses, p.loss)
 			}
-			shown[i] = append(shown[i], points)
 		}
 	}
-	if len(losses) == 0 {
-		return nil, ""
+	if !long || len(losses) == 0 {
+		return nil
 	}
-	d := &chart.Drawing{Width: pictureWidth, Height: max(340, 110+endingGap*float64(len(g.Results)))}
-	x := chart.Axis{High: last, From: 50, To: pictureWidth - g.nameWidth() - 24}
+	d := &chart.Drawing{Width: pictureWidth, Height: max(340, 110+endingGap*float64(len(courses)))}
+	x := chart.Axis{High: last, From: 50, To: pictureWidth - names - 24}
 	y := chart.Around(losses, d.Height-50, 50, 0.01, false)
 	unit, scale := "tokens", 1.0
 	switch {
@@ -106,12 +129,16 @@ func (g *Group) curvePlot(suffix string) (*chart.Drawing, string) {
 	case last >= 1e6:
 		unit, scale = "million tokens", 1e6
 	}
-	title := what + " of each run" + suffix
 	d.Text(0, 14, "start", "title", title)
 	d.Frame(chart.Axis{High: last / scale, From: x.From, To: x.To}, y, chart.Axis{High: last / scale, From: x.From, To: x.To}.Ticks(8), unit, "nats per token, lower is better")
-	for i, m := range g.Results {
+	type ending struct {
+		course int
+		y      float64
+	}
+	var endings []ending
+	for i, c := range courses {
 		end, runs := 0.0, 0.0
-		for j, points := range shown[i] {
+		for j, points := range c.runs {
 			if len(points) == 0 {
 				continue
 			}
@@ -120,7 +147,12 @@ func (g *Group) curvePlot(suffix string) (*chart.Drawing, string) {
 				line = append(line, [2]float64{x.At(p.tokens), y.At(p.loss)})
 			}
 			final := points[len(points)-1]
-			d.Curve(series(i), fmt.Sprintf("%s, seed %d: %.4f after %.4g %s", m.Name, m.Curves[j].Seed, final.loss, final.tokens/scale, unit), line)
+			d.Curve(series(i), fmt.Sprintf("%s: %.4f after %.4g %s", c.titles[j], final.loss, final.tokens/scale, unit), line)
+			for k, p := range points {
+				if c.dots {
+					d.Mark("circle", line[k][0], line[k][1], 3, "dot "+series(i), fmt.Sprintf("%s: %.4f after %.4g %s", c.titles[j], p.loss, p.tokens/scale, unit))
+				}
+			}
 			end, runs = end+y.At(final.loss), runs+1
 		}
 		if runs > 0 {
@@ -134,9 +166,45 @@ func (g *Group) curvePlot(suffix string) (*chart.Drawing, string) {
 	}
 	for k, at := range chart.Spread(places, endingGap, y.To, y.From) {
 		d.Line(x.To+3, endings[k].y, x.To+15, at, "lead")
-		d.Text(x.To+18, at+4, "start", "label "+series(endings[k].member), chart.Short(g.Results[endings[k].member].Name))
+		d.Text(x.To+18, at+4, "start", "label "+series(endings[k].course), chart.Short(courses[endings[k].course].name))
 	}
-	return d, title
+	return d
+}
+
+// RunCurves is an SVG picture of how the training loss and the held-out loss of runs went,
+// from their metrics.jsonl. It is an error where none has two points.
+func RunCurves(dirs []string) ([]byte, error) {
+	var courses []course
+	for _, dir := range dirs {
+		c, err := readCurve(dir)
+		if err != nil {
+			return nil, err
+		}
+		name := filepath.Base(dir)
+		for _, kind := range []struct {
+			what   string
+			points []lossAt
+			dots   bool
+		}{{"training", c.Training, false}, {"held out", c.Heldout, true}} {
+			title := kind.what
+			if len(dirs) > 1 {
+				title = name + ", " + kind.what
+			}
+			if len(kind.points) > 0 {
+				title += fmt.Sprintf(" %.3f", kind.points[len(kind.points)-1].loss)
+			}
+			courses = append(courses, course{title, [][]lossAt{kind.points}, []string{name + ", " + kind.what}, kind.dots})
+		}
+	}
+	title := "Loss of " + filepath.Base(dirs[0])
+	if len(dirs) > 1 {
+		title = "Loss of runs"
+	}
+	d := drawCourses(title, courses)
+	if d == nil {
+		return nil, fmt.Errorf("%s: %s has no two losses to draw a line through", strings.Join(dirs, ", "), train.MetricsFile)
+	}
+	return d.File(title), nil
 }
 
 // endingGap is the least distance between the names at curves' ends.

@@ -196,7 +196,7 @@ func newGroup(dir, name string, list []Status) (Group, error) {
 			}
 		}
 		g.Results[i].add(m)
-		curve, err := readCurve(dir, m)
+		curve, err := memberCurve(dir, m)
 		if err != nil {
 			return g, err
 		}

@@ -239,11 +239,11 @@ func TestCurves(t *testing.T) {
 	if got := titles(); !slices.Equal(got, []string{"Held-out loss of each run"}) {
 		t.Errorf("pictures %q", got)
 	}
-	c, err := readCurve(dir, Status{Member: s.Members[1]})
+	c, err := memberCurve(dir, Status{Member: s.Members[1]})
 	if err != nil || len(c.Training) != 84 || c.Training[0] != (lossAt{200, 7.98}) || !slices.Equal(c.Heldout, []lossAt{{10000, 7.5}, {25000, 5.5}}) {
 		t.Errorf("%d means, %+v, %v", len(c.Training), c, err)
 	}
-	if c, err := readCurve(dir, Status{Member: s.Members[2]}); err != nil || len(c.Training) != 0 {
+	if c, err := memberCurve(dir, Status{Member: s.Members[2]}); err != nil || len(c.Training) != 0 {
 		t.Errorf("a run that has not begun: %+v, %v", c, err)
 	}
 }
