@@ -52,8 +52,8 @@ func batchFor(m arch.Config, tokens int64) int {
 }
 
 // RateFor is the peak of AdamW's learning rate, to two digits: that of 125m.yaml at its
-// width, and over the width at others (Yang et al., "Tensor Programs V", 2022), as
-// docs/results/rates measured it at small sizes.
+// width, and over the width at others (Yang et al., "Tensor Programs V", 2022);
+// experiments/rates.yaml compares it with half and twice of it at small sizes.
 func RateFor(m arch.Config) float64 {
 	rate := 1e-3 * float64(arch.Default().Dim) / float64(m.Dim)
 	rate, _ = strconv.ParseFloat(strconv.FormatFloat(rate, 'e', 1, 64), 64)
