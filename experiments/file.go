@@ -43,6 +43,7 @@ type Row struct {
 	Baseline bool                `yaml:"baseline" help:"The one of its group that the others are compared with; else the first."`
 	Against  string              `yaml:"against" help:"The member of its group that this one is compared with, in place of the baseline."`
 	Teacher  string              `yaml:"teacher" help:"Member that is trained before and that this one learns from (distil.teacher): of the same seed, or its only one."`
+	Init     string              `yaml:"init" help:"Member that is trained before and whose weights this one starts from: of the same seed, or its only one. It may be the teacher too."`
 	Seeds    []uint64            `yaml:"seeds" help:"In place of the experiment's."`
 	Tokens   int64               `yaml:"tokens" help:"In place of the experiment's."`
 	Set      Settings            `yaml:"set" help:"What the member changes in its configuration."`
@@ -115,8 +116,10 @@ func (f *File) Validate() error {
 		if a, ok := seen[m.Against]; m.Against != "" && (!ok || a.Group != m.Group || a.Name == m.Name) {
 			errs = append(errs, fmt.Errorf("members: %s: against %q is no other member of its group", m.Name, m.Against))
 		}
-		if t, ok := seen[m.Teacher]; m.Teacher != "" && (!ok || t.Teacher != "") {
-			errs = append(errs, fmt.Errorf("members: %s: teacher %q is no member without a teacher of its own", m.Name, m.Teacher))
+		for what, name := range map[string]string{"teacher": m.Teacher, "init": m.Init} {
+			if t, ok := seen[name]; name != "" && (!ok || t.Teacher != "" || t.Init != "") {
+				errs = append(errs, fmt.Errorf("members: %s: %s %q is no member without a teacher or init of its own", m.Name, what, name))
+			}
 		}
 	}
 	return errors.Join(errs...)

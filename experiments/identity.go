@@ -24,8 +24,9 @@ var outside = []string{"device", "checkpoint", "run"}
 // identify is the id of a configuration: the hash of its keys and values. Two
 // machines, two ways to write the same, and another order of keys give one id. What
 // is zero or off is left out, so that a key that a later program adds does not
-// change the ids of runs that do not use it.
-func identify(c *train.RunConfig) (string, error) {
+// change the ids of runs that do not use it. initial is the id of the member whose weights
+// it starts from, or empty.
+func identify(c *train.RunConfig, initial string) (string, error) {
 	text, err := print(c)
 	if err != nil {
 		return "", err
@@ -52,6 +53,9 @@ func identify(c *train.RunConfig) (string, error) {
 	}
 	if c.Distil == train.DefaultRun().Distil {
 		delete(keys, "distil")
+	}
+	if initial != "" {
+		keys["init"] = initial
 	}
 	canonical, err := json.Marshal(withoutZeros(keys)) // sorts keys
 	if err != nil {

@@ -23,7 +23,7 @@ type KubernetesOptions struct {
 
 var kubernetesJob = template.Must(template.New("job").Parse(`# A pod for each member of the sweep. One that must go gets SIGTERM, saves, and is
 # started again where it stopped; neither that (exit code 143) nor a member that
-# another process has, or whose teacher is not trained yet (75), counts as a failure.
+# another process has, or which needs one that is not trained yet (75), counts as a failure.
 apiVersion: batch/v1
 kind: Job
 metadata:

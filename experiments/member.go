@@ -34,7 +34,7 @@ type MemberOptions struct {
 
 // Train trains a member of the sweep in this process, from its latest checkpoint
 // where it has one. Where another process has the member, the error wraps
-// [ErrClaimed]; where its teacher is not trained yet, [ErrNotReady]. A failure is recorded.
+// [ErrClaimed]; where what it needs is not trained yet, [ErrNotReady]. A failure is recorded.
 func (s *Sweep) Train(ctx context.Context, id string, o MemberOptions) error {
 	m := s.Member(id)
 	if m == nil {
@@ -90,8 +90,14 @@ func (s *Sweep) train(ctx context.Context, m *Member, o MemberOptions) error {
 	if err != nil {
 		return err
 	}
+	from := ""
+	if m.Init != "" && resume == "" {
+		if from, err = result(o.Dir, m.Init); err != nil {
+			return err
+		}
+	}
 	_, err = train.Run(ctx, config, train.Options{
-		Out: out, LeaveOut: []string{o.Dir}, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress, Tasks: training.Open,
+		Out: out, LeaveOut: []string{o.Dir}, Init: from, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress, Tasks: training.Open,
 	})
 	return err
 }

@@ -38,7 +38,7 @@ func (f *File) Resolve(scale string, o Overrides) (*Sweep, error) {
 	if scale != "" {
 		s.Name += "-" + scale
 	}
-	for _, c := range withTeachersFirst(cells) {
+	for _, c := range inOrder(cells) {
 		for _, seed := range orElse(c.Seeds, recipe.Seeds) {
 			if c.Tokens == 0 {
 				c.Tokens = recipe.Tokens
@@ -111,8 +111,8 @@ func (f *File) cells(scale string, r Recipe) ([]cell, error) {
 			for _, z := range zipped {
 				c := cell{Row: row, settings: slices.Concat([]Settings{row.Set, row.Scales[scale]}, g.settings, z.settings)}
 				c.Name = strings.Join(slices.DeleteFunc([]string{row.Name, g.name, z.name}, func(s string) bool { return s == "" }), " ")
-				if row.Teacher != "" && axes {
-					return nil, fmt.Errorf("member %s: a teacher and axes exclude each other", row.Name)
+				if row.Teacher+row.Init != "" && axes {
+					return nil, fmt.Errorf("member %s: a teacher or init and axes exclude each other", row.Name)
 				}
 				cells = append(cells, c)
 			}
@@ -121,14 +121,14 @@ func (f *File) cells(scale string, r Recipe) ([]cell, error) {
 	return cells, nil
 }
 
-// withTeachersFirst moves teachers before those who learn from them.
-func withTeachersFirst(cells []cell) []cell {
+// inOrder moves what others need trained before them.
+func inOrder(cells []cell) []cell {
 	slices.SortStableFunc(cells, func(a, b cell) int { return rank(a) - rank(b) })
 	return cells
 }
 
 func rank(c cell) int {
-	if c.Teacher != "" {
+	if c.Teacher+c.Init != "" {
 		return 1
 	}
 	return 0
@@ -144,12 +144,19 @@ func (f *File) member(c cell, base string, seed uint64, set []string, s *Sweep) 
 	}
 	m := Member{Name: c.Name, Group: c.Group, Baseline: c.Baseline, Against: c.Against, Seed: seed, Paper: c.Paper}
 	if c.Teacher != "" {
-		teacher, err := s.teacher(c.Teacher, seed)
+		teacher, err := s.trained("teacher", c.Teacher, seed)
 		if err != nil {
 			return m, err
 		}
 		m.Teacher = teacher.ID
 		source.Flags["distil.teacher"] = teacherPrefix + teacher.ID
+	}
+	if c.Init != "" {
+		initial, err := s.trained("init", c.Init, seed)
+		if err != nil {
+			return m, err
+		}
+		m.Init = initial.ID
 	}
 	config := train.DefaultRun()
 	resolved, err := configs.Load(&config, source)
@@ -163,7 +170,7 @@ func (f *File) member(c cell, base string, seed uint64, set []string, s *Sweep) 
 		}
 	}
 	config.Model = config.Model.Resolved()
-	if m.ID, err = identify(&config); err != nil {
+	if m.ID, err = identify(&config, m.Init); err != nil {
 		return m, err
 	}
 	teacher := config.Distil.Teacher

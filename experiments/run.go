@@ -126,14 +126,17 @@ func (r *runner) next() (*Member, int, error) {
 		if r.running[m.ID] != nil || r.settledMember(m.ID) {
 			continue
 		}
-		if m.Teacher != "" && !r.settledMember(m.Teacher) {
-			continue
-		}
-		if why := r.failed[m.Teacher]; m.Teacher != "" && why != nil {
-			r.failed[m.ID] = fmt.Errorf("its teacher %s failed", m.Teacher)
-			if err := recordFailure(r.o.Dir, m.ID, r.failed[m.ID]); err != nil {
-				return nil, 0, err
+		wait := false
+		for _, need := range m.earlier() {
+			wait = wait || !r.settledMember(need.id)
+			if why := r.failed[need.id]; why != nil && r.failed[m.ID] == nil {
+				r.failed[m.ID] = fmt.Errorf("its %s %s failed", need.what, need.id)
+				if err := recordFailure(r.o.Dir, m.ID, r.failed[m.ID]); err != nil {
+					return nil, 0, err
+				}
 			}
+		}
+		if wait || r.failed[m.ID] != nil {
 			continue
 		}
 		over, ok, err := r.watch.look(r.o.Dir, m.ID)

@@ -166,6 +166,57 @@ func TestTeacher(t *testing.T) {
 	checkError(t, "with a teacher that failed", err, "its teacher nobody failed: no memory")
 }
 
+// A member that starts from another's weights waits for them, and is another run than one
+// that does not.
+func TestInit(t *testing.T) {
+	s, dir := sweep(t, "base: tiny.yaml\nmembers: [{name: few, init: whole, set: {model: {quantize: {weights: 2, method: seq}}}}, {name: whole}]")
+	if s.Members[0].Name != "whole" || s.Members[1].Init != s.Members[0].ID {
+		t.Fatalf("%+v", s.Members)
+	}
+	if _, err := s.Plan(context.Background(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := runHere(s, dir, 2); err != nil {
+		t.Fatal(err)
+	}
+	results(t, s, dir)
+	summary, err := train.ReadSummary(filepath.Join(dir, s.Members[1].ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if summary.Before == nil {
+		t.Error("the run was not scored before its first step: it started from drawn weights")
+	}
+	plain, _ := sweep(t, "base: tiny.yaml\nmembers: [{name: few, set: {model: {quantize: {weights: 2, method: seq}}}}]")
+	if plain.Members[0].ID == s.Members[1].ID {
+		t.Error("the run has the id of one that starts from drawn weights")
+	}
+	err = s.Train(context.Background(), s.Members[1].ID, MemberOptions{Dir: t.TempDir()})
+	if !errors.Is(err, ErrNotReady) || !strings.Contains(err.Error(), "its initial model "+s.Members[0].ID+" is not trained") {
+		t.Errorf("without its initial model: %v", err)
+	}
+}
+
+// The sweep of few bits resolves: what is whole first, each other from it.
+func TestQAT(t *testing.T) {
+	f, err := Load("qat.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Resolve("", Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range s.Members {
+		if whole := m.Name == "whole"; whole == (m.Init != "") {
+			t.Errorf("%s starts from %q", m.Name, m.Init)
+		}
+	}
+	if len(s.Members) != 27 {
+		t.Errorf("%d members", len(s.Members))
+	}
+}
+
 // Two workers on one sweep do each member once.
 func TestTwoWorkers(t *testing.T) {
 	s, dir := sweep(t, "base: tiny.yaml\nseeds: [1, 2, 3]\ngrid: {model.layers: [1, 2]}")

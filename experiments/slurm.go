@@ -35,8 +35,8 @@ var slurmScript = template.Must(template.New("slurm").Funcs(template.FuncMap{"qu
 {{end}}
 # A task for each member of the sweep. Before its time limit, or when its node is
 # wanted by others, a task gets SIGTERM: its member saves and ends with code 143, and
-# the task is queued again. Code 75 is a member that another process has, or whose
-# teacher is not trained yet: the task looks again later. What is finished ends at once.
+# the task is queued again. Code 75 is a member that another process has, or which
+# needs one that is not trained yet: the task looks again later. What is finished ends at once.
 {{quote .Program}} member {{quote .Dir}} --index "$SLURM_ARRAY_TASK_ID" --workers "$SLURM_CPUS_PER_TASK" &
 member=$!
 trap 'kill -TERM "$member"' TERM

@@ -31,7 +31,7 @@ type Sweep struct {
 	Title   string   `json:"title"`
 	Source  string   `json:"source"`
 	Scale   string   `json:"scale"`
-	Members []Member `json:"members"` // teachers before those who learn from them
+	Members []Member `json:"members"` // what others need trained before them
 }
 
 // Member is a run of a sweep.
@@ -43,12 +43,27 @@ type Member struct {
 	Against    string             `json:"against,omitempty"` // name
 	Seed       uint64             `json:"seed"`
 	Teacher    string             `json:"teacher,omitempty"` // id
+	Init       string             `json:"init,omitempty"`    // id
 	Parameters int64              `json:"parameters"`
 	Steps      int64              `json:"steps"`
 	FLOPs      float64            `json:"flops"` // of the whole run
 	Paper      map[string]float64 `json:"paper,omitempty"`
 	Config     string             `json:"config"` // the run's, as YAML
 }
+
+// earlier are the members that it needs trained, by what they are to it.
+func (m Member) earlier() []need {
+	var list []need
+	if m.Teacher != "" {
+		list = append(list, need{"teacher", m.Teacher})
+	}
+	if m.Init != "" && m.Init != m.Teacher {
+		list = append(list, need{"initial model", m.Init})
+	}
+	return list
+}
+
+type need struct{ what, id string }
 
 // Label names a member and its seed.
 func (m Member) Label() string { return fmt.Sprintf("%s, seed %d", m.Name, m.Seed) }
@@ -72,8 +87,8 @@ func (s *Sweep) Member(id string) *Member {
 	return nil
 }
 
-// teacher is the member of that name with the seed, or its only one.
-func (s *Sweep) teacher(name string, seed uint64) (*Member, error) {
+// trained is the member of that name with the seed, or its only one.
+func (s *Sweep) trained(what, name string, seed uint64) (*Member, error) {
 	var found []*Member
 	for i := range s.Members {
 		m := &s.Members[i]
@@ -87,7 +102,7 @@ func (s *Sweep) teacher(name string, seed uint64) (*Member, error) {
 	if len(found) == 1 {
 		return found[0], nil
 	}
-	return nil, fmt.Errorf("teacher %q is trained with %d seeds, none of which is %d", name, len(found), seed)
+	return nil, fmt.Errorf("%s %q is trained with %d seeds, none of which is %d", what, name, len(found), seed)
 }
 
 // Save writes the sweep into its folder. Runs of members that the folder's sweep

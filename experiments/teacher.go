@@ -10,27 +10,30 @@ import (
 	"mobilellm/train"
 )
 
-// A member's teacher is another member, which is trained first. In the member's
-// configuration distil.teacher is teacherPrefix and the teacher's id, wherever the
-// sweep lies.
+// A member's teacher, and the model whose weights it starts from, are other members, which
+// are trained first. In the member's configuration distil.teacher is teacherPrefix and the
+// teacher's id, wherever the sweep lies.
 
-// ErrNotReady is a member that has to wait for its teacher.
+// ErrNotReady is a member that has to wait for another.
 var ErrNotReady = errors.New("not ready")
 
-// ready says whether the member's teacher, if it has one, is trained. The error
-// wraps ErrNotReady where it still may be.
+// ready says whether what the member needs is trained. The error wraps ErrNotReady where
+// it still may be.
 func (s *Sweep) ready(dir string, m *Member) error {
-	if m.Teacher == "" || finished(dir, m.Teacher) {
-		return nil
+	for _, need := range m.earlier() {
+		if finished(dir, need.id) {
+			continue
+		}
+		why, err := failure(dir, need.id)
+		switch {
+		case err != nil:
+			return err
+		case why != nil:
+			return fmt.Errorf("its %s %s failed: %s", need.what, need.id, why.Error)
+		}
+		return fmt.Errorf("%w: its %s %s is not trained", ErrNotReady, need.what, need.id)
 	}
-	why, err := failure(dir, m.Teacher)
-	switch {
-	case err != nil:
-		return err
-	case why != nil:
-		return fmt.Errorf("its teacher %s failed: %s", m.Teacher, why.Error)
-	}
-	return fmt.Errorf("%w: its teacher %s is not trained", ErrNotReady, m.Teacher)
+	return nil
 }
 
 // findTeacher puts the checkpoint of the member's teacher into its configuration.
@@ -38,12 +41,18 @@ func (s *Sweep) findTeacher(dir string, m *Member, c *train.RunConfig) error {
 	if m.Teacher == "" {
 		return nil
 	}
-	result, err := train.ReadSummary(filepath.Join(dir, m.Teacher))
-	if err != nil {
-		return err
-	}
-	c.Distil.Teacher, err = filepath.Abs(filepath.Join(dir, m.Teacher, filepath.FromSlash(result.Checkpoint)))
+	var err error
+	c.Distil.Teacher, err = result(dir, m.Teacher)
 	return err
+}
+
+// result is the last checkpoint of a trained member.
+func result(dir, id string) (string, error) {
+	summary, err := train.ReadSummary(filepath.Join(dir, id))
+	if err != nil {
+		return "", err
+	}
+	return filepath.Abs(filepath.Join(dir, id, filepath.FromSlash(summary.Checkpoint)))
 }
 
 // untrainedTeacher is a temporary folder with as much of the member's teacher as a
