@@ -18,7 +18,6 @@ import sys
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-import numpy as np
 import torch
 import transformers
 from compressed_tensors.quantization import QuantizationArgs
