@@ -88,9 +88,9 @@ interop-quantized: ## W8A8 folders against transformers with compressed-tensors,
 	scripts/setup.sh interop
 	interop/quantized.sh
 
-interop-eval: ## mobilellm-eval beside lm-evaluation-harness, from PyPI; ITEMS=200 a task, 0 for all
+interop-eval: ## mobilellm-eval beside lm-evaluation-harness, from PyPI; ITEMS=200 a task, 0 for all; MODEL=folder
 	scripts/setup.sh interop
-	interop/eval.sh $(if $(ITEMS),--items $(ITEMS))
+	interop/eval.sh $(if $(ITEMS),--items $(ITEMS)) $(if $(MODEL),--model $(MODEL))
 
 interop-slurm: ## a sweep's job array under Debian's Slurm, on a cluster of this machine (as root)
 	interop/slurm.sh

@@ -15,18 +15,19 @@ import (
 // tokens. Inputs are laid out sequence after sequence, N = B·T.
 type Graph struct {
 	*gorgonia.ExprGraph
-	Tokens   *gorgonia.Node // [N] int32
-	Starts   *gorgonia.Node // [N] int32: where each token's document begins in its sequence; nil without DocumentMask
-	Targets  *gorgonia.Node // [N] int32, negative where a token is not supervised; nil without a loss
-	Scale    *gorgonia.Node // scalar that multiplies the summed loss: 1/(supervised tokens); nil without a loss
-	Loss     *gorgonia.Node // scalar, nil without a loss
-	Logits   *gorgonia.Node // [N,V], nil but for BuildLogits and BuildHead
-	Hidden   *gorgonia.Node // [N,C], what the head reads
-	LogProbs *gorgonia.Node // [N] float32, each token's log p(target), 0 where it is not supervised; nil without TokenLogProbs
-	Teacher  *TeacherInputs // nil without a teacher
-	Cached   *CacheInputs   // nil but for BuildCached
-	TopLogP  *gorgonia.Node // [N,k], nil but for BuildTop
-	TopIDs   *gorgonia.Node // [N,k], the tokens of TopLogP as numbers
+	Tokens   *gorgonia.Node   // [N] int32
+	Starts   *gorgonia.Node   // [N] int32: where each token's document begins in its sequence; nil without DocumentMask
+	Targets  *gorgonia.Node   // [N] int32, negative where a token is not supervised; nil without a loss
+	Scale    *gorgonia.Node   // scalar that multiplies the summed loss: 1/(supervised tokens); nil without a loss
+	Loss     *gorgonia.Node   // scalar, nil without a loss
+	Logits   *gorgonia.Node   // [N,V], nil but for BuildLogits and BuildHead
+	Hidden   *gorgonia.Node   // [N,C], what the head reads
+	LogProbs *gorgonia.Node   // [N] float32, each token's log p(target), 0 where it is not supervised; nil without TokenLogProbs
+	Teacher  *TeacherInputs   // nil without a teacher
+	Cached   *CacheInputs     // nil but for BuildCached
+	Read     []*gorgonia.Node // what each matmul of the blocks reads, before it is rounded, [N,·]; nil without WatchActivations
+	TopLogP  *gorgonia.Node   // [N,k], nil but for BuildTop
+	TopIDs   *gorgonia.Node   // [N,k], the tokens of TopLogP as numbers
 
 	Params    map[string]*gorgonia.Node // by Hugging Face name
 	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
@@ -146,6 +147,7 @@ type builder struct {
 	graph      *Graph
 	rule       op.Distillation
 	logProbs   bool
+	watch      bool
 	transform  WeightTransform // nil for weights as they are
 	order      []string
 	err        error

@@ -18,6 +18,10 @@ func DocumentMask(b *builder) { b.graph.Starts = b.ids("starts") }
 // are scored by. A loss with a teacher has none.
 func TokenLogProbs(b *builder) { b.logProbs = true }
 
+// WatchActivations keeps what the matmuls of the blocks read where a caller can have it as
+// outputs, to look at it.
+func WatchActivations(b *builder) { b.watch = true }
+
 // WeightTransform returns what a linear layer multiplies by: computed from its
 // parameter w[O,C] and of the same shape, such as w quantised, or w itself. at is
 // the weight's place in the graph, for instance 17.self_attn.q_proj, name the

@@ -117,6 +117,9 @@ func (b *builder) roundedWeight(at, name string, w *gorgonia.Node) (*gorgonia.No
 
 // rounded is what the matmul at a place reads, [N,C].
 func (b *builder) rounded(at string, x *gorgonia.Node) *gorgonia.Node {
+	if b.watch {
+		b.graph.Read = append(b.graph.Read, x)
+	}
 	if b.activationRule == nil {
 		return x
 	}

@@ -41,7 +41,7 @@ func newCommand() *cobra.Command {
 		Long:    description,
 		Example: examples,
 	}
-	c.AddCommand(newRun(), newStatus(), newReport(), newCurves(), newSlurm(), newKubernetes(), newMember())
+	c.AddCommand(newRun(), newStatus(), newReport(), newCurves(), newAnatomy(), newSlurm(), newKubernetes(), newMember())
 	return c
 }
 
