@@ -116,7 +116,7 @@ func drawLines(title, xLabel, yLabel string, lines []line, ticks []float64) *cha
 	}
 	d := &chart.Drawing{Width: width, Height: height + gap*float64(len(lines))}
 	x := chart.Axis{Low: slices.Min(xs), High: slices.Max(xs), From: 60, To: width - 20}
-	y := chart.Around(ys, height-60, 40, 0.1, false)
+	y := chart.Around(ys, height-60, 52, 0.1, false)
 	d.Text(0, 14, "start", "title", title)
 	if ticks == nil {
 		ticks = x.Ticks(8)
