@@ -56,7 +56,10 @@ def ours(binary, model, files, folder, protocol="lm-eval", more=()):
     items = pathlib.Path(folder, f"items-{protocol}.jsonl")
     command = [binary, "--model", model, "--protocol", protocol, "--items", items, "--json", "--device", "cpu", *more]
     begun = time.time()
-    out = subprocess.run([*command, *(f"--task={n}={f}" for n, f in files.items())], check=True, capture_output=True, text=True).stdout
+    done = subprocess.run([*command, *(f"--task={n}={f}" for n, f in files.items())], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    out = done.stdout
     took = time.time() - begun
     answers = {}
     for line in items.read_text().splitlines()[1:]:
