@@ -68,7 +68,8 @@ func TestQuantizedModels(t *testing.T) {
 	}
 }
 
-// In bf16 a quantised model's loss is near that in float32.
+// In bf16 a quantised model's loss is near that in float32, but for signs of activations,
+// which are those of sums near 0.
 func TestQuantizedInBF16(t *testing.T) {
 	dev := cpu.New(cpu.Options{OneDNN: true})
 	t.Cleanup(dev.Close)
@@ -81,7 +82,11 @@ func TestQuantizedInBF16(t *testing.T) {
 		params := withClips(config, c.Params)
 		want := newTrainer(t, dev, config, params, c.Batch, c.Seq, engine.Options{}).gradients(t, c.Batches[0])
 		tr := newTrainer(t, dev, config, params, c.Batch, c.Seq, engine.Options{Precision: engine.PrecisionBF16})
-		if got := tr.gradients(t, c.Batches[0]); math.Abs(got-want) > 0.02*want {
+		near := 0.03 * want
+		if q.Activations == 1 {
+			near = 0.2 * want
+		}
+		if got := tr.gradients(t, c.Batches[0]); !(math.Abs(got-want) <= near) {
 			t.Errorf("%s: the loss is %v, in float32 %v", kind, got, want)
 		}
 	}
