@@ -10,9 +10,10 @@ import (
 	"mobilellm/internal/quant"
 )
 
-// Quantization is what is quantised after training. W8A8 multiplies integers: the linear layers' weights in 8 bits, a scale for each output, and
-// what they are multiplied with in 8 bits too, a scale for each token (the paper's section
-// 3.4). Nothing is calibrated. The zero value quantises nothing.
+// Quantization is what is quantised after training. W8A8 multiplies integers: the linear
+// layers' weights in 8 bits, a scale for each output, and what they are multiplied with in
+// 8 bits too, a scale for each token (the paper's section 3.4). Nothing is calibrated. The
+// zero value quantises nothing.
 type Quantization struct {
 	Activations quant.Scheme
 	Head        bool // the embedding and the head too, which are one table if they are shared

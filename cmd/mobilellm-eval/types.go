@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -83,6 +84,9 @@ func (f *flags) compareTypes(ctx context.Context, w, notes io.Writer, folder *ch
 	}
 	var all []comparison
 	for _, p := range f.protocols {
+		if !slices.ContainsFunc(samples, func(s eval.Sample) bool { return s.Protocol == p }) {
+			continue // draw has said so
+		}
 		a, err := compare.Read(paths[0], p)
 		if err != nil {
 			return err
@@ -111,10 +115,10 @@ func (f *flags) compareTypes(ctx context.Context, w, notes io.Writer, folder *ch
 	if f.json {
 		return cli.PrintJSON(w, map[string]any{"model": f.model, "checksum": sum, "kv_type": f.kvType, "limit": f.options.Limit, "seed": f.options.Seed, "comparisons": all})
 	}
-	for _, d := range all[0].Differences {
-		if d.Task == tasks.ZeroShot {
-			return printTable15(w)
-		}
+	if slices.ContainsFunc(all, func(c comparison) bool {
+		return slices.ContainsFunc(c.Differences, func(d compare.Difference) bool { return d.Task == tasks.ZeroShot })
+	}) {
+		return printTable15(w)
 	}
 	return nil
 }

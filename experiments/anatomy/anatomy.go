@@ -150,7 +150,6 @@ type scene struct {
 	score    *arch.Graph
 	matrices []arch.Parameter // of the blocks' linear layers
 	params   []arch.Parameter
-	tokens   int
 }
 
 func open(ctx context.Context, c *train.RunConfig, newest string, o Options) (_ *scene, err error) {
@@ -199,7 +198,6 @@ func open(ctx context.Context, c *train.RunConfig, newest string, o Options) (_ 
 		return nil, err
 	}
 	for b := range held.All() {
-		s.tokens = b.Tokens
 		return s, errors.Join(write(s.training, s.graph, b), write(s.scoring, s.score, b))
 	}
 	return nil, errors.New("there is no held-out text")

@@ -160,8 +160,8 @@ func (r *Run) histograms(title string) *chart.Drawing {
 	return drawLines(title, fmt.Sprintf("latent weight; the outermost hold what lies beyond ±%g", limit), "share of weights, decimal logarithm", lines, []float64{-1, -0.5, 0, 0.5, 1})
 }
 
-// drawLandscape colours the loss from its least, light, to twice the distance of its
-// median, dark, with the numbers of the corners and the middle.
+// drawLandscape colours the loss from its least, light, to its most, dark, with the numbers
+// of these and of the middle.
 func (r *Run) drawLandscape(title string) *chart.Drawing {
 	n := len(r.Landscape)
 	if n == 0 {
