@@ -42,7 +42,7 @@ test-race: ## short tests under the race detector, of what runs goroutines
 
 test-long: ## what kills, damage, doubles, hostile files and many clients do to the commands, with a table, and what make test leaves out; RUN=Kills for one
 	cd internal/reliability && MOBILELLM_TEST_LONG=1 go test -timeout 2h -run '$(RUN)'
-	MOBILELLM_TEST_LONG=1 go test -timeout 2h -run '$(RUN)' ./experiments ./engine/cuda/...
+	MOBILELLM_TEST_LONG=1 go test -timeout 2h -run '$(RUN)' ./experiments ./engine/... ./eval ./data/prepare ./tokenizer/... ./cmd/mobilellm-data
 
 build-gpu: ## every command for NVIDIA GPUs, into bin/; they run without one too
 	scripts/build-gpu.sh

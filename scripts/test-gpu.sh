@@ -17,7 +17,8 @@ else
 	go vet -tags gpu ./device ./engine/cuda/...
 	# What is skipped is shown with its reason. Results are not taken from the cache: go does
 	# not see whether there is a GPU.
-	go test -count=1 -timeout 30m -tags gpu -v ${SHORT:+-short} ./engine/cuda/... |
+	[ -n "${SHORT:-}" ] || export MOBILELLM_TEST_LONG=1
+	go test -count=1 -timeout 60m -tags gpu -v ${SHORT:+-short} ./engine/cuda/... |
 		awk '/^ *--- (SKIP|FAIL)|^(ok|FAIL|panic)|OnGPU|_test\.go:/ && !/^=== /'
 	if [ -n "${SANITIZE:-}" ]; then
 		tests=$(mktemp -d)/cuda.test

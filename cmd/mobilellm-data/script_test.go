@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mobilellm/internal/cli/clitest"
+	"mobilellm/internal/testlong"
 )
 
 func TestMain(m *testing.M) {
@@ -84,7 +85,11 @@ func TestKilled(t *testing.T) {
 	}
 	var lines strings.Builder
 	r := rand.New(rand.NewPCG(1, 2))
-	for i := range 60_000 {
+	documents, tries := 20_000, 5
+	if testlong.On() {
+		documents, tries = 60_000, 20
+	}
+	for i := range documents {
 		fmt.Fprintf(&lines, "{\"text\": \"document %d says %x %x %x and then nothing more\"}\n", i, r.Uint64(), r.Uint64(), r.IntN(9))
 		if i%5000 == 77 {
 			lines.WriteString("{broken\n")
@@ -104,14 +109,14 @@ func TestKilled(t *testing.T) {
 	took := time.Since(begun)
 	broken := filepath.Join(dir, "broken")
 	kills := 0
-	for try := range 25 {
+	for try := range tries + 5 {
 		c := start(broken)
 		var out bytes.Buffer
 		c.Stdout, c.Stderr = &out, &out
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if try < 20 {
+		if try < tries {
 			time.Sleep(time.Duration(r.Int64N(int64(took))))
 			c.Process.Signal(syscall.SIGKILL)
 		}
@@ -153,9 +158,7 @@ func TestKilled(t *testing.T) {
 
 // A long text does not take memory: 64 MB are tokenized in a small part of it.
 func TestMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short leaves out: tokenizes 64 MB")
-	}
+	testlong.Only(t) // tokenizes 64 MB
 	dir := t.TempDir()
 	program := filepath.Join(dir, "mobilellm-data")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"mobilellm/arch"
 	"mobilellm/data"
 	"mobilellm/data/topk"
+	"mobilellm/internal/testlong"
 	"mobilellm/train"
 )
 
@@ -50,7 +51,7 @@ func TestTeachKilled(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	text := filepath.Join(dir, "text.txt")
-	if err := os.WriteFile(text, []byte(strings.Repeat("what a teacher thinks of this line is stored\n", 4000)), 0o644); err != nil {
+	if err := os.WriteFile(text, []byte(strings.Repeat("what a teacher thinks of this line is stored\n", 1500)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	shards := filepath.Join(dir, "tokens")
@@ -73,8 +74,11 @@ func TestTeachKilled(t *testing.T) {
 	took := time.Since(start)
 
 	r := rand.New(rand.NewPCG(1, 2))
-	kills := 0
-	for kills < 10 {
+	kills, tries := 0, 3
+	if testlong.On() {
+		tries = 10
+	}
+	for kills < tries {
 		cmd := exec.Command(program, command(killed)...)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)

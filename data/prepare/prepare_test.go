@@ -20,6 +20,7 @@ import (
 
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
+	"mobilellm/internal/testlong"
 	"mobilellm/tokenizer"
 )
 
@@ -391,7 +392,10 @@ func TestInterrupted(t *testing.T) {
 		want := folder(t, whole.Out)
 		broken := settings("broken")
 		r := rand.New(rand.NewPCG(3, 4))
-		tries := 0
+		tries, enough := 0, 2
+		if testlong.On() {
+			enough = 8
+		}
 		for ; tries < 20; tries++ {
 			ctx, cancel := context.WithCancel(context.Background())
 			left := r.IntN(4)
@@ -400,7 +404,7 @@ func TestInterrupted(t *testing.T) {
 					cancel()
 				}
 			}
-			if tries > 8 {
+			if tries > enough {
 				broken.Progress = nil
 			}
 			broken.Workers = 1 + tries%3

@@ -20,6 +20,7 @@ import (
 	"mobilellm/engine/cpu"
 	"mobilellm/engine/cuda"
 	"mobilellm/engine/cuda/shadow"
+	"mobilellm/internal/testlong"
 	"mobilellm/optim"
 	"mobilellm/train"
 	"mobilellm/train/benchmark"
@@ -149,7 +150,7 @@ func TestTrainingAgreesWithProcessor(t *testing.T) {
 		name   string
 		change func(*train.RunConfig)
 		device cuda.Options
-		long   bool // left out of short runs
+		long   bool // left out, but for make test-long and make test-gpu
 	}{
 		{"shared layers, two micro-batches", func(*train.RunConfig) {}, cuda.Options{}, false},
 		{"one micro-batch, in the gradients' memory", func(c *train.RunConfig) { c.Train.MicroBatch = 4 }, cuda.Options{}, false},
@@ -167,8 +168,8 @@ func TestTrainingAgreesWithProcessor(t *testing.T) {
 		{"sgd", func(c *train.RunConfig) { c.Optim.Name, c.Optim.LR = optim.NameSGD, 0.1 }, cuda.Options{}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if testing.Short() && test.long {
-				t.Skip("-short leaves out: 20 more steps")
+			if test.long {
+				testlong.Only(t)
 			}
 			c := small(path)
 			test.change(&c)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mobilellm/internal/testlong"
 )
 
 // An expression and a text from strangers take bounded time: what backtracking without
@@ -12,7 +14,10 @@ func TestHostile(t *testing.T) {
 	if testing.Short() {
 		t.Skip("minutes under the race detector")
 	}
-	const size = 100_000
+	size := 20_000
+	if testlong.On() {
+		size = 100_000
+	}
 	a, ab := strings.Repeat("a", size), strings.Repeat("ab", size/2)
 	for _, tt := range []struct {
 		pattern, text string
