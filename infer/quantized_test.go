@@ -77,14 +77,19 @@ func TestStoredQuantization(t *testing.T) {
 	}
 }
 
-// Each product of a folder with transformers' inputs is transformers' (interop/quantized.py
-// writes both).
+// Each product of a model with another program's inputs is that program's: transformers', of
+// a folder w8a8 in 8 bits (interop/quantized.py), and ONNX Runtime's, of a folder model in
+// floats, whose weights are rounded here (interop/interop.py).
 func TestProducts(t *testing.T) {
 	dir := os.Getenv("MOBILELLM_PRODUCTS")
 	if dir == "" {
-		t.Skip("interop/quantized.sh runs it")
+		t.Skip("interop/run.sh and interop/quantized.sh run it")
 	}
-	m, err := checkpoint.Open(filepath.Join(dir, "w8a8"))
+	scheme, path := quant.Compressed, filepath.Join(dir, "w8a8")
+	if _, err := os.Stat(path); err != nil {
+		scheme, path = quant.Symmetric, filepath.Join(dir, "model")
+	}
+	m, err := checkpoint.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,12 +112,12 @@ func TestProducts(t *testing.T) {
 	}
 	worst, count := 0.0, 0
 	for _, p := range m.Config.Parameters() {
-		if !m.StoresInt8(p.Name) {
+		if _, ok := f.Lookup(p.Name + ".input"); !ok && (scheme == quant.Symmetric || !m.StoresInt8(p.Name)) {
 			continue
 		}
 		x, rows := read(p.Name + ".input")
 		want, _ := read(p.Name + ".output")
-		d := relative(product(t, m, p, x, rows), want)
+		d := relative(product(t, m, p, x, rows, scheme), want)
 		if !(d <= 1e-5) {
 			t.Errorf("%s is %.2g off", p.Name, d)
 		}
@@ -124,18 +129,26 @@ func TestProducts(t *testing.T) {
 	t.Logf("%d products, %.2g apart at most", count, worst)
 }
 
-// product multiplies rows of x by a matrix as it is stored.
-func product(t *testing.T, m *checkpoint.Model, p arch.Parameter, x []float32, rows int) []float32 {
+// product multiplies rows of x by a matrix in 8 bits, as it is stored or rounded.
+func product(t *testing.T, m *checkpoint.Model, p arch.Parameter, x []float32, rows int, scheme quant.Scheme) []float32 {
 	n, k := p.Shape[0], p.Shape[1]
 	ints, scales := make([]int8, n*k), make([]float32, n)
-	if err := m.LoadInt8(p.Name, 0, ints, scales); err != nil {
-		t.Fatal(err)
+	if m.StoresInt8(p.Name) {
+		if err := m.LoadInt8(p.Name, 0, ints, scales); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		floats := make([]float32, n*k)
+		if err := m.LoadInto(p.Name, floats, p.Shape); err != nil {
+			t.Fatal(err)
+		}
+		ints, scales = quant.Matrix(floats, k, quant.Weights)
 	}
 	w := make([]uint64, (panel.Bytes(n, k, engine.I8)+4096)/8)
 	packed := unsafe.Add(unsafe.Pointer(&w[0]), (64-uintptr(unsafe.Pointer(&w[0]))%64)%64)
 	panel.PackInt8(packed, ints, scales, k)
 	q, r, y := make([]byte, rows*panel.QuantizedStride(k)), make([]quant.Row, rows), make([]float32, rows*n)
-	panel.Quantize(unsafe.Pointer(&q[0]), r, unsafe.Pointer(&x[0]), k, k, quant.Compressed)
+	panel.Quantize(unsafe.Pointer(&q[0]), r, unsafe.Pointer(&x[0]), k, k, scheme)
 	panel.Int8Product{M: rows, N: n, K: k, LDY: n}.Run(unsafe.Pointer(&q[0]), r, packed, unsafe.Pointer(&y[0]))
 	return y
 }

@@ -226,11 +226,13 @@ class Session:
     def empty(self, batch):
         return {n: np.zeros((batch, self.heads, 0, self.size), np.float32) for n in self.caches}
 
+    def feeds(self, ids, mask, positions, cache):
+        return dict(input_ids=np.array(ids, np.int64), attention_mask=np.array(mask, np.int64),
+                    position_ids=np.array(positions, np.int64), **cache)
+
     def run(self, ids, mask, positions, cache):
-        feeds = dict(input_ids=np.array(ids, np.int64), attention_mask=np.array(mask, np.int64),
-                     position_ids=np.array(positions, np.int64), **cache)
         names = ["logits"] + [n.replace("past_key_values", "present") for n in self.caches]
-        out = self.s.run(names, feeds)
+        out = self.s.run(names, self.feeds(ids, mask, positions, cache))
         return out[0], dict(zip(self.caches, out[1:]))
 
 
@@ -296,6 +298,7 @@ def check_integers(c, p, case, native, work, config):
         got, _ = s.run([ids], np.ones((1, n)), [range(n)], s.empty(1))
         r = json.loads(p.run("mobilellm-eval", "--model", native, "--text", text, "--quantize", quantize, "--json"))
         c.close(case.name, "ONNX Runtime", f"loss of a text, {typ}", nll(got[0], ids) / (n - 1), r["results"][0]["loss"], most)
+    check_products(c, case.name, native, path, work / "products", s.feeds([ids], np.ones((1, n)), [range(n)], s.empty(1)))
 
     path = p.export(native, "onnx", work / "int4.onnx", "--type", "int4")
     c.check(case.name, "verify", "onnx int4", *p.verify(native, path))
@@ -312,6 +315,45 @@ def check_integers(c, p, case, native, work, config):
         want = m.eval()(torch.tensor([ids])).logits[0].numpy()
     got, _ = Session(path, config).run([ids], np.ones((1, n)), [range(n)], s.empty(1))
     c.close(case.name, "ONNX Runtime", "logits, int4: those of its weights in float32", got[0], want, LOGITS)
+
+
+def check_products(c, case, native, path, folder, feeds):
+    """Each product in 8 bits beside ours of the same inputs: TestProducts of package infer
+    compares what is written here."""
+    import onnx
+    import onnxruntime
+    from safetensors.numpy import save_file
+
+    m = onnx.load(path)
+    made = {o: node for node in m.graph.node for o in node.output}
+    readers = {}
+    for node in m.graph.node:
+        for i in node.input:
+            readers.setdefault(i, []).append(node)
+    ends = {}
+    for node in m.graph.node:
+        if node.op_type != "MatMulInteger":
+            continue
+        x, weight = node.input[:2]
+        while made[x].op_type != "Mul":  # the product of the floats and a row's factor
+            x = made[x].input[0]
+        y = node.output[0]
+        while readers[y][0].op_type in ("Cast", "Mul") and y not in ends.values():
+            y = readers[y][0].output[0]
+            if made[y].op_type == "Mul" and made[y].input[1].endswith(".scale"):
+                break
+        ends[f"{weight}.input"], ends[f"{weight}.output"] = made[x].input[0], y
+    for name in sorted(set(ends.values())):
+        m.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    s = onnxruntime.InferenceSession(m.SerializeToString(), providers=["CPUExecutionProvider"])
+    got = dict(zip(ends, s.run(list(ends.values()), feeds)))
+    folder.mkdir()
+    (folder / "model").symlink_to(pathlib.Path(native).resolve())
+    save_file({k: np.ascontiguousarray(v.reshape(-1, v.shape[-1])) for k, v in got.items()}, folder / "products.safetensors")
+    r = subprocess.run(["go", "test", "-count=1", "-v", "-run", "^TestProducts$", "./infer"], cwd=models.ROOT, capture_output=True,
+                       text=True, env=os.environ | {"MOBILELLM_PRODUCTS": str(folder.resolve()), "GOEXPERIMENT": "simd"})
+    line = next((x.strip() for x in r.stdout.splitlines() if "products," in x), r.stdout + r.stderr)
+    c.check(case, "ONNX Runtime", "products in 8 bits", r.returncode == 0 and len(ends) > 0, line)
 
 
 def check_mobile(c, case, path, work, config, ids, ours):

@@ -24,6 +24,7 @@ status=0
 "$venv/bin/python" interop/interop.py --bin "$bin" "$@" || status=1
 "$venv/bin/python" interop/tokenizer_ids.py --bin "$bin" "$@" || status=1
 case " $* " in
+*" --help "*) ;;
 *" --case "*) ;; # one case only
 *)
 	model=$(interop/smollm2.sh)
