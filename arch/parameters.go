@@ -21,6 +21,15 @@ type Parameter struct {
 // Decays reports whether weight decay is meant for p: for matrices.
 func (p Parameter) Decays() bool { return !p.Norm && p.Of == "" }
 
+// Hidden is the shape of a matrix of a layer, zero for all else: embeddings, head, norms
+// and what rows learn.
+func (p Parameter) Hidden() (shape [2]int) {
+	if p.Layer >= 0 && len(p.Shape) == 2 {
+		shape = [2]int{p.Shape[0], p.Shape[1]}
+	}
+	return shape
+}
+
 // Size is the number of values in p.
 func (p Parameter) Size() int64 {
 	n := int64(1)

@@ -35,6 +35,8 @@ type Accelerator interface {
 	Device
 	// Memory is the size of its memory and what of it is free, in bytes.
 	Memory() (free, total int64)
+	// CheckUpdate reports an optimizer that NewUpdate cannot make.
+	CheckUpdate(c optim.Config) error
 	// NewUpdate takes memory for an optimizer over all parameters of w. decays
 	// says for each of w.Names whether weight decay applies; a step collects at
 	// most so many scalars.

@@ -72,7 +72,7 @@ func newTrainer(t *testing.T, dev device, c arch.Config, params map[string][]flo
 	tr := &trainer{config: c, graph: g, weights: w, dev: dev}
 	for _, p := range c.Parameters() {
 		copy(w.Value(p.Name).Float32s(), params[p.Name])
-		tr.params = append(tr.params, optim.Param{Name: p.Name, Decay: p.Decays(), Value: w.Value(p.Name).Float32s(), Grad: w.Gradient(p.Name).Float32s()})
+		tr.params = append(tr.params, optim.Param{Name: p.Name, Decay: p.Decays(), Hidden: p.Hidden(), Value: w.Value(p.Name).Float32s(), Grad: w.Gradient(p.Name).Float32s()})
 	}
 	w.Changed()
 	tr.vm, err = engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w}, dev, opt)

@@ -21,7 +21,7 @@ const (
 	secondMoment = "exp_avg_sq"
 )
 
-func adamMoments(Config) []string { return []string{firstMoment, secondMoment} }
+func adamMoments(Config, bool) []string { return []string{firstMoment, secondMoment} }
 
 // decay puts the weight decay into the numbers of an update.
 type decay func(s *adamScalars, lr, weightDecay float64)

@@ -36,6 +36,11 @@ func TestValidate(t *testing.T) {
 		{"eps: 0", "optim.eps (0) must be positive"},
 		{"weight_decay: -0.1", "optim.weight_decay (-0.1) must not be negative"},
 		{"momentum: 1", "optim.momentum (1) must be at least 0 and less than 1"},
+		{"muon: {lr: -1}", "optim.muon.lr (-1) must not be negative (0 takes optim.lr)"},
+		{"muon: {lr: .nan}", "optim.muon.lr (NaN) must not be negative (0 takes optim.lr)"},
+		{"muon: {momentum: 1}", "optim.muon.momentum (1) must be at least 0 and less than 1"},
+		{"muon: {adjust_lr_fn: rms}", `optim.muon.adjust_lr_fn ("rms") must be match_rms_adamw, original or spectral_unclamped`},
+		{"{moments: bf16, name: muon}", "optim.moments (bf16) must be float32 where optim.name is muon"},
 		{"clip: -1", "optim.clip (-1) must not be negative (0 turns clipping off)"},
 		{"warmup_steps: -1", "optim.warmup_steps (-1) must not be negative"},
 		{"min_lr_ratio: 2", "optim.min_lr_ratio (2) must be between 0 and 1"},
@@ -74,6 +79,8 @@ func TestNewRejects(t *testing.T) {
 	}{
 		{[]Param{{Value: x, Grad: x}}, "optim: parameter 0 has no name"},
 		{[]Param{{Name: "w", Value: x, Grad: x}, {Name: "w", Value: x, Grad: x}}, "optim: parameter w is given twice"},
+		{[]Param{{Name: "w", Value: x, Grad: x, Hidden: [2]int{2, 3}}}, "optim: parameter w of shape [2 3] has 2 values"},
+		{[]Param{{Name: "w", Value: x, Grad: x, Hidden: [2]int{-1, -2}}}, "optim: parameter w of shape [-1 -2] has 2 values"},
 		{[]Param{{Name: "w", Value: x, Grad: x[:1]}}, "optim: parameter w has 2 values and 1 gradients"},
 	} {
 		if _, err := New(Default(), tt.params, Serial()); err == nil || err.Error() != tt.want {

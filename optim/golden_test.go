@@ -29,9 +29,23 @@ func (g *generator) fill(x []float32, scale float64) {
 // goldenParams are the weights of golden.py before the first step, and its
 // generator where the gradients begin.
 func goldenParams() ([]Param, generator) {
-	params := []Param{{Name: "embed", Decay: true}, {Name: "proj", Decay: true}, {Name: "norm"}}
+	return drawn([]Param{{Name: "embed", Decay: true}, {Name: "proj", Decay: true}, {Name: "norm"}}, 131, 64, 17)
+}
+
+// goldenMatrices are those of Muon.
+func goldenMatrices() ([]Param, generator) {
+	return drawn([]Param{
+		{Name: "embed", Decay: true},
+		{Name: "wide", Decay: true, Hidden: [2]int{6, 14}},
+		{Name: "tall", Decay: true, Hidden: [2]int{20, 8}},
+		{Name: "square", Decay: true, Hidden: [2]int{7, 7}},
+		{Name: "norm"},
+	}, 131, 6*14, 20*8, 7*7, 17)
+}
+
+func drawn(params []Param, sizes ...int) ([]Param, generator) {
 	gen := generator(1)
-	for i, n := range []int{131, 64, 17} {
+	for i, n := range sizes {
 		params[i].Value, params[i].Grad = make([]float32, n), make([]float32, n)
 		gen.fill(params[i].Value, 0.125)
 	}
@@ -56,9 +70,16 @@ func TestPyTorch(t *testing.T) {
 	sgd.Name, sgd.LR = NameSGD, 0.05
 	bare := sgd
 	bare.Momentum, bare.Schedule, bare.WarmupSteps = 0, ScheduleConstant, 0
+	muon := adamw
+	muon.Name = NameMuon
+	original := muon
+	original.Muon.LR, original.Muon.AdjustLR = 0.02, "original"
+	spectral := original
+	spectral.Muon = Muon{LR: 0.02, Momentum: 0.9, AdjustLR: "spectral_unclamped"}
 
 	for name, cfg := range map[string]Config{
 		"adamw": adamw, "adam": adam, "sgd": sgd, "sgd without momentum": bare,
+		"muon": muon, "muon, original": original, "muon, spectral_unclamped without nesterov": spectral,
 	} {
 		t.Run(name, func(t *testing.T) {
 			want, ok := golden[name]
@@ -66,6 +87,9 @@ func TestPyTorch(t *testing.T) {
 				t.Fatal("not in golden.json")
 			}
 			params, gen := goldenParams()
+			if cfg.Name == NameMuon {
+				params, gen = goldenMatrices()
+			}
 			opt, err := New(cfg, params, Serial())
 			if err != nil {
 				t.Fatal(err)

@@ -11,14 +11,17 @@ type kind struct {
 	name string
 	// bf16 says that its moments may be in bf16.
 	bf16 bool
-	// moments are the names of what it keeps of each parameter, in the order of
-	// [Optimizer.State].
-	moments func(c Config) []string
+	// moments are the names of what it keeps of a parameter, a hidden layer's matrix
+	// or another, in the order of [Optimizer.State].
+	moments func(c Config, hidden bool) []string
+	// scratch is the number of floats that a worker needs to update a hidden layer's
+	// matrix; nil for none.
+	scratch func(rows, cols int) int64
 	build   func(c Config, params []Param, par Parallel) (Optimizer, error)
 }
 
 // kinds are the optimizers in the order in which errors list them.
-var kinds = []kind{adamW, coupledAdam, momentumSGD}
+var kinds = []kind{adamW, coupledAdam, momentumSGD, matrixMuon}
 
 // Names are the optimizers that Config.Name may hold.
 func Names() []string {
@@ -39,19 +42,31 @@ func (c Config) kind() (kind, error) {
 	return kind{}, fmt.Errorf("optim.name (%q) must be %s", c.Name, choices.Of(Names()))
 }
 
-// MomentNames are the names of the tensors that the optimizer keeps of each
-// parameter, such as exp_avg: a [StateTensor] is named exp_avg.NAME.
-func (c Config) MomentNames() ([]string, error) {
+// MomentNames are the names of the tensors that the optimizer keeps of a parameter,
+// a hidden layer's matrix ([Param].Hidden) or another, such as exp_avg: a
+// [StateTensor] is named exp_avg.NAME.
+func (c Config) MomentNames(hidden bool) ([]string, error) {
 	k, err := c.kind()
 	if err != nil {
 		return nil, err
 	}
-	return k.moments(c), nil
+	return k.moments(c, hidden), nil
 }
 
-// StateBytes is the size of what the optimizer keeps for each weight.
-func (c Config) StateBytes() (int64, error) {
-	names, err := c.MomentNames()
+// ScratchBytes is what each worker needs to update a hidden layer's matrix of that
+// shape, the largest one.
+func (c Config) ScratchBytes(rows, cols int) (int64, error) {
+	k, err := c.kind()
+	if err != nil || k.scratch == nil {
+		return 0, err
+	}
+	return 4 * k.scratch(rows, cols), nil
+}
+
+// StateBytes is the size of what the optimizer keeps for each weight of a hidden
+// layer's matrix, or of another parameter.
+func (c Config) StateBytes(hidden bool) (int64, error) {
+	names, err := c.MomentNames(hidden)
 	if err != nil {
 		return 0, err
 	}

@@ -22,7 +22,7 @@ func TestUnknownOptimizer(t *testing.T) {
 		c := Default()
 		test.edit(&c)
 		_, newErr := New(c, nil, Serial())
-		_, bytesErr := c.StateBytes()
+		_, bytesErr := c.StateBytes(false)
 		for what, err := range map[string]error{"Validate": c.Validate(), "New": newErr, "StateBytes": bytesErr} {
 			if err == nil || err.Error() != test.want {
 				t.Errorf("%s: error is %v, want %s", what, err, test.want)
@@ -31,7 +31,7 @@ func TestUnknownOptimizer(t *testing.T) {
 	}
 	c := Default()
 	c.Name = "lion"
-	if names, err := c.MomentNames(); err == nil {
+	if names, err := c.MomentNames(false); err == nil {
 		t.Errorf("an unknown optimizer keeps %v", names)
 	}
 	c = Default()
@@ -52,30 +52,40 @@ func TestMomentNames(t *testing.T) {
 					continue // float32 only
 				}
 				const n = 3
-				opt, err := New(c, []Param{{Name: "a", Value: make([]float32, n), Grad: make([]float32, n)}, {Name: "b"}}, Serial())
-				if err != nil {
-					t.Fatal(err)
+				params := []Param{{Name: "a"}, {Name: "matrix", Hidden: [2]int{1, n}}, {Name: "b"}}
+				for i := range params {
+					params[i].Value, params[i].Grad = make([]float32, n), make([]float32, n)
 				}
-				names, err := c.MomentNames()
+				opt, err := New(c, params, Serial())
 				if err != nil {
 					t.Fatal(err)
 				}
 				var got, want []string
-				var kept int64
+				var kept, planned int64
 				for _, s := range opt.State() {
 					got = append(got, s.Name)
 					kept += 4*int64(len(s.Data)) + 2*int64(len(s.BF16))
 				}
-				for _, param := range []string{"a", "b"} {
-					for _, moment := range names {
-						want = append(want, moment+"."+param)
+				for _, p := range params {
+					hidden := p.Hidden != [2]int{}
+					names, err := c.MomentNames(hidden)
+					if err != nil {
+						t.Fatal(err)
 					}
+					for _, moment := range names {
+						want = append(want, moment+"."+p.Name)
+					}
+					bytes, err := c.StateBytes(hidden)
+					if err != nil {
+						t.Fatal(err)
+					}
+					planned += n * bytes
 				}
 				if !reflect.DeepEqual(got, want) {
 					t.Errorf("%s, momentum %v: keeps %v, says %v", name, momentum, got, want)
 				}
-				if bytes, err := c.StateBytes(); err != nil || kept != n*bytes {
-					t.Errorf("%s, moments %s, momentum %v: %d weights keep %d bytes, says %d each, %v", name, moments, momentum, n, kept, bytes, err)
+				if kept != planned {
+					t.Errorf("%s, moments %s, momentum %v: three parameters of %d weights keep %d bytes, says %d", name, moments, momentum, n, kept, planned)
 				}
 			}
 		}

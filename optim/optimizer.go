@@ -8,6 +8,9 @@ import (
 type Param struct {
 	Name  string // Hugging Face's, e.g. model.layers.0.self_attn.q_proj.weight
 	Decay bool   // whether weight decay applies: true for all weights but norms
+	// Hidden is the shape [out, in] of a hidden layer's matrix, zero for all else:
+	// embeddings, the head, norms.
+	Hidden [2]int
 	// Value is updated in place, Grad is only read. Both have one float32 for
 	// each element of the weight, row-major; the optimizer keeps the slices.
 	Value, Grad []float32
@@ -31,8 +34,8 @@ type Optimizer interface {
 
 	// State returns views of the moments, for saving and restoring them: for
 	// Adam exp_avg.NAME then exp_avg_sq.NAME of each parameter, for SGD
-	// momentum_buffer.NAME (none without momentum). The order is that of the
-	// parameters.
+	// momentum_buffer.NAME (none without momentum), for Muon either. The order is
+	// that of the parameters.
 	State() []StateTensor
 
 	// Steps is the number of updates so far, which Adam's bias correction
@@ -61,6 +64,8 @@ func New(c Config, params []Param, par Parallel) (Optimizer, error) {
 			return nil, fmt.Errorf("optim: parameter %s is given twice", p.Name)
 		case len(p.Value) != len(p.Grad):
 			return nil, fmt.Errorf("optim: parameter %s has %d values and %d gradients", p.Name, len(p.Value), len(p.Grad))
+		case p.Hidden != [2]int{} && (min(p.Hidden[0], p.Hidden[1]) < 1 || p.Hidden[0]*p.Hidden[1] != len(p.Value)):
+			return nil, fmt.Errorf("optim: parameter %s of shape %v has %d values", p.Name, p.Hidden, len(p.Value))
 		}
 		seen[p.Name] = true
 	}

@@ -11,6 +11,8 @@ import (
 // pool is a Parallel with real workers that take indices as they come.
 type pool int
 
+func (w pool) Workers() int { return int(w) }
+
 func (w pool) For(n int, f func(worker, i int)) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -27,8 +29,16 @@ func (w pool) For(n int, f func(worker, i int)) {
 // testParams makes parameters that span several chunks, with tails.
 func testParams() []Param {
 	gen := generator(7)
-	params := []Param{{Name: "embed", Decay: true}, {Name: "norm"}, {Name: "one", Decay: true}, {Name: "empty"}}
-	for i, n := range []int{3*chunkSize + 21, chunkSize, 1, 0} {
+	params := []Param{
+		{Name: "embed", Decay: true},
+		{Name: "norm"},
+		{Name: "one", Decay: true},
+		{Name: "empty"},
+		{Name: "wide", Decay: true, Hidden: [2]int{5, 12}},
+		{Name: "tall", Decay: true, Hidden: [2]int{12, 5}},
+		{Name: "square", Decay: true, Hidden: [2]int{9, 9}},
+	}
+	for i, n := range []int{3*chunkSize + 21, chunkSize, 1, 0, 60, 60, 81} {
 		params[i].Value, params[i].Grad = make([]float32, n), make([]float32, n)
 		gen.fill(params[i].Value, 1)
 		gen.fill(params[i].Grad, 0.01)
@@ -247,6 +257,7 @@ func TestDecayGroups(t *testing.T) {
 		cfg := Default()
 		cfg.Name = name
 		params := []Param{
+			{Name: "matrix", Decay: true, Hidden: [2]int{1, 1}, Value: []float32{1}, Grad: []float32{0}},
 			{Name: "w", Decay: true, Value: []float32{1}, Grad: []float32{0}},
 			{Name: "norm", Value: []float32{1}, Grad: []float32{0}},
 		}
@@ -255,8 +266,8 @@ func TestDecayGroups(t *testing.T) {
 			t.Fatal(err)
 		}
 		opt.Step(0.1, 1)
-		if params[0].Value[0] >= 1 || params[1].Value[0] != 1 {
-			t.Errorf("%s: weight %v, norm %v", name, params[0].Value[0], params[1].Value[0])
+		if params[0].Value[0] >= 1 || params[1].Value[0] >= 1 || params[2].Value[0] != 1 {
+			t.Errorf("%s: matrix %v, weight %v, norm %v", name, params[0].Value[0], params[1].Value[0], params[2].Value[0])
 		}
 	}
 }

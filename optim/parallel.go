@@ -6,6 +6,8 @@ type Parallel interface {
 	// calls have. Calls may run at once and in any order; worker tells which
 	// of the pool's workers makes the call.
 	For(n int, f func(worker, i int))
+	// Workers is their number, which worker is below.
+	Workers() int
 }
 
 // Serial returns the Parallel that runs everything in order on the caller's
@@ -13,6 +15,8 @@ type Parallel interface {
 func Serial() Parallel { return serial{} }
 
 type serial struct{}
+
+func (serial) Workers() int { return 1 }
 
 func (serial) For(n int, f func(worker, i int)) {
 	for i := range n {

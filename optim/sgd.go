@@ -3,7 +3,7 @@ package optim
 // momentumSGD keeps a buffer of each parameter where it has momentum.
 var momentumSGD = kind{
 	name: NameSGD,
-	moments: func(c Config) []string {
+	moments: func(c Config, _ bool) []string {
 		if c.Momentum == 0 {
 			return nil
 		}

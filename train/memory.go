@@ -15,7 +15,7 @@ import (
 type Memory struct {
 	Weights     int64 `json:"weights"`     // float32, and a bf16 copy where the device wants one
 	Gradients   int64 `json:"gradients"`   // float32; activations lie here too where a step is one micro-batch
-	Optimizer   int64 `json:"optimizer"`   // moments, float32 or bf16
+	Optimizer   int64 `json:"optimizer"`   // moments, float32 or bf16, and the workers' scratch
 	Activations int64 `json:"activations"` // of a micro-batch, with scratch, beside what lies in the gradients' memory
 	Scoring     int64 `json:"scoring"`     // activations of a held-out batch, likewise
 	Teacher     int64 `json:"teacher"`     // weights and activations of a teacher
@@ -48,19 +48,40 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	if err != nil {
 		return Memory{}, err
 	}
-	state, err := c.Optim.StateBytes()
+	state, err := optimizerBytes(c, dev.Workers())
 	if err != nil {
 		return Memory{}, err
 	}
 	parameters := 4 * c.Model.ParameterCount() // in float32
 	m := Memory{
-		Weights: l.weights - parameters, Gradients: parameters, Optimizer: state * c.Model.ParameterCount(),
+		Weights: l.weights - parameters, Gradients: parameters, Optimizer: state,
 		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Tasks: taskMemory(c) + l.quantized, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}
-	if _, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
+	if a, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
+		if err := a.CheckUpdate(c.Optim); err != nil {
+			return Memory{}, err
+		}
 		m.Data, m.Reading, m.Process = 0, 0, contextBytes
 	}
 	return m, nil
+}
+
+// optimizerBytes is what the optimizer keeps, and what its workers need while they update.
+func optimizerBytes(c *RunConfig, workers int) (int64, error) {
+	var state, scratch int64
+	for _, p := range c.Model.Parameters() {
+		shape := p.Hidden()
+		each, err := c.Optim.StateBytes(shape != [2]int{})
+		if err != nil {
+			return 0, err
+		}
+		needed, err := c.Optim.ScratchBytes(shape[0], shape[1])
+		if err != nil {
+			return 0, err
+		}
+		state, scratch = state+each*p.Size(), max(scratch, needed)
+	}
+	return state + int64(workers)*scratch, nil
 }
 
 // deviceMemory is what a run may take of the memory that its weights and

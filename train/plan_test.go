@@ -118,6 +118,7 @@ func TestOptimizerMemory(t *testing.T) {
 		{optim.NameAdam, optim.MomentsBF16, 0.9, 4},
 		{optim.NameSGD, optim.MomentsFloat32, 0.9, 4},
 		{optim.NameSGD, optim.MomentsFloat32, 0, 0},
+		{optim.NameMuon, optim.MomentsFloat32, 0, 8}, // and less for matrices
 	}
 	for _, test := range tests {
 		c := tiny(t)
@@ -126,7 +127,18 @@ func TestOptimizerMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := test.want * c.Model.ParameterCount(); m.Optimizer != want {
+		want := test.want * c.Model.ParameterCount()
+		if test.name == optim.NameMuon {
+			var widest int64
+			for _, p := range c.Model.Parameters() {
+				if p.Hidden() != [2]int{} {
+					side := int64(min(p.Shape[0], p.Shape[1]))
+					want, widest = want-4*p.Size(), max(widest, 4*(2*p.Size()+2*side*side))
+				}
+			}
+			want += widest // of one worker
+		}
+		if m.Optimizer != want {
 			t.Errorf("%s, moments %s, momentum %v: %d bytes planned, want %d", test.name, test.moments, test.momentum, m.Optimizer, want)
 		}
 		opt, err := optim.New(c.Optim, []optim.Param{{Name: "w", Value: make([]float32, 10), Grad: make([]float32, 10)}}, optim.Serial())

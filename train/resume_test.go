@@ -34,6 +34,9 @@ func TestResumeIsExact(t *testing.T) {
 		{"auto", 5, func(c *RunConfig) { c.Train.MicroBatch, c.Train.Precision = 0, Precision{Auto: true} }},
 		{"bf16 moments", 6, func(c *RunConfig) { c.Optim.Moments = optim.MomentsBF16 }},
 		{"sgd", 5, func(c *RunConfig) { c.Optim.Name, c.Optim.LR = optim.NameSGD, 0.05 }},
+		{"muon", 6, func(c *RunConfig) {
+			c.Optim.Name, c.Model.LayerSharing.Strategy = optim.NameMuon, arch.Immediate
+		}},
 		{"document mask", 5, func(c *RunConfig) {
 			c.Data.Train, c.Data.DocumentMask = documents(t), true
 			c.Data.Packing = data.PackDocuments

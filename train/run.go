@@ -340,7 +340,7 @@ func (r *run) makeOptimizer() (err error) {
 	}
 	for _, p := range r.params {
 		r.trained = append(r.trained, optim.Param{
-			Name: p.Name, Decay: p.Decays(), Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
+			Name: p.Name, Decay: p.Decays(), Hidden: p.Hidden(), Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
 		})
 	}
 	r.opt, err = optim.New(r.c.Optim, r.trained, r.dev)

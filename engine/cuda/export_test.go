@@ -3,7 +3,6 @@ package cuda
 import (
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
-	"mobilellm/optim"
 )
 
 // CopyKernel writes or adds the input as it is, for operations that tests define.
@@ -17,6 +16,3 @@ func CopyKernel(d *Device, in *engine.Instr) engine.Kernel {
 		c.enqueue = append(c.enqueue, func() error { return d.driver.Copy(at(y), at(x), x.Bytes()) })
 	})
 }
-
-// ChooseUpdate reports whether the GPU has a kernel for an optimizer.
-func ChooseUpdate(c optim.Config) error { return (&Update{cfg: c}).choose() }

@@ -54,10 +54,11 @@ func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, sca
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	u := &Update{d: d, cfg: c, names: w.Names(), losses: scalars, out: make([]float32, 2+scalars)}
+	u := &Update{d: d, cfg: c, losses: scalars, out: make([]float32, 2+scalars)}
 	if err := u.choose(); err != nil {
 		return nil, err
 	}
+	u.names = w.Names()
 	sizes, err := u.locate(w)
 	if err != nil {
 		return nil, err
@@ -122,12 +123,15 @@ func (u *Update) allocate(w *engine.Weights, table []int64) error {
 	return u.upload(u.table, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(table))), 8*len(table)))
 }
 
+// CheckUpdate reports an optimizer that there is no kernel for.
+func (d *Device) CheckUpdate(c optim.Config) error { return (&Update{cfg: c}).choose() }
+
 // choose finds the optimizer's kernel and what it keeps.
 func (u *Update) choose() (err error) {
 	if u.step = updates[u.cfg.Name]; u.step == nil {
-		return fmt.Errorf("cuda: the GPU has no kernel for the optimizer %s", u.cfg.Name)
+		return fmt.Errorf("cuda: the GPU has no kernel for the optimizer %s\nhint: --device cpu, or --set optim.name=adamw", u.cfg.Name)
 	}
-	if u.momentNames, err = u.cfg.MomentNames(); err != nil {
+	if u.momentNames, err = u.cfg.MomentNames(false); err != nil {
 		return err
 	}
 	t, ok := momentTypes[u.cfg.Moments]

@@ -227,7 +227,7 @@ func (s *stepper) initialise() error {
 		if t.OnHost() {
 			value = t.Float32s()
 			if g := s.weights.Gradient(p.Name); g != nil { // a teacher has none
-				s.params = append(s.params, optim.Param{Name: p.Name, Decay: p.Decays(), Value: value, Grad: g.Float32s()})
+				s.params = append(s.params, optim.Param{Name: p.Name, Decay: p.Decays(), Hidden: p.Hidden(), Value: value, Grad: g.Float32s()})
 			}
 		} else {
 			value = make([]float32, t.Len())
