@@ -34,15 +34,16 @@ const maxBetaBF16 = 0.996
 
 // Config is the section `optim:` of a run's configuration.
 type Config struct {
-	Name        string     `yaml:"name" help:"optimizer: adamw (decoupled weight decay), adam (coupled L2), sgd (with momentum) or muon (orthogonal updates of the layers' matrices, adamw for the rest)"`
-	LR          float64    `yaml:"lr" help:"peak learning rate"`
-	Betas       [2]float64 `yaml:"betas" help:"decay rates of Adam's first and second moment"`
-	Eps         float64    `yaml:"eps" help:"added to the root of Adam's second moment"`
-	WeightDecay float64    `yaml:"weight_decay" help:"weight decay; norms are left out"`
-	Moments     string     `yaml:"moments" help:"type that adamw and adam keep their two moments in: float32, or bf16, which takes half the memory"`
-	Momentum    float64    `yaml:"momentum" help:"momentum of sgd"`
-	Muon        Muon       `yaml:"muon" help:"What muon does with the layers' matrices."`
-	Clip        float64    `yaml:"clip" help:"largest global norm of the gradient; 0 turns clipping off"`
+	Name            string     `yaml:"name" help:"optimizer: adamw (decoupled weight decay), adam (coupled L2), sgd (with momentum) or muon (orthogonal updates of the layers' matrices, adamw for the rest)"`
+	LR              float64    `yaml:"lr" help:"peak learning rate"`
+	Betas           [2]float64 `yaml:"betas" help:"decay rates of Adam's first and second moment"`
+	Eps             float64    `yaml:"eps" help:"added to the root of Adam's second moment"`
+	WeightDecay     float64    `yaml:"weight_decay" help:"weight decay; norms are left out"`
+	DecayEmbeddings bool       `yaml:"decay_embeddings" help:"whether the embedding decays too, with the head where they are one table"`
+	Moments         string     `yaml:"moments" help:"type that adamw and adam keep their two moments in: float32, or bf16, which takes half the memory"`
+	Momentum        float64    `yaml:"momentum" help:"momentum of sgd"`
+	Muon            Muon       `yaml:"muon" help:"What muon does with the layers' matrices."`
+	Clip            float64    `yaml:"clip" help:"largest global norm of the gradient; 0 turns clipping off"`
 
 	Schedule      string  `yaml:"schedule" help:"course of the learning rate after the warm-up: cosine, linear, constant or wsd (warm-up, stable, decay)"`
 	WarmupSteps   int     `yaml:"warmup_steps" help:"steps over which the learning rate rises linearly to its peak"`
@@ -55,19 +56,20 @@ type Config struct {
 // at 1 and a cosine that ends at a tenth of the peak.
 func Default() Config {
 	return Config{
-		Name:          NameAdamW,
-		LR:            2e-3,
-		Betas:         [2]float64{0.9, 0.95},
-		Eps:           1e-8,
-		WeightDecay:   0.1,
-		Moments:       MomentsFloat32,
-		Momentum:      0.9,
-		Muon:          defaultMuon(),
-		Clip:          1.0,
-		Schedule:      ScheduleCosine,
-		WarmupSteps:   1000,
-		MinLRRatio:    0.1,
-		DecayFraction: 0.1,
+		Name:            NameAdamW,
+		LR:              2e-3,
+		Betas:           [2]float64{0.9, 0.95},
+		Eps:             1e-8,
+		WeightDecay:     0.1,
+		DecayEmbeddings: true,
+		Moments:         MomentsFloat32,
+		Momentum:        0.9,
+		Muon:            defaultMuon(),
+		Clip:            1.0,
+		Schedule:        ScheduleCosine,
+		WarmupSteps:     1000,
+		MinLRRatio:      0.1,
+		DecayFraction:   0.1,
 	}
 }
 

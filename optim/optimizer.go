@@ -7,7 +7,7 @@ import (
 // Param is a weight of the model as an optimizer sees it.
 type Param struct {
 	Name  string // Hugging Face's, e.g. model.layers.0.self_attn.q_proj.weight
-	Decay bool   // whether weight decay applies: true for all weights but norms
+	Decay bool   // whether weight decay applies: true for all weights but norms, see Config.DecayEmbeddings
 	// Hidden is the shape [out, in] of a hidden layer's matrix, zero for all else:
 	// embeddings, the head, norms.
 	Hidden [2]int

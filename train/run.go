@@ -333,18 +333,23 @@ func (r *run) makeOptimizer() (err error) {
 	if dev, ok := r.dev.(device.Accelerator); ok {
 		decays := make([]bool, len(r.params))
 		for i, p := range r.params {
-			decays[i] = p.Decays()
+			decays[i] = r.c.decays(p)
 		}
 		r.remote, err = dev.NewUpdate(r.c.Optim, r.weights, decays, 2*r.c.Train.Batch/r.choice.MicroBatch) // a loss and a label loss each
 		return err
 	}
 	for _, p := range r.params {
 		r.trained = append(r.trained, optim.Param{
-			Name: p.Name, Decay: p.Decays(), Hidden: p.Hidden(), Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
+			Name: p.Name, Decay: r.c.decays(p), Hidden: p.Hidden(), Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
 		})
 	}
 	r.opt, err = optim.New(r.c.Optim, r.trained, r.dev)
 	return err
+}
+
+// decays reports whether weight decay applies to p.
+func (c *RunConfig) decays(p arch.Parameter) bool {
+	return p.Decays() && (c.Optim.DecayEmbeddings || p.Name != arch.EmbeddingName)
 }
 
 func (r *run) compile(context.Context) error {
