@@ -22,6 +22,7 @@ type Graph struct {
 	Loss     *gorgonia.Node   // scalar, nil without a loss
 	Logits   *gorgonia.Node   // [N,V], nil but for BuildLogits and BuildHead
 	Hidden   *gorgonia.Node   // [N,C], what the head reads
+	ZLoss    *gorgonia.Node   // scalar, the z-loss in Loss; nil without ZLoss
 	LogProbs *gorgonia.Node   // [N] float32, each token's log p(target), 0 where it is not supervised; nil without TokenLogProbs
 	Teacher  *TeacherInputs   // nil without a teacher
 	Cached   *CacheInputs     // nil but for BuildCached
@@ -147,6 +148,7 @@ type builder struct {
 	graph      *Graph
 	rule       op.Distillation
 	logProbs   bool
+	z          float64 // coefficient of the z-loss
 	watch      bool
 	transform  WeightTransform // nil for weights as they are
 	order      []string
@@ -263,6 +265,10 @@ func (b *builder) loss(x *gorgonia.Node) {
 	case b.err != nil:
 	case t != nil && b.logProbs:
 		err = errors.New("a loss with a teacher has no log-probabilities of tokens")
+	case b.z != 0 && (t != nil || b.logProbs):
+		err = errors.New("a loss with a teacher or with log-probabilities of tokens has no z-loss")
+	case b.z != 0:
+		b.graph.Loss, b.graph.ZLoss, err = op.HeadZLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale, b.z)
 	case b.logProbs:
 		b.graph.Loss, b.graph.LogProbs, err = op.HeadLossLogProbs("head", x, b.head(), b.graph.Targets, b.graph.Scale)
 	case t == nil:

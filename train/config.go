@@ -35,6 +35,7 @@ type Loop struct {
 	Batch      int        `yaml:"batch" help:"Sequences in a step."`
 	MicroBatch MicroBatch `yaml:"micro_batch" help:"Sequences that pass the model at once, a divisor of batch; auto takes the largest that fits memory."`
 	Precision  Precision  `yaml:"precision" help:"float32 or bf16; auto takes bf16 where the hardware has it."`
+	ZLoss      float64    `yaml:"z_loss" help:"Coefficient of the z-loss, the square of the log of each softmax's denominator, which is added to the loss and keeps logits small: 1e-4 in PaLM; 0 for none."`
 	Recompute  Recompute  `yaml:"recompute" help:"What the backward pass computes again to save memory: none, attention or block."`
 	Seed       uint64     `yaml:"seed" help:"Seed of the initial weights and of the order of samples."`
 }
@@ -117,6 +118,9 @@ func (c *RunConfig) Validate() error {
 	if best := c.Checkpoint.bestBy(); best != HeldoutLoss && !slices.Contains(c.Eval.Measures(), best) {
 		errs = append(errs, fmt.Errorf("checkpoint.best (%q) must be %s or one of eval.tasks %q", best, HeldoutLoss, c.Eval.Measures()))
 	}
+	if c.Train.ZLoss > 0 && c.Distil.on() {
+		errs = append(errs, fmt.Errorf("train.z_loss (%g) is for a run without a teacher", c.Train.ZLoss))
+	}
 	if len(c.Eval.Quantize) > 0 && c.Model.Quantize.Rounds() {
 		errs = append(errs, fmt.Errorf("eval.quantize (%q) is for a model that is not quantised; model.quantize is %s", c.Eval.Quantize, c.Model.Quantize))
 	}
@@ -131,7 +135,11 @@ func (c *RunConfig) Validate() error {
 }
 
 func (l Loop) validate() error {
-	err := errors.Join(atLeast("train.steps", l.Steps, 1), atLeast("train.batch", l.Batch, 1))
+	var z error
+	if !(l.ZLoss >= 0) || math.IsInf(l.ZLoss, 0) {
+		z = fmt.Errorf("train.z_loss (%g) must not be negative", l.ZLoss)
+	}
+	err := errors.Join(atLeast("train.steps", l.Steps, 1), atLeast("train.batch", l.Batch, 1), z)
 	if m := int(l.MicroBatch); err == nil && m > 0 && l.Batch%m != 0 {
 		err = fmt.Errorf("train.batch (%d) must be a multiple of train.micro_batch (%d)\nhint: the nearest smaller micro-batch is %d",
 			l.Batch, m, largestDivisor(l.Batch, m))

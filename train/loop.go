@@ -123,7 +123,7 @@ func (r *run) step(ctx context.Context) error {
 	s := &r.state
 
 	lr := r.schedule.LR(int(s.step))
-	loss, label, norm, bad, err := r.update(ctx, b, lr)
+	loss, aside, norm, bad, err := r.update(ctx, b, lr)
 	if err != nil {
 		return err
 	}
@@ -131,6 +131,9 @@ func (r *run) step(ctx context.Context) error {
 		return r.refuse(b, loss, norm, bad)
 	}
 
+	if r.c.Train.ZLoss > 0 {
+		loss -= aside // of the text alone
+	}
 	s.step++
 	s.tokens += int64(b.Tokens)
 	s.loss = loss
@@ -138,7 +141,7 @@ func (r *run) step(ctx context.Context) error {
 		s.smooth = loss
 	}
 	s.smooth += (loss - s.smooth) / 10
-	return r.log(b, label, lr, norm, waited, time.Since(start))
+	return r.log(b, aside, lr, norm, waited, time.Since(start))
 }
 
 func (r *run) batch(ctx context.Context) (*data.Batch, error) {
@@ -166,12 +169,17 @@ func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
 	return r.locate(b, e)
 }
 
-func (r *run) log(b *data.Batch, label, lr, norm float64, waited, took time.Duration) error {
+func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Duration) error {
 	s := &r.state
 	speed := float64(b.Tokens) / took.Seconds()
 	record := StepRecord{
-		Step: s.step, Tokens: s.tokens, Loss: s.loss, LabelLoss: label, LR: lr, GradNorm: norm, TokensPerSecond: speed,
+		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
 		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(),
+	}
+	if r.c.Train.ZLoss > 0 {
+		record.ZLoss = aside
+	} else {
+		record.LabelLoss = aside
 	}
 	if err := r.metrics.write(record); err != nil {
 		return err

@@ -24,6 +24,7 @@ type StepRecord struct {
 	Tokens          int64   `json:"tokens"`               // trained on since the run began
 	Loss            float64 `json:"loss"`                 // nats per token, before the update
 	LabelLoss       float64 `json:"label_loss,omitempty"` // with a teacher: of the text alone
+	ZLoss           float64 `json:"z_loss,omitempty"`     // train.z_loss's term, which is trained on beside the loss
 	LR              float64 `json:"lr"`
 	GradNorm        float64 `json:"grad_norm"` // before clipping
 	TokensPerSecond float64 `json:"tokens_per_second"`

@@ -25,7 +25,7 @@ type program struct {
 // out for as many rows and outlive it.
 func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
 	o.ReuseGradients = rows == c.Train.Batch // else micro-batches add to them
-	options := graphOptions(c)
+	options := append(graphOptions(c), arch.ZLoss(c.Train.ZLoss))
 	if l != nil {
 		options = append(options, l.option())
 	}
@@ -59,6 +59,9 @@ func compile(g *arch.Graph, c *RunConfig, w *engine.Weights, dev engine.Device, 
 	if l != nil {
 		l.bind(g, &p)
 	}
+	if g.ZLoss != nil {
+		p.Outputs = append(p.Outputs, g.ZLoss)
+	}
 	vm, err := engine.Compile(p, dev, o)
 	if _, away := dev.(device.Accelerator); err != nil && away && l != nil && l.teacher == nil {
 		return nil, fmt.Errorf("distil.shards: %w\nhint: --device cpu, or distil.teacher in their place", err)
@@ -80,13 +83,16 @@ func (p *program) run(b *data.Batch, first int, scale float32) (float64, error) 
 	return float64(loss[0]), err
 }
 
-// label is the part of the last loss that the text alone would give, nil where
-// there is nothing else.
-func (p *program) label() *engine.Tensor {
-	if p.lesson == nil {
-		return nil
+// aside is what a step reports beside its loss: with a teacher the loss that the text
+// alone would give, with a z-loss that term of the loss; else nil.
+func (p *program) aside() *engine.Tensor {
+	switch {
+	case p.graph.ZLoss != nil:
+		return p.vm.Output(p.graph.ZLoss)
+	case p.lesson != nil:
+		return p.vm.Output(p.graph.Teacher.Label)
 	}
-	return p.vm.Output(p.graph.Teacher.Label)
+	return nil
 }
 
 // enqueue is run without waiting for the loss, where the device works behind

@@ -68,3 +68,29 @@ func TestDecayEmbeddings(t *testing.T) {
 		}
 	}
 }
+
+// The z-loss is trained on, and reported apart: it falls, and the first loss is that of a
+// run without.
+func TestZLoss(t *testing.T) {
+	c := tiny(t)
+	bare, _ := train(t, c, Options{})
+	c.Train.ZLoss = 0.1
+	out, result := train(t, c, Options{})
+	without, with := steps(t, bare), steps(t, out)
+	if first := with[0]; math.Abs(first.Loss-without[0].Loss) > 1e-5 || !(first.ZLoss > 2.5 && first.ZLoss < 3.5) { // 0.1·log²257
+		t.Errorf("the first step has loss %v and z-loss %v, loss %v without", first.Loss, first.ZLoss, without[0].Loss)
+	}
+	last := with[len(with)-1]
+	if !(last.ZLoss < 0.9*with[0].ZLoss) || last.Loss == without[len(without)-1].Loss || without[0].ZLoss != 0 {
+		t.Errorf("the last step has loss %v and z-loss %v, loss %v without", last.Loss, last.ZLoss, without[len(without)-1].Loss)
+	}
+	if result.Loss != last.Loss || math.Abs(float64(result.Heldout.HeldoutLoss)-last.Loss) > 0.5 {
+		t.Errorf("the result's loss is %v, held out %v", result.Loss, result.Heldout.HeldoutLoss)
+	}
+	for _, bad := range []float64{-1, math.NaN(), math.Inf(1)} {
+		c.Train.ZLoss = bad
+		checkError(t, c.Validate(), "train.z_loss (")
+	}
+	c.Train.ZLoss, c.Distil.Teacher = 1e-4, "teacher"
+	checkError(t, c.Validate(), "train.z_loss (0.0001) is for a run without a teacher")
+}

@@ -335,7 +335,7 @@ func (r *run) makeOptimizer() (err error) {
 		for i, p := range r.params {
 			decays[i] = r.c.decays(p)
 		}
-		r.remote, err = dev.NewUpdate(r.c.Optim, r.weights, decays, 2*r.c.Train.Batch/r.choice.MicroBatch) // a loss and a label loss each
+		r.remote, err = dev.NewUpdate(r.c.Optim, r.weights, decays, 2*r.c.Train.Batch/r.choice.MicroBatch) // a loss each, and what is reported beside it
 		return err
 	}
 	for _, p := range r.params {

@@ -10,19 +10,19 @@ import (
 
 // update computes a batch's gradients and, where its loss and their norm are
 // finite, updates the weights. The loss is the mean over the supervised tokens of
-// the whole batch, with a teacher label the part that the text alone would give;
+// the whole batch, aside what the program reports beside it;
 // bad is the first micro-batch whose share of it is not finite, or -1.
-func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, label, norm float64, bad int, err error) {
+func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, aside, norm float64, bad int, err error) {
 	if r.remote != nil {
 		return r.updateRemote(ctx, b, lr)
 	}
-	if loss, label, bad, err = r.gradients(ctx, b); err != nil {
-		return loss, label, 0, bad, err
+	if loss, aside, bad, err = r.gradients(ctx, b); err != nil {
+		return loss, aside, 0, bad, err
 	}
 	clipping := time.Now()
 	norm = optim.GradNorm(r.trained, r.dev)
 	if !finite(loss) || !finite(norm) {
-		return loss, label, norm, bad, nil
+		return loss, aside, norm, bad, nil
 	}
 	updating := time.Now()
 	r.opt.Step(lr, optim.ClipScale(norm, r.c.Optim.Clip))
@@ -31,11 +31,11 @@ func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, labe
 		r.training.vm.Profile().Add("gradient norm", updating.Sub(clipping))
 		r.training.vm.Profile().Add("optimizer", time.Since(updating))
 	}
-	return loss, label, norm, bad, nil
+	return loss, aside, norm, bad, nil
 }
 
 // gradients runs all micro-batches of a step.
-func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, label float64, bad int, err error) {
+func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64, bad int, err error) {
 	bad = -1
 	rows := r.choice.MicroBatch
 	scale := 1 / float32(b.Tokens)
@@ -52,17 +52,17 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, label float64
 			bad = i
 		}
 		loss += part
-		if t := r.training.label(); t != nil {
-			label += float64(t.Float32s()[0])
+		if t := r.training.aside(); t != nil {
+			aside += float64(t.Float32s()[0])
 		}
 	}
-	return loss, label, bad, nil
+	return loss, aside, bad, nil
 }
 
 // updateRemote enqueues a whole step on an accelerator, which holds the update
 // back by itself where the norm is not finite, and then waits for its losses and
 // norm, which come in one copy.
-func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss, label, norm float64, bad int, err error) {
+func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss, aside, norm float64, bad int, err error) {
 	bad = -1
 	rows := r.choice.MicroBatch
 	parts := r.c.Train.Batch / rows
@@ -76,7 +76,7 @@ func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss
 			return 0, 0, 0, bad, err
 		}
 		r.remote.Collect(i, r.training.loss())
-		if t := r.training.label(); t != nil {
+		if t := r.training.aside(); t != nil {
 			r.remote.Collect(parts+i, t)
 		}
 	}
@@ -95,9 +95,9 @@ func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss
 			bad = i
 		}
 		loss += part
-		if r.training.label() != nil {
-			label += float64(kept[parts+i])
+		if r.training.aside() != nil {
+			aside += float64(kept[parts+i])
 		}
 	}
-	return loss, label, norm, bad, nil
+	return loss, aside, norm, bad, nil
 }

@@ -22,6 +22,7 @@ type headLoss struct {
 	losses []float64      // of each row of a chunk
 	soft   *softLoss      // a teacher, where there is one
 	logp   *engine.Tensor // of each token's target; nil where nobody reads it
+	z      zLoss
 
 	layout                  layout
 	logits, gradients, rest int64
@@ -38,15 +39,15 @@ type headChunk struct {
 // three matmuls, 64 MB of logits for a vocabulary of 32,000.
 const headTokens = 512
 
-func newHeadLoss(d *Device, in *engine.Instr, _ op.HeadLossOp) (engine.Kernel, error) {
+func newHeadLoss(d *Device, in *engine.Instr, o op.HeadLossOp) (engine.Kernel, error) {
 	if in.In[0].DType == engine.BF16 && d.pairs {
-		return newHeadLossBF16(d, in), nil
+		return newHeadLossBF16(d, in, o), nil
 	}
 	k, err := newFullHeadLoss(d, in, nil)
 	if err != nil {
 		return nil, err
 	}
-	k.logp = in.Out[3]
+	k.logp, k.z = in.Out[3], newZLoss(in, o)
 	return k, nil
 }
 
@@ -141,6 +142,7 @@ func (k *headLoss) Run(scratch unsafe.Pointer, accumulating bool) {
 	if k.in.Out[0] != nil {
 		k.in.Out[0].Float32s()[0] = float32(loss * float64(k.in.In[3].Float32s()[0]))
 	}
+	k.z.write(k.in.In[3])
 }
 
 // crossEntropy returns the chunk's summed loss and, for training, the gradient
@@ -168,7 +170,7 @@ func (k *headLoss) crossEntropy(c *headChunk, logits, gradients unsafe.Pointer) 
 		k.soft.end(c)
 	}
 	writeLogProbs(k.logp, c.first, k.losses[:c.n])
-	var loss float64
+	loss := k.z.add(c.n)
 	for _, e := range k.losses[:c.n] {
 		loss += e
 	}
@@ -200,21 +202,23 @@ func gradientRow[E elem](k *headLoss, r int, gradients unsafe.Pointer) []E {
 }
 
 // tokenLoss is −log softmax of a token's logits at its target. The gradient is
-// softmax − 1[target], times the loss's scale.
+// softmax − 1[target], times the loss's scale, and the softmax more with a z-loss.
 func tokenLoss[E elem](k *headLoss, token, r int, logits, gradients unsafe.Pointer) float64 {
 	vocab, target := k.in.In[1].Rows(), k.in.In[2].Ids()[token]
 	x := matrixAt[float32](logits, int64(4*r*vocab), vocab)
 	g := gradientRow[E](k, r, gradients)
 	if target < 0 {
 		clear(g[:min(cap(g), even(len(g)))])
+		k.z.keep(r, 0)
 		return 0
 	}
 	logit, top := x[target], largest(x)
 	sum := expSum(x, x, 1, top)
+	more := float32(k.z.keep(r, math.Log(float64(sum))+float64(top)))
 	if k.trains() {
 		weight := k.in.In[3].Float32s()[0]
-		hit := weight * (x[target]/sum - 1)
-		scale(g, weight/sum, x)
+		hit := weight * (more*(x[target]/sum) - 1)
+		scale(g, more*(weight/sum), x)
 		set(&g[target], hit)
 		clear(g[len(g):min(cap(g), even(len(g)))]) // the last pair's other half
 	}

@@ -6,6 +6,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/bf16"
+	"mobilellm/engine/op"
 )
 
 // headLossBF16 is headLoss on package bf16. Logits exist in float32 for a piece
@@ -16,6 +17,7 @@ import (
 type headLossBF16 struct {
 	headBF16
 	pieces     int
+	z          zLoss
 	losses     []float64
 	hits       []float32 // the logit of each token's target
 	factors    [][][]float32
@@ -24,13 +26,13 @@ type headLossBF16 struct {
 	pieceOne   int64 // size of a worker's
 }
 
-func newHeadLossBF16(d *Device, in *engine.Instr) engine.Kernel {
+func newHeadLossBF16(d *Device, in *engine.Instr, o op.HeadLossOp) engine.Kernel {
 	x, w := in.In[0], in.In[1]
 	rows := min(x.Rows(), headTokens)
 	k := &headLossBF16{
 		headBF16: headBF16{d: d, in: in, vocab: w.Rows(), dim: w.Cols(), stride: even(w.Rows())},
 		pieces:   ceil(w.Rows(), headColumns), losses: make([]float64, rows), hits: make([]float32, rows),
-		factors: d.buffers(1, ceil(w.Rows(), headColumns)),
+		factors: d.buffers(1, ceil(w.Rows(), headColumns)), z: newZLoss(in, o),
 	}
 	l := &k.layout
 	k.tops, k.sums = l.take(4*int64(rows*k.pieces)), l.take(4*int64(rows*k.pieces))
@@ -48,6 +50,7 @@ func (k *headLossBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 		k.exponentials(first, n, scratch)
 		return k.crossEntropy(first, n, scratch)
 	})
+	k.z.write(k.in.In[3])
 }
 
 func (k *headLossBF16) exponentials(first, n int, scratch unsafe.Pointer) {
@@ -83,7 +86,7 @@ func (k *headLossBF16) crossEntropy(first, n int, scratch unsafe.Pointer) float6
 		}
 	})
 	writeLogProbs(k.in.Out[3], first, k.losses[:n])
-	var loss float64
+	loss := k.z.add(n)
 	for _, e := range k.losses[:n] {
 		loss += e
 	}
@@ -95,6 +98,7 @@ func (k *headLossBF16) crossEntropy(first, n int, scratch unsafe.Pointer) float6
 func (k *headLossBF16) token(token, r, n int, tops, sums, factors []float32, gradient unsafe.Pointer) float64 {
 	target := int(k.in.In[2].Ids()[token])
 	if target < 0 {
+		k.z.keep(r, 0)
 		if k.trains() {
 			clear(matrixAt[uint16](gradient, 0, k.stride))
 		}
@@ -110,15 +114,16 @@ func (k *headLossBF16) token(token, r, n int, tops, sums, factors []float32, gra
 		sum += float64(sums[i*n+r]) * float64(factors[i])
 	}
 	hit := float64(k.hits[r] - top)
+	more := k.z.keep(r, math.Log(sum)+float64(top))
 	if k.trains() {
 		weight := float64(k.in.In[3].Float32s()[0])
 		for i := range factors {
-			factors[i] *= float32(weight / sum)
+			factors[i] *= float32(more * weight / sum)
 		}
 		bf16.ScalePieces(gradient, pointer(factors), headColumns, k.vocab)
 		g := matrixAt[uint16](gradient, 0, k.stride)
 		clear(g[k.vocab:]) // the last pair's other half
-		set(&g[target], float32(weight*(math.Exp(hit)/sum-1)))
+		set(&g[target], float32(weight*(more*math.Exp(hit)/sum-1)))
 	}
 	return math.Log(sum) - hit
 }

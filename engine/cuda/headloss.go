@@ -24,11 +24,12 @@ func (d *Device) headChunk(n, stride int) int {
 // headLoss goes through the tokens in chunks: logits by a matmul, their
 // cross-entropy and its gradient in their place, and the gradients of x and w by
 // two matmuls.
-func (d *Device) headLoss(in *engine.Instr, _ op.HeadLossOp) (engine.Kernel, error) {
+func (d *Device) headLoss(in *engine.Instr, o op.HeadLossOp) (engine.Kernel, error) {
 	h, err := d.newHead(in)
 	if err != nil {
 		return nil, err
 	}
+	h.z = float32(o.Z)
 	return h.compile(d)
 }
 
@@ -70,7 +71,7 @@ func (d *Device) newHead(in *engine.Instr) (*head, error) {
 		h.gradStride = 2 * h.stride // within the logits' own rows
 	}
 	h.x = operandOf(x, h.t, &h.layout)
-	h.losses = h.take(4 * int64(h.n))
+	h.losses = h.take(2 * 4 * int64(h.n)) // and behind them those of z
 	h.logits = h.take(4 * int64(h.chunk) * int64(h.stride))
 	return h, nil
 }
@@ -102,6 +103,7 @@ type head struct {
 	w, targets, scale  *engine.Tensor
 	chunks             []headPlans
 	losses, logits     kernels.Pointer
+	z                  float32 // coefficient of the z-loss, 0 for none
 	work               kernels.Pointer
 	teacher            *teacherHead // nil without a teacher
 	stored             *storedTeacher
@@ -209,6 +211,7 @@ func (h *head) plans(d *Device, rows int) (p headPlans, err error) {
 func (h *head) list(c *commands) {
 	x, logits, losses, work := h.x.read(c), c.piece(h.logits), c.piece(h.losses), c.piece(h.work)
 	dx, dw := h.in.Out[1], h.in.Out[2]
+	zLosses := losses + 4*kernels.Pointer(h.n)
 	var hidden, labels, teacher kernels.Pointer
 	if h.teacher != nil {
 		hidden, labels, teacher = h.teacher.hidden.read(c), c.piece(h.teacher.labels), c.piece(h.teacher.logits)
@@ -228,6 +231,9 @@ func (h *head) list(c *commands) {
 		if p.dx != nil || p.dw != nil {
 			loss.Gradient = logits
 		}
+		if h.z != 0 {
+			loss.Z, loss.ZLosses = h.z, zLosses+4*rows
+		}
 		switch t := h.teacher; {
 		case t != nil:
 			c.multiply(p.teacher, hidden+rows*kernels.Pointer(pitch(t.w.Cols(), t.w.DType)), at(t.w), teacher, work, false)
@@ -246,7 +252,14 @@ func (h *head) list(c *commands) {
 		first += p.rows
 	}
 	if loss := h.in.Out[0]; loss != nil {
-		c.launch(kernels.SumLosses(at(loss), losses, at(h.scale), h.n))
+		n := h.n
+		if h.z != 0 {
+			n *= 2
+		}
+		c.launch(kernels.SumLosses(at(loss), losses, at(h.scale), n))
+	}
+	if h.z != 0 && h.in.Out[4] != nil {
+		c.launch(kernels.SumLosses(at(h.in.Out[4]), zLosses, at(h.scale), h.n))
 	}
 	switch last := h.in.Out[3]; {
 	case last == nil:

@@ -77,6 +77,9 @@ func Cases(headTokens int) []Case {
 			add(head)
 			head.Name, head.Gaps = "headloss scoring"+size, []int{1, 2, 3}
 			add(head)
+			head.Name, head.Op, head.Out, head.Gaps = "headloss with z-loss"+size, op.HeadLossOp{Z: 0.1}, []engine.DType{f, b, f, f, f}, []int{3}
+			add(head)
+			head.Op, head.Out = op.HeadLossOp{}, []engine.DType{f, b, f, f}
 			if c == 24 {
 				head.Name, head.Gaps = "headloss of each token"+size, []int{1, 2}
 				add(head)
@@ -90,6 +93,7 @@ func Cases(headTokens int) []Case {
 	}
 	large := ids(headTokens+70, 33)
 	add(Case{Name: "headloss in chunks", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, IDs: large, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}})
+	add(Case{Name: "headloss with z-loss in chunks", Op: op.HeadLossOp{Z: 0.1}, In: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, IDs: large, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f, f}})
 	words := ids(40, 301)
 	words[7] = op.Unsupervised
 	add(Case{Name: "headloss in pieces", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(40, 24), matrix(301, 24), nil, {}}, IDs: words, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}})

@@ -124,6 +124,15 @@ func TestBadShapes(t *testing.T) {
 			[]string{"headloss head", "(6, 4)", "(9, 5)"},
 		},
 		{
+			"headloss: a coefficient below 0",
+			[]tensor.Shape{{6, 4}, {9, 4}},
+			func(in nodes) (*gorgonia.Node, error) {
+				loss, _, err := HeadZLoss("head", in[0], in[1], ids6(in), scale(in), -1)
+				return loss, err
+			},
+			[]string{"headloss head", "coefficient is -1"},
+		},
+		{
 			"headloss: another number of targets",
 			[]tensor.Shape{{5, 4}, {9, 4}},
 			func(in nodes) (*gorgonia.Node, error) { return HeadLoss("head", in[0], in[1], ids6(in), scale(in)) },

@@ -44,7 +44,7 @@ func TestPyTorch(t *testing.T) {
 			})
 		}
 	}
-	for _, kind := range []string{"embedding", "linear", "rmsnorm", "attention", "masked attention", "swiglu", "relu", "add", "headloss", "quantize", "learnedquantize"} {
+	for _, kind := range []string{"embedding", "linear", "rmsnorm", "attention", "masked attention", "swiglu", "relu", "add", "headloss", "headzloss", "quantize", "learnedquantize"} {
 		if !seen[kind] {
 			t.Errorf("%s is not in golden.json", kind)
 		}
@@ -83,6 +83,11 @@ func builder(t *testing.T, o golden.Op) func(in gorgonia.Nodes) (*gorgonia.Node,
 		return unary(func(x *gorgonia.Node) (*gorgonia.Node, error) { return Quantize(at, x, rule(o)) })
 	case "learnedquantize":
 		return binary(func(w, alpha *gorgonia.Node) (*gorgonia.Node, error) { return LearnedQuantize(at, w, alpha, rule(o)) })
+	case "headzloss":
+		return func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+			loss, _, err := HeadZLoss(at, in[0], in[1], in[2], in[3], o.Attrs["z"])
+			return loss, err
+		}
 	case "headloss":
 		return func(in gorgonia.Nodes) (*gorgonia.Node, error) { return HeadLoss(at, in[0], in[1], in[2], in[3]) }
 	}

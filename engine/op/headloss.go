@@ -13,9 +13,13 @@ import (
 
 // HeadLossOp is the output head and the cross-entropy of its logits in one
 // operation, so that the N×V logits need never exist at once. Its parts are
-// the loss (scalar), dx[N,C], dw[V,C] and the log-probability of each token's
-// target [N], which is 0 for a token that is not supervised.
-type HeadLossOp struct{ scope }
+// the loss (scalar), dx[N,C], dw[V,C], the log-probability of each token's
+// target [N], which is 0 for a token that is not supervised, and, where there is a
+// z-loss, that term of the loss (scalar).
+type HeadLossOp struct {
+	scope
+	Z float64 // coefficient of the z-loss, 0 for none
+}
 
 // Unsupervised marks a token whose target does not count. Any negative target
 // does.
@@ -25,11 +29,27 @@ const Unsupervised = -1
 // over the supervised tokens, for x[N,C], w[V,C] and targets[N]; scale is
 // 1 over their number in the whole batch.
 func HeadLoss(at string, x, w, targets, scale *gorgonia.Node) (*gorgonia.Node, error) {
-	packed, err := apply(HeadLossOp{scope(at)}, x, w, targets, scale)
+	packed, err := apply(HeadLossOp{scope: scope(at)}, x, w, targets, scale)
 	if err != nil {
 		return nil, err
 	}
 	return Part(packed, 0)
+}
+
+// HeadZLoss is HeadLoss with z·log²Z of each supervised token added, Z being the
+// denominator of its softmax: it keeps logits from drifting (Chowdhery et al., PaLM,
+// 2022, section 5, where z is 1e-4). zloss is that term of the loss, which has no
+// gradient of its own.
+func HeadZLoss(at string, x, w, targets, scale *gorgonia.Node, z float64) (loss, zloss *gorgonia.Node, err error) {
+	packed, err := apply(HeadLossOp{scope(at), z}, x, w, targets, scale)
+	if err != nil {
+		return nil, nil, err
+	}
+	if loss, err = Part(packed, 0); err != nil {
+		return nil, nil, err
+	}
+	zloss, err = Part(packed, 4)
+	return loss, zloss, err
 }
 
 // HeadLossLogProbs is HeadLoss that also gives logp[N], log softmax(x·wᵀ)[n,
@@ -46,12 +66,16 @@ func HeadLossLogProbs(at string, x, w, targets, scale *gorgonia.Node) (loss, log
 func (o HeadLossOp) Kind() string          { return "headloss" }
 func (o HeadLossOp) Arity() int            { return 4 }
 func (o HeadLossOp) Type() hm.Type         { return fnType(vector, matrix, matrix, ids, scalar) }
-func (o HeadLossOp) WriteHash(h hash.Hash) { writeHash(h, o) }
+func (o HeadLossOp) WriteHash(h hash.Hash) { writeHash(h, o, o.Z) }
 func (o HeadLossOp) Hashcode() uint32      { return hashcode(o) }
 func (o HeadLossOp) String() string        { return string(o.scope) + ".headloss" }
 func (o HeadLossOp) DiffWRT(int) []bool    { return []bool{true, true, false, false} }
 func (o HeadLossOp) Parts(in []tensor.Shape) []tensor.Shape {
-	return []tensor.Shape{tensor.ScalarShape(), in[0].Clone(), in[1].Clone(), {in[0][0]}}
+	parts := []tensor.Shape{tensor.ScalarShape(), in[0].Clone(), in[1].Clone(), {in[0][0]}}
+	if o.Z != 0 {
+		parts = append(parts, tensor.ScalarShape())
+	}
+	return parts
 }
 
 func (o HeadLossOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
@@ -59,6 +83,9 @@ func (o HeadLossOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 }
 
 func (o HeadLossOp) check(in []tensor.Shape) error {
+	if !(o.Z >= 0) || math.IsInf(o.Z, 0) {
+		return fmt.Errorf("the z-loss's coefficient is %g", o.Z)
+	}
 	if in[0][1] != in[1][1] || in[0][0] != in[2][0] {
 		return fmt.Errorf("x is %v, w %v, targets %v", in[0], in[1], in[2])
 	}
@@ -91,13 +118,13 @@ func (o HeadLossOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {
 	if err := checkTargets(o, v); err != nil {
 		return nil, err
 	}
-	return evaluate(o, v, headLoss[float32], headLoss[float64])
+	return evaluate(o, v, func(a operands[float32]) { headLoss(a, o.Z) }, func(a operands[float64]) { headLoss(a, o.Z) })
 }
 
-func headLoss[T Float](a operands[T]) {
+func headLoss[T Float](a operands[T], z float64) {
 	n, c, vocab := a.shapes[0][0], a.shapes[0][1], a.shapes[1][0]
 	x, w, scale := a.in[0], a.in[1], a.in[3][0]
-	dx, dw, logp := a.out[1:1+n*c], a.out[1+n*c:len(a.out)-n], a.out[len(a.out)-n:]
+	dx, dw, logp := a.out[1:1+n*c], a.out[1+n*c:][:vocab*c], a.out[1+n*c+vocab*c:][:n]
 	p := make([]T, vocab)
 	for t, target := range a.ids {
 		if target < 0 {
@@ -115,8 +142,13 @@ func headLoss[T Float](a operands[T]) {
 		lse := largest + T(math.Log(sum))
 		logp[t] = p[target] - lse
 		a.out[0] -= scale * logp[t]
+		if z != 0 {
+			term := scale * T(z) * lse * lse
+			a.out[0] += term
+			a.out[len(a.out)-1] += term
+		}
 		for i := range p {
-			g := T(math.Exp(float64(p[i]-lse))) * scale
+			g := T(math.Exp(float64(p[i]-lse))) * scale * (1 + 2*T(z)*lse)
 			if i == int(target) {
 				g -= scale
 			}

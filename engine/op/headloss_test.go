@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-func init() { example(HeadLossOp{exampleScope}) }
+func init() { example(HeadLossOp{exampleScope, 0.5}) }
 
 func buildHeadLoss(in gorgonia.Nodes) (*gorgonia.Node, error) {
 	return HeadLoss("head", in[0], in[1], in[2], in[3])
@@ -38,6 +38,40 @@ func TestHeadLossGradient(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			checkGradients(t, function{args: headArguments(c.scale, 1, c.targets...), build: buildHeadLoss})
 		})
+	}
+}
+
+// buildHeadZLoss has a coefficient that makes the term as large as the rest.
+func buildHeadZLoss(in gorgonia.Nodes) (*gorgonia.Node, error) {
+	loss, _, err := HeadZLoss("head", in[0], in[1], in[2], in[3], 0.3)
+	return loss, err
+}
+
+func TestHeadZLossGradient(t *testing.T) {
+	for _, targets := range [][]int32{{3, 0, 8, 3}, {Unsupervised, 8, 2, Unsupervised}} {
+		checkGradients(t, function{args: headArguments(0.25, 1, targets...), build: buildHeadZLoss})
+	}
+}
+
+// The term is what it adds to the loss.
+func TestHeadZLossApart(t *testing.T) {
+	args := headArguments(0.25, 1, 3, Unsupervised, 0, 8)
+	m, err := record(function{args: args, build: func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+		_, z, err := HeadZLoss("head", in[0], in[1], in[2], in[3], 0.3)
+		return z, err
+	}}, tensor.Float64, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.vm.Close()
+	r, err := m.run(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := evaluateTape(t, function{args: args, build: buildHeadZLoss}, tensor.Float64).loss
+	without := evaluateTape(t, function{args: args, build: buildHeadLoss}, tensor.Float64).loss
+	if math.Abs(with-without-r.out[0]) > 1e-12 || !(r.out[0] > 0.1) {
+		t.Errorf("the loss is %v, %v without the term, which is %v", with, without, r.out[0])
 	}
 }
 

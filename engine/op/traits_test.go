@@ -61,6 +61,7 @@ func TestTraits(t *testing.T) {
 		{AttentionOp{Heads: h}, []tensor.Shape{qkv}, stated{rounds: []bool{true, false}, accumulates: []bool{false, false}, recompute: WithAttention, flops: 2 * scores}},
 		{AttentionGradOp{Heads: h}, []tensor.Shape{qkv, qkv, y, qkv}, stated{rounds: yes, accumulates: no, flops: 4 * scores}},
 		{HeadLossOp{}, []tensor.Shape{x, w, {n}, scalar}, stated{rounds: []bool{false, true, false, false}, accumulates: []bool{false, false, true, false}, weights: [][]int{{1}}, flops: 3 * product}},
+		{HeadLossOp{Z: 1e-4}, []tensor.Shape{x, w, {n}, scalar}, stated{rounds: []bool{false, true, false, false, false}, accumulates: []bool{false, false, true, false, false}, weights: [][]int{{1}}, flops: 3 * product}},
 		{DistilLossOp{}, teacher, stated{rounds: []bool{false, true, false, false}, accumulates: []bool{false, false, true, false}, weights: [][]int{{1}, {5}}, flops: 3*product + 2*n*5*o}},
 		{DistilTopLossOp{}, teacher, stated{rounds: []bool{false, true, false, false}, accumulates: []bool{false, false, true, false}, weights: [][]int{{1}}, flops: 3 * product}},
 		{TopLogProbsOp{K: 3}, []tensor.Shape{x, w}, stated{rounds: []bool{false, false}, accumulates: []bool{false, false}, weights: [][]int{{1}}, flops: product}},

@@ -16,19 +16,23 @@ type Loss struct {
 	Targets  Pointer // int32 [Rows]; a negative one does not count, its loss and gradient are 0
 	Scale    Pointer // float32, one: the weight of a token's loss, 1 over the supervised tokens of the batch
 	Losses   Pointer // float32 [Rows]: −log softmax at the target, not scaled
+
+	Z       float32 // coefficient of the square of the log of Entropy's denominator
+	ZLosses Pointer // float32 [Rows]: that term, not scaled; 0 for none
 }
 
 // lossThreads is the size of a block, which takes one row.
 const lossThreads = 512
 
 // Entropy makes Losses and, where Gradient is not 0,
-// scale·(softmax(logits) − 1[target]).
+// scale·(softmax(logits)·(1 + 2·Z·lse) − 1[target]), with lse the log of the softmax's
+// denominator, and ZLosses, Z·lse², where that is not 0.
 //
-//	cross_entropy_T(logits, gradient, targets, scale, losses, vocab, stride, gradientStride)
+//	cross_entropy_T(logits, gradient, targets, scale, losses, zLosses, vocab, stride, gradientStride, z)
 func (l Loss) Entropy() []Launch {
 	return []Launch{launch(typed("cross_entropy", l.DType), l.Rows, lossThreads,
-		addr(l.Logits), addr(l.Gradient), addr(l.Targets), addr(l.Scale), addr(l.Losses),
-		number(l.Vocab), number(l.Stride), number(l.GradientStride))}
+		addr(l.Logits), addr(l.Gradient), addr(l.Targets), addr(l.Scale), addr(l.Losses), addr(l.ZLosses),
+		number(l.Vocab), number(l.Stride), number(l.GradientStride), float(l.Z))}
 }
 
 // Distillation is Entropy with a teacher (the paper's section 3.5): with p the

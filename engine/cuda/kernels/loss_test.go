@@ -94,20 +94,30 @@ func forLosses(t *testing.T, f func(g *gpu, c lossCase, d engine.DType)) {
 }
 
 func TestCrossEntropy(t *testing.T) {
+	for _, z := range []float32{0, 0.125} {
+		t.Run(fmt.Sprint("z ", z), func(t *testing.T) { crossEntropy(t, z) })
+	}
+}
+
+func crossEntropy(t *testing.T, z float32) {
 	forLosses(t, func(g *gpu, c lossCase, d engine.DType) {
 		l, logits, targets := c.loss(g, d)
 		scored := l
 		scored.Gradient, scored.Losses = 0, g.empty(int64(4*c.rows))
+		l.Z, l.ZLosses = z, g.empty(int64(4*c.rows))
 		total, totalScored := g.empty(4), g.empty(4)
 		launches := append(scored.Entropy(), l.Entropy()...)
 		launches = append(launches, kernels.SumLosses(total, l.Losses, l.Scale, c.rows)...)
 		g.run(append(launches, kernels.SumLosses(totalScored, scored.Losses, l.Scale, c.rows)...))
 
 		var sum float64
-		losses, gradient := make([]float64, c.rows), make([]float64, 0, c.rows*c.vocab)
+		losses, zLosses, gradient := make([]float64, c.rows), make([]float64, c.rows), make([]float64, 0, c.rows*c.vocab)
 		for r, target := range targets {
-			p, logs := softmax(logits[r*l.Stride:][:c.vocab], 1)
+			row := logits[r*l.Stride:][:c.vocab]
+			p, logs := softmax(row, 1)
+			lse := float64(row[0]) - logs[0]
 			for i, v := range p {
+				v *= 1 + 2*float64(z)*lse
 				switch {
 				case target < 0:
 					v = 0
@@ -117,11 +127,12 @@ func TestCrossEntropy(t *testing.T) {
 				gradient = append(gradient, lossScale*v)
 			}
 			if target >= 0 {
-				losses[r] = -logs[target]
+				losses[r], zLosses[r] = -logs[target], float64(z)*lse*lse
 				sum += lossScale * losses[r]
 			}
 		}
 		g.agree("losses", g.read(l.Losses, c.rows, engine.F32), losses, 0, engine.F32, exact)
+		g.agree("z-losses", g.read(l.ZLosses, c.rows, engine.F32), zLosses, 0, engine.F32, exact)
 		g.agree("losses of scoring", g.read(scored.Losses, c.rows, engine.F32), losses, 0, engine.F32, exact)
 		g.agree("loss", g.read(total, 1, engine.F32), []float64{sum}, 0, engine.F32, exact)
 		g.agree("loss of scoring", g.read(totalScored, 1, engine.F32), []float64{sum}, 0, engine.F32, exact)

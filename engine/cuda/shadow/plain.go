@@ -270,22 +270,25 @@ func sigmoid(x float32) float32 { return float32(1 / (1 + math.Exp(-float64(x)))
 // crossEntropy reads a row of logits before it writes the gradient, which may
 // lie in its place.
 func crossEntropy(r run) {
-	logits, gradient, losses, vocab := r.f32(0), r.typed(1), r.f32(4), r.int(5)
+	logits, gradient, losses, zLosses, vocab, z := r.f32(0), r.typed(1), r.f32(4), r.f32(5), r.int(6), float64(r.float(9))
 	scale, p := r.f32(3).get(0), make([]float32, vocab)
 	for t := range r.Grid[0] {
 		target := r.id(2, t)
 		if target < 0 {
 			losses.set(t, 0)
+			if zLosses.there() {
+				zLosses.set(t, 0)
+			}
 			for j := range vocab {
 				if gradient.there() {
-					gradient.set(t*r.int(7)+j, 0)
+					gradient.set(t*r.int(8)+j, 0)
 				}
 			}
 			continue
 		}
 		largest := math.Inf(-1)
 		for j := range vocab {
-			p[j] = logits.get(t*r.int(6) + j)
+			p[j] = logits.get(t*r.int(7) + j)
 			largest = max(largest, float64(p[j]))
 		}
 		var sum float64
@@ -294,13 +297,16 @@ func crossEntropy(r run) {
 		}
 		lse := largest + math.Log(sum)
 		losses.set(t, float32(lse-float64(p[target])))
+		if zLosses.there() {
+			zLosses.set(t, float32(z*lse*lse))
+		}
 		for j, x := range p {
-			g := math.Exp(float64(x) - lse)
+			g := math.Exp(float64(x)-lse) * (1 + 2*z*lse)
 			if j == target {
 				g--
 			}
 			if gradient.there() {
-				gradient.set(t*r.int(7)+j, scale*float32(g))
+				gradient.set(t*r.int(8)+j, scale*float32(g))
 			}
 		}
 	}

@@ -249,9 +249,19 @@ def head_loss():
         yield case("headloss", name, loss, inputs, no_grad=("scale",))
 
 
+def head_z_loss():
+    def loss(x, w, targets, scale):
+        logits = F.linear(x, w)
+        z = torch.logsumexp(logits, -1)[targets >= 0].square().sum()
+        return (F.cross_entropy(logits, targets, ignore_index=-1, reduction="sum") + 0.25 * z) * scale
+
+    inputs = {"x": random(6, 5, scale=2), "w": random(9, 5), "targets": torch.tensor([3, -1, 8, 0, -1, 3]), "scale": torch.tensor(0.25, dtype=torch.float64)}
+    yield case("headzloss", "some", loss, inputs, {"z": 0.25}, no_grad=("scale",))
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    records = [r for cases in (embedding, linear, rmsnorm, attention, elementwise, head_loss, masked_attention, quantizers) for r in cases()]
+    records = [r for cases in (embedding, linear, rmsnorm, attention, elementwise, head_loss, masked_attention, quantizers, head_z_loss) for r in cases()]
     path = pathlib.Path(__file__).with_name("golden.json")
     path.write_text("[\n" + ",\n".join(json.dumps(r, separators=(",", ":")) for r in records) + "\n]\n")
     print(f"{len(records)} cases, {path.stat().st_size} bytes")
