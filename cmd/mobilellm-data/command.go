@@ -25,6 +25,6 @@ func newCommand() *cobra.Command {
 		Long:    description,
 		Example: examples,
 	}
-	c.AddCommand(newTokenize(), newTeach(), newEncode(), newDecode(), newInspect(), newVerify(), newTokenizer())
+	c.AddCommand(newTokenize(), newTeach(), newEncode(), newDecode(), newInspect(), newVerify(), newTokenizer(), newSGD())
 	return c
 }

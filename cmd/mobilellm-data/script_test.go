@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("MODEL", filepath.Join(root, "tokenizer", "huggingface", "testdata", "huggingface", "qwen"))
+			e.Setenv("SGD", filepath.Join(root, "data", "sgd", "testdata", "sample"))
 			var table, packed bytes.Buffer
 			if err := parquet.Write(&table, []struct {
 				Text string `parquet:"content"`
