@@ -93,6 +93,13 @@ func (byteCoder) file() *huggingface.File {
 
 func (c byteCoder) Vocabulary() (*Vocabulary, error) { return vocabularyOf(c.file()) }
 
+func (c byteCoder) tokenBytes(id int32) []byte {
+	if id == byteEOS {
+		return nil
+	}
+	return c.token(id)
+}
+
 func (c byteCoder) textBytes(Special) (lengths []int32, prefix int) {
 	return append(slices.Repeat([]int32{1}, byteEOS), 0), 0
 }

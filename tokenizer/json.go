@@ -119,6 +119,8 @@ func (c jsonCoder) NewDecoder() Decoder { return c.Tokenizer.NewDecoder() }
 
 func (c jsonCoder) Vocabulary() (*Vocabulary, error) { return vocabularyOf(c.File()) }
 
+func (c jsonCoder) tokenBytes(id int32) []byte { return c.InText(id) }
+
 func (c jsonCoder) textBytes(s Special) (lengths []int32, prefix int) {
 	lengths = make([]int32, c.Size())
 	for id := range lengths {

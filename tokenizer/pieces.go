@@ -84,18 +84,24 @@ func (c piecesCoder) Cut(text []byte, from int) int { return c.model.Cut(text, f
 
 func (c piecesCoder) ID(token string) (int32, bool) { return c.model.ID(token) }
 
+func (c piecesCoder) tokenBytes(id int32) []byte {
+	switch piece := c.model.Piece(id); piece.Type {
+	case sentencepiece.Control, sentencepiece.Unknown:
+		return nil
+	case sentencepiece.Byte:
+		b, _ := sentencepiece.ByteOf(piece.Text) // checked when the model was read
+		return []byte{b}
+	default:
+		return []byte(strings.ReplaceAll(piece.Text, blank, " "))
+	}
+}
+
 // textBytes counts a blank as one byte. The dummy prefix of a document is counted
 // too.
 func (c piecesCoder) textBytes(Special) (lengths []int32, prefix int) {
 	lengths = make([]int32, c.model.Size())
 	for id := range lengths {
-		switch piece := c.model.Piece(int32(id)); piece.Type {
-		case sentencepiece.Control, sentencepiece.Unknown:
-		case sentencepiece.Byte:
-			lengths[id] = 1
-		default:
-			lengths[id] = int32(len(strings.ReplaceAll(piece.Text, blank, " ")))
-		}
+		lengths[id] = int32(len(c.tokenBytes(int32(id))))
 	}
 	if c.model.Normalizer().AddDummyPrefix {
 		prefix = 1

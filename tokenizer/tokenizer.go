@@ -46,6 +46,8 @@ type coder interface {
 	// Vocabulary is what other programs' formats keep of the tokenizer.
 	Vocabulary() (*Vocabulary, error)
 
+	// tokenBytes are those that an id stands for in the midst of a text.
+	tokenBytes(id int32) []byte
 	// textBytes is the length of the text of each id, 0 for control tokens, and
 	// how many bytes the first token of a text counts too much.
 	textBytes(s Special) (lengths []int32, prefix int)
@@ -72,6 +74,16 @@ func (t *Tokenizer) Special() Special { return t.special }
 // TextBytes is the length of the text of each id, 0 for those that stand for no
 // text, and how many bytes the first token of a text counts too much.
 func (t *Tokenizer) TextBytes() (lengths []int32, prefix int) { return t.textBytes(t.special) }
+
+// TokenBytes are the bytes that an id stands for in the midst of a text: at its beginning a
+// blank may fall away. Of control tokens, and of those that stand for what is unknown,
+// there are none. They must not be changed.
+func (t *Tokenizer) TokenBytes(id int32) []byte {
+	if id < 0 || int(id) >= t.VocabSize() {
+		return nil
+	}
+	return t.tokenBytes(id)
+}
 
 // Fingerprint is a hash, in hex, of everything that decides the ids of a text. What
 // opens one is not in it.

@@ -88,11 +88,11 @@ func TestTurns(t *testing.T) {
 		text: turn,
 		`{"role": "PARSER", "message": "a()"},` + "\n" + `{"role": "AGENT", "message": "b"},`: {"a()", "b"},
 		`{"role": "AGENT", "message": "only"}`:                                                {"", "only"},
-		"I do not\nknow.": {"", "I do not\nknow."},
-		`{"role": "PARSER", "message": "a()"}` + "\nDone.":        {"a()", "Done."},
-		`{"role": "PARSER", "message": "a(`:                       {"", `{"role": "PARSER", "message": "a(`},
-		`{"role": "USER", "message": "x"}`:                        {},
-		`{"role": "PARSER", "message": "a()"}` + "\n\n" + `{"ro`: {"a()", `{"ro`},
+		"I do not\nknow.":                                                                     {"", "I do not\nknow."},
+		`{"role": "PARSER", "message": "a()"}` + "\nDone.":                                    {"a()", "Done."},
+		`{"role": "PARSER", "message": "a(`:                                                   {"", `{"role": "PARSER", "message": "a(`},
+		`{"role": "USER", "message": "x"}`:                                                    {},
+		`{"role": "PARSER", "message": "a()"}` + "\n\n" + `{"ro`:                              {"a()", `{"ro`},
 	} {
 		if got := ParseTurn(text); got.Call != want.Call || got.Reply != want.Reply {
 			t.Errorf("%s: %+v", text, got)

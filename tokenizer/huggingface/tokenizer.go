@@ -1,6 +1,8 @@
 package huggingface
 
 import (
+	"slices"
+
 	"mobilellm/tokenizer/internal/merge"
 )
 
@@ -73,6 +75,26 @@ func (t *Tokenizer) NewDecoder() *Decoder { return t.decoding.begin() }
 
 // Token is the text of an id in the midst of others, empty for an id that is none.
 func (t *Tokenizer) Token(id int32) []byte { return t.decoding.token(id) }
+
+// InText is what an id adds to a text in its midst: nothing where it is a special token or
+// stands for what is unknown.
+func (t *Tokenizer) InText(id int32) []byte {
+	text := t.Token(id)
+	if u := t.file.Model.Unknown; u != nil {
+		if unknown, ok := t.file.Model.Vocab[*u]; ok && unknown == id {
+			text = nil
+		}
+	}
+	for _, a := range t.file.AddedTokens {
+		if a.ID == id && a.Special {
+			text = nil
+		}
+	}
+	if text == nil || len(t.decoding.between) == 0 {
+		return text
+	}
+	return append(slices.Clone(t.decoding.between), text...)
+}
 
 // Prefixed says whether encoding puts a blank before a text.
 func (t *Tokenizer) Prefixed() bool { return t.normalizer.prefix || t.words.prefixed }
