@@ -170,7 +170,11 @@ func TestSampler(t *testing.T) {
 		s := newSampler(test.o)
 		counts := make([]float64, len(logits))
 		for range n {
-			counts[s.next(logits, nil)]++
+			id, err := s.next(logits, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			counts[id]++
 		}
 		for id, want := range test.want {
 			if got := counts[id] / n; math.Abs(got-want) > 5*math.Sqrt(want*(1-want)/n) {

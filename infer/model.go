@@ -12,6 +12,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/engine"
 	"mobilellm/engine/op"
+	"mobilellm/infer/grammar"
 	"mobilellm/tokenizer"
 )
 
@@ -101,6 +102,7 @@ type Model struct {
 	weights   *engine.Weights
 	context   int
 	control   func() map[int32]bool // tokens that are no text
+	vocab     func() *grammar.Vocabulary
 	slots     []slot
 	forward   forward
 	runs      int // of the model, so far
@@ -203,6 +205,7 @@ func newModel(c arch.Config, tok *tokenizer.Tokenizer, dev Device, o LoadOptions
 	}
 	m := &Model{Config: c, Tokenizer: tok, dev: dev, slots: make([]slot, max(o.Slots, 1))}
 	m.control = sync.OnceValue(func() map[int32]bool { return controls(m.Tokenizer) })
+	m.vocab = sync.OnceValue(func() *grammar.Vocabulary { return grammar.NewVocabulary(m.Tokenizer) })
 	var err error
 	if m.context, err = m.contextFor(o.Context); err != nil {
 		return nil, err
@@ -279,6 +282,9 @@ func (m *Model) Precision() engine.Precision { return m.precision }
 func (m *Model) Types() string {
 	return LoadOptions{Precision: m.precision, Quantize: m.quantized}.Types()
 }
+
+// Vocabulary is that of the tokenizer, for grammars of what the model may write.
+func (m *Model) Vocabulary() *grammar.Vocabulary { return m.vocab() }
 
 // Context is the most tokens of a sequence.
 func (m *Model) Context() int { return m.context }

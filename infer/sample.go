@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"mobilellm/infer/grammar"
 )
 
 // Options shape a continuation.
@@ -30,6 +32,9 @@ type Options struct {
 	// Slide lets a text go on beyond the context: its oldest half is then forgotten, but
 	// for what opened it. Otherwise it ends there.
 	Slide bool
+	// Grammar is what the text must fit, of [Model.Vocabulary]: tokens that do not go on
+	// with it are not drawn, and the text ends where nothing can follow. Nil for any text.
+	Grammar *grammar.Grammar
 }
 
 // SetTopP takes a probability as llama.cpp and transformers do: 1 is for all tokens, 0 for
@@ -84,8 +89,9 @@ type sampler struct {
 	o          Options
 	rng        *rand.Rand
 	candidates []candidate
-	logits     []float32     // with penalties
+	logits     []float32     // with penalties, and without what the grammar does not allow
 	drawn      map[int32]int // how often
+	matcher    *grammar.Matcher
 }
 
 type candidate struct {
@@ -94,16 +100,55 @@ type candidate struct {
 }
 
 func newSampler(o Options) *sampler {
-	return &sampler{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), drawn: map[int32]int{}}
+	s := &sampler{o: o, rng: rand.New(rand.NewPCG(o.Seed, 0)), drawn: map[int32]int{}}
+	if o.Grammar != nil {
+		s.matcher = o.Grammar.Begin()
+	}
+	return s
 }
 
+// ErrNoToken says that a vocabulary has no token that goes on with what a grammar wants.
+var ErrNoToken = errors.New("no token of the vocabulary goes on with the grammar")
+
 // next draws the token that follows tokens.
-func (s *sampler) next(logits []float32, tokens []int32) int32 {
-	id := s.draw(s.penalized(logits, tokens))
+func (s *sampler) next(logits []float32, tokens []int32) (int32, error) {
+	logits = s.penalized(logits, tokens)
+	if s.matcher != nil {
+		var ok bool
+		if logits, ok = s.masked(logits); !ok {
+			return 0, ErrNoToken
+		}
+	}
+	id := s.draw(logits)
 	if s.o.FrequencyPenalty != 0 || s.o.PresencePenalty != 0 {
 		s.drawn[id]++
 	}
-	return id
+	return id, nil
+}
+
+// masked are the logits of the tokens that the grammar allows, and −∞ elsewhere; false
+// where there is none.
+func (s *sampler) masked(logits []float32) ([]float32, bool) {
+	out, any := append(s.logits[:0], logits...), false
+	mask := s.matcher.Mask()
+	for id := range out {
+		if id/64 < len(mask) && mask[id/64]>>(id%64)&1 != 0 {
+			any = true
+		} else {
+			out[id] = float32(math.Inf(-1))
+		}
+	}
+	s.logits = out
+	return out, any
+}
+
+// accept goes on with a token of the text, and reports whether nothing may follow.
+func (s *sampler) accept(id int32) (final bool, err error) {
+	if s.matcher == nil {
+		return false, nil
+	}
+	err = s.matcher.Accept(id)
+	return s.matcher.Final(), err
 }
 
 // penalized are the logits less what repetition costs.
@@ -147,6 +192,9 @@ func (s *sampler) draw(logits []float32) int32 {
 	var total float64
 	c := s.candidates[:0]
 	for id, x := range logits {
+		if math.IsInf(float64(x), -1) { // not allowed, whatever is rounded
+			continue
+		}
 		w := math.Exp((float64(x) - best) / s.o.Temperature)
 		c = append(c, candidate{int32(id), w})
 		total += w

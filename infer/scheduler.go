@@ -24,7 +24,7 @@ type Finish string
 
 // The ways to end.
 const (
-	Stopped Finish = "stop"   // a token that ends texts, or the caller
+	Stopped Finish = "stop"   // a token that ends texts, the end of the grammar, or the caller
 	Length  Finish = "length" // MaxTokens or the context
 )
 
@@ -334,7 +334,11 @@ func (s *Scheduler) logits(j *job, left []int32, i int, logits []float32) {
 		return
 	}
 	j.Echo = false
-	id := j.sampler.next(logits, j.tokens)
+	id, err := j.sampler.next(logits, j.tokens)
+	if err != nil {
+		s.end(j, err)
+		return
+	}
 	j.usage.Drawn++
 	s.mu.Lock()
 	s.stats.Drawn++
@@ -358,7 +362,13 @@ func (s *Scheduler) logits(j *job, left []int32, i int, logits []float32) {
 		return
 	}
 	j.tokens = append(j.tokens, id)
+	final, err := j.sampler.accept(id)
 	switch {
+	case err != nil:
+		s.end(j, err)
+	case final:
+		j.usage.Finish = Stopped
+		s.end(j, nil)
 	case j.usage.Drawn == j.MaxTokens || len(j.tokens) >= s.m.Context() && !j.Slide:
 		j.usage.Finish = Length
 		s.end(j, nil)
