@@ -3,6 +3,7 @@ package eval
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ type Head struct {
 	Precision string   `json:"precision"`
 	KVType    string   `json:"kv_type"`
 	Context   int      `json:"context"`
+	// Template is a checksum of the chat template that stood in for the model's own.
+	Template string `json:"chat_template,omitempty"`
 }
 
 // differsFrom says what the head has otherwise than that of an evaluation, whatever the
@@ -31,6 +34,7 @@ func (h Head) differsFrom(now Head) string {
 		{"precision", h.Precision, now.Precision},
 		{"KV cache", h.KVType, now.KVType},
 		{"context", fmt.Sprint(h.Context), fmt.Sprint(now.Context)},
+		{"chat template", cmp.Or(h.Template, "the model's"), cmp.Or(now.Template, "the model's")},
 	} {
 		if p.was != p.is {
 			parts = append(parts, fmt.Sprintf("%s %s, now %s", p.name, p.was, p.is))
@@ -51,6 +55,7 @@ type Line struct {
 	Gold     int           `json:"gold"`
 	Requests []LineRequest `json:"requests"`
 	Text     string        `json:"text,omitempty"`
+	Turns    []Turn        `json:"turns,omitempty"`
 	Dropped  int           `json:"dropped_examples,omitempty"`
 	// Values are the measures of the item that have one.
 	Values map[string]jsonfloat.Float `json:"values,omitempty"`
@@ -121,7 +126,7 @@ func strictly(raw []byte, v any) error {
 
 // answer is what the model made of the item.
 func (l Line) answer() Answer {
-	a := Answer{Text: l.Text, Dropped: l.Dropped}
+	a := Answer{Text: l.Text, Turns: l.Turns, Dropped: l.Dropped}
 	for _, r := range l.Requests {
 		a.Scores = append(a.Scores, Score{LogProb: float64(r.LogProb), Prior: float64(r.Prior), Tokens: r.Tokens, Greedy: r.Greedy, Cut: r.Cut})
 	}
@@ -133,7 +138,7 @@ func (s Sample) line(i int, a Answer) Line {
 	item := s.Items[i]
 	l := Line{
 		Protocol: s.Protocol, Task: s.Task.Name, Item: s.Index[i], ID: item.ID, Hash: hashOf(item), Gold: item.Gold,
-		Text: a.Text, Dropped: a.Dropped, Values: map[string]jsonfloat.Float{},
+		Text: a.Text, Turns: a.Turns, Dropped: a.Dropped, Values: map[string]jsonfloat.Float{},
 	}
 	if p := parts(item); len(p) > 1 {
 		l.Plain = hashOf(p[0])

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"mobilellm/infer"
+	"mobilellm/tokenizer/chat"
 )
 
 // Ask puts the questions of samples to a model. A question that several samples have, by
@@ -17,6 +18,11 @@ func Ask(ctx context.Context, m *infer.Model, samples []Sample, o Options) ([]Re
 		list, err := s.ask(ctx, m, known, o)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.Task.Name, err)
+		}
+		if o.Keep != nil {
+			if err := o.Keep(s, list); err != nil {
+				return nil, fmt.Errorf("%s: %w", s.Task.Name, err)
+			}
 		}
 		results = append(results, s.result(list))
 	}
@@ -62,6 +68,17 @@ func (s Sample) ask(ctx context.Context, m *infer.Model, known answers, o Option
 		put = scorer.Roll
 	case Generation:
 		put = scorer.Generate
+	case Chat:
+		template := o.Template
+		if template == nil {
+			var err error
+			if template, err = chat.For(m.Tokenizer, false); err != nil {
+				return nil, err
+			}
+		}
+		put = func(ctx context.Context, items []Item, answer func(i int, a Answer) error) error {
+			return scorer.Chat(ctx, template, items, answer)
+		}
 	}
 	return list, put(ctx, left, func(i int, a Answer) error {
 		hash := hashOf(left[i])

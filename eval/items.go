@@ -17,6 +17,9 @@ func (t Task) Items(ctx context.Context, file string, p Protocol) ([]Item, error
 	if len(t.Measures(p)) == 0 {
 		return nil, fmt.Errorf("task %s has no protocol %q", t.Name, p)
 	}
+	if t.Given != nil {
+		return t.Given, nil
+	}
 	items, records, err := t.read(ctx, file, p)
 	if err == nil && len(items) == 0 {
 		err = fmt.Errorf("%s: no items of task %s", ingest.Clean(file), t.Name)
@@ -52,6 +55,9 @@ func (t Task) read(ctx context.Context, file string, p Protocol) (items []Item, 
 			if made[i].ID == "" {
 				made[i].ID = strconv.Itoa(len(items))
 			}
+			if !t.Constrained {
+				made[i].Calls = nil
+			}
 			if err := t.sound(made[i]); err != nil {
 				return nil, nil, fmt.Errorf("%s: item %d: %w", r.Name, len(items), err)
 			}
@@ -76,6 +82,8 @@ func (t Task) sound(item Item) error {
 	}
 	n := len(item.Requests)
 	switch {
+	case t.Kind == Chat && (len(item.Messages) == 0 || item.Messages[len(item.Messages)-1].Role != "user"):
+		return errors.New("the conversation does not end with the user")
 	case t.Kind == MultipleChoice && n < 2:
 		return fmt.Errorf("choices: %d, want 2 at least", n)
 	case t.Kind == MultipleChoice && (item.Gold < 0 || item.Gold >= n):

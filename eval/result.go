@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"text/tabwriter"
 
 	"mobilellm/internal/jsonfloat"
@@ -24,25 +25,31 @@ type Result struct {
 	Protocol      Protocol
 	N, Of         int     // questions put, of those that the task has
 	Values        []Value // the first is the task's score
+	Parts         []Part  // subsets that items name, see [Item.Parts]
 	Cut           int     // questions of which tokens of the context did not fit
 	Dropped       int     // examples that did not fit, of all questions
+}
+
+// Part is what a task says of some of its items.
+type Part struct {
+	Name   string
+	N      int
+	Values []Value
 }
 
 // result measures the answers.
 func (s Sample) result(answers []Answer) Result {
 	r := Result{Task: s.Task.Name, Version: s.Task.Version, Protocol: s.Protocol, N: len(s.Items), Of: s.Of}
-	for _, m := range s.Task.Measures(s.Protocol) {
-		v := Value{Name: m.Name, StdErr: math.NaN(), Lower: m.Lower}
-		if m.Total != nil {
-			v.Value = m.Total(s.Items, answers)
-		} else {
-			values := make([]float64, len(answers))
-			for i, a := range answers {
-				values[i] = m.Item(s.Items[i], a)
+	r.Values = s.values(s.Items, answers)
+	for _, name := range s.parts() {
+		var items []Item
+		var of []Answer
+		for i, item := range s.Items {
+			if slices.Contains(item.Parts, name) {
+				items, of = append(items, item), append(of, answers[i])
 			}
-			v.Value, v.StdErr = meanOf(values)
 		}
-		r.Values = append(r.Values, v)
+		r.Parts = append(r.Parts, Part{name, len(items), s.values(items, of)})
 	}
 	for _, a := range answers {
 		cut := false
@@ -55,6 +62,35 @@ func (s Sample) result(answers []Answer) Result {
 		r.Dropped += a.Dropped
 	}
 	return r
+}
+
+// values are the measures of some items.
+func (s Sample) values(items []Item, answers []Answer) []Value {
+	var list []Value
+	for _, m := range s.Task.Measures(s.Protocol) {
+		v := Value{Name: m.Name, StdErr: math.NaN(), Lower: m.Lower}
+		if m.Total != nil {
+			v.Value = m.Total(items, answers)
+		} else {
+			values := make([]float64, len(answers))
+			for i, a := range answers {
+				values[i] = m.Item(items[i], a)
+			}
+			v.Value, v.StdErr = meanOf(values)
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// parts are the names of the items' subsets, in order.
+func (s Sample) parts() []string {
+	var names []string
+	for _, item := range s.Items {
+		names = append(names, item.Parts...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // meanOf is the mean and its standard error: the sample's deviation (of n−1) over √n.
@@ -75,17 +111,30 @@ func meanOf(x []float64) (mean, stderr float64) {
 func (r Result) Score() Value { return r.Values[0] }
 
 // MarshalJSON writes an object with each measure under its name, and its standard error
-// under name_stderr; stderr is the score's.
+// under name_stderr; stderr is the score's. parts has as much of each subset.
 func (r Result) MarshalJSON() ([]byte, error) {
 	object := map[string]any{
 		"task": r.Task, "version": r.Version, "protocol": r.Protocol, "n": r.N, "of": r.Of,
 		"cut": r.Cut, "dropped_examples": r.Dropped, "score": r.Score().Name, "stderr": jsonfloat.Float(r.Score().StdErr),
 	}
-	for _, v := range r.Values {
+	put(object, r.Values)
+	if len(r.Parts) > 0 {
+		parts := map[string]any{}
+		for _, p := range r.Parts {
+			part := map[string]any{"n": p.N}
+			put(part, p.Values)
+			parts[p.Name] = part
+		}
+		object["parts"] = parts
+	}
+	return json.Marshal(object)
+}
+
+func put(object map[string]any, values []Value) {
+	for _, v := range values {
 		object[v.Name] = jsonfloat.Float(v.Value)
 		object[v.Name+"_stderr"] = jsonfloat.Float(v.StdErr)
 	}
-	return json.Marshal(object)
 }
 
 // Average is the mean of the tasks' scores, if all of them are there and shares of right
@@ -108,28 +157,36 @@ func Average(results []Result, tasks []string) (mean, stderr float64, ok bool) {
 	return mean, math.Sqrt(stderr), true
 }
 
-// Print writes results as a table: shares as percentages, with the standard error.
+// Print writes results as a table: shares as percentages, with the standard error. Subsets
+// stand below their task.
 func Print(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "task\tmeasure\tvalue\tstderr\tn")
 	for _, r := range results {
-		for i, v := range r.Values {
-			task, n := r.Task, fmt.Sprint(r.N)
-			if r.N < r.Of {
-				n += fmt.Sprintf(" of %d", r.Of)
-			}
-			if i > 0 {
-				task, n = "", ""
-			}
-			value, stderr := fmt.Sprintf("%.2f", 100*v.Value), fmt.Sprintf("± %.2f", 100*v.StdErr)
-			if v.Lower {
-				value, stderr = fmt.Sprintf("%.4f", v.Value), fmt.Sprintf("± %.4f", v.StdErr)
-			}
-			if math.IsNaN(v.StdErr) {
-				stderr = ""
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", task, v.Name, value, stderr, n)
+		n := fmt.Sprint(r.N)
+		if r.N < r.Of {
+			n += fmt.Sprintf(" of %d", r.Of)
+		}
+		printValues(t, r.Task, n, r.Values)
+		for _, p := range r.Parts {
+			printValues(t, "  "+p.Name, fmt.Sprint(p.N), p.Values)
 		}
 	}
 	return t.Flush()
+}
+
+func printValues(w io.Writer, task, n string, values []Value) {
+	for i, v := range values {
+		if i > 0 {
+			task, n = "", ""
+		}
+		value, stderr := fmt.Sprintf("%.2f", 100*v.Value), fmt.Sprintf("± %.2f", 100*v.StdErr)
+		if v.Lower {
+			value, stderr = fmt.Sprintf("%.4f", v.Value), fmt.Sprintf("± %.4f", v.StdErr)
+		}
+		if math.IsNaN(v.StdErr) {
+			stderr = ""
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", task, v.Name, value, stderr, n)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mobilellm/infer"
+	"mobilellm/tokenizer/chat"
 )
 
 // Options are those of an evaluation.
@@ -18,6 +19,11 @@ type Options struct {
 	Limit    int               // questions of a task at most, a subset drawn by Seed; 0 for all
 	Seed     uint64
 	Journal  *Journal // keeps the answers, and has those of before; nil for none
+	// Template renders the conversations of Chat tasks in place of the model's own; nil for
+	// that.
+	Template *chat.Template
+	// Keep, which may be nil, is given the answers to all questions of a sample.
+	Keep func(s Sample, list []Answer) error
 	// Progress, which may be nil, is told how much of a task is computed: tokens, or texts
 	// of one that generates.
 	Progress func(task string, done, total int64)
@@ -38,7 +44,7 @@ func Draw(ctx context.Context, tasks []Task, o Options) ([]Sample, error) {
 	var samples []Sample
 	for _, t := range tasks {
 		file, ok := o.Files[t.Name]
-		if !ok {
+		if !ok && t.Given == nil {
 			if file, ok = t.File(o.DataDir); !ok {
 				return nil, fmt.Errorf("%s: %s\nhint: mobilellm-eval datasets lists what each task wants", t.Name, t.missing(o.DataDir))
 			}

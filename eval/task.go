@@ -1,6 +1,12 @@
 package eval
 
-import "mobilellm/eval/dataset"
+import (
+	"io"
+
+	"mobilellm/eval/dataset"
+	"mobilellm/infer/grammar"
+	"mobilellm/tokenizer/chat"
+)
 
 // Protocol is a way to put questions and to measure answers.
 type Protocol string
@@ -23,6 +29,7 @@ const (
 	LogLikelihood  Kind = "loglikelihood"   // the likelihood of one continuation
 	Rolling        Kind = "rolling"         // the likelihood of whole texts
 	Generation     Kind = "generate_until"  // a text, compared with answers
+	Chat           Kind = "chat"            // answers in a conversation, by the chat template
 )
 
 // Task is a benchmark, as a value: where its files are, how a record becomes items, what
@@ -38,6 +45,12 @@ type Task struct {
 	// Questions are the items of a record as the protocol puts them. What is wrong with
 	// the record is remembered by it.
 	Questions func(r *dataset.Record, p Protocol) []Item
+	// Given are the items of a task that needs no file; nil for others.
+	Given []Item
+	// Constrained decodes what the items' Calls allow only, where they have some.
+	Constrained bool
+	// Output is a file of the answers that other programs read; nil for none.
+	Output *Output
 	// Reports are what each protocol reports, the first of them the task's score.
 	Reports map[Protocol][]Measure
 
@@ -62,6 +75,17 @@ type Item struct {
 	// Shots are examples that stand before each request's context, in order, each with
 	// the line feeds that end it. Where they do not fit, the first fall away whole.
 	Shots []string
+	// Of a Chat: the conversation that is answered, which ends with the user, what the user
+	// says after each further answer, the most tokens of an answer, 0 for 256, and the
+	// temperature at which they are drawn.
+	Messages    []chat.Message `json:",omitempty"`
+	Further     []string       `json:",omitempty"`
+	MaxTokens   int            `json:",omitempty"`
+	Temperature float64        `json:",omitempty"`
+	// Calls are the APIs that an answer may call, where it is held to [grammar.Calls].
+	Calls []grammar.API `json:",omitempty"`
+	// Parts are names of subsets that the item is of, whose measures are reported too.
+	Parts []string `json:",omitempty"`
 	// Words and Bytes count the original text of a Rolling task.
 	Words, Bytes int
 	// Windows cuts a Rolling text's tokens, which open with one BOS, in windows of the
@@ -93,12 +117,25 @@ type Source struct {
 	Note             string // what a person must know of it
 }
 
+// Output is a file of a task's answers.
+type Output struct {
+	Path  string // below the folder of all such files, with NAME for the model's name
+	Write func(w io.Writer, model string, items []Item, answers []Answer) error
+}
+
 // Answer is what a model made of an item.
 type Answer struct {
 	Scores []Score // of the requests
 	Text   string  // Generation
-	// Dropped are examples (Item.Shots) that did not fit.
+	Turns  []Turn  // Chat
+	// Dropped are examples (Item.Shots), or messages, that did not fit.
 	Dropped int
+}
+
+// Turn is an answer in a conversation.
+type Turn struct {
+	Text  string `json:"text"`
+	Ended bool   `json:"ended"` // by the model, not for want of tokens
 }
 
 // Score is the likelihood of a continuation.

@@ -23,7 +23,10 @@ func TestGrammar(t *testing.T) {
 	s := NewScheduler(m, 8)
 	defer s.Close()
 	for _, o := range []Options{
-		{}, {Temperature: 1, Seed: 3}, {Temperature: 2, TopK: 5, Seed: 4}, {Temperature: 1, TopP: 0.9, MinP: 0.1, Seed: 5},
+		{},
+		{Temperature: 1, Seed: 3},
+		{Temperature: 2, TopK: 5, Seed: 4},
+		{Temperature: 1, TopP: 0.9, MinP: 0.1, Seed: 5},
 		{RepeatPenalty: 1.5, FrequencyPenalty: 0.5, LogProbs: 2},
 	} {
 		o.MaxTokens, o.Grammar = 250, g

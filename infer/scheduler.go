@@ -318,7 +318,25 @@ func (s *Scheduler) run() error {
 		steps = append(steps, step)
 	}
 	s.steps = steps
+	for s.m.forward.room(steps) != nil && s.forget() {
+	}
 	return s.m.Forward(steps)
+}
+
+// forget drops what the slot has that nobody has used for longest, for texts that run to
+// have room in the cache; false where there is none.
+func (s *Scheduler) forget() bool {
+	oldest := -1
+	for slot, j := range s.active {
+		if j == nil && len(s.m.Tokens(slot)) > 0 && (oldest < 0 || s.used[slot] < s.used[oldest]) {
+			oldest = slot
+		}
+	}
+	if oldest < 0 {
+		return false
+	}
+	s.m.Truncate(oldest, 0)
+	return true
 }
 
 // logits takes what follows left[i] of a text.

@@ -195,3 +195,20 @@ func TestQueue(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+// What ended texts have left in the cache makes room for those that run.
+func TestSchedulerForgets(t *testing.T) {
+	c := small(260)
+	c.Context = 256
+	s := NewScheduler(open(t, savedAs(t, filepath.Join(t.TempDir(), "model"), c, nil), LoadOptions{Slots: 8, CacheTokens: 256}), 0)
+	defer s.Close()
+	for i := range 8 {
+		prompt := make([]int32, 100)
+		for at := range prompt {
+			prompt[at] = int32(i)
+		}
+		if ids, _ := completed(t, s, Request{Prompt: prompt, Options: Options{MaxTokens: 20}}); len(ids) == 0 {
+			t.Errorf("request %d gets nothing", i)
+		}
+	}
+}

@@ -93,7 +93,11 @@ func printDatasets(w io.Writer, rows []dataset) error {
 		if len(d.Groups) > 0 {
 			groups = " (" + strings.Join(d.Groups, ", ") + ")"
 		}
-		fmt.Fprintf(w, "%s%s: %s\n", d.Task, groups, cmp.Or(d.Found, "not there"))
+		missing := "not there"
+		if len(d.Sources) == 0 {
+			missing = "wants no file"
+		}
+		fmt.Fprintf(w, "%s%s: %s\n", d.Task, groups, cmp.Or(d.Found, missing))
 		for _, s := range d.Sources {
 			if d.Found == "" {
 				fmt.Fprintf(w, "    wants %s\n", strings.Join(s.Names, "\n       or "))

@@ -23,7 +23,9 @@ type flags struct {
 	compared                            []typed
 	own, texts                          []string
 	shots, context, workers             int
-	json                                bool
+	json, constrained                   bool
+	template, templateSum               string
+	answers, name                       string
 	device, precision, kvType, quantize string
 	protocols                           []eval.Protocol
 	options                             eval.Options
@@ -124,8 +126,14 @@ func (f *flags) check() (list []eval.Task, o infer.LoadOptions, err error) {
 			return nil, o, cli.Usagef("--tasks: %w", err)
 		}
 	}
+	if err := f.checkChat(); err != nil {
+		return nil, o, err
+	}
 	if f.shots >= 0 {
 		for i, t := range list {
+			if t.Kind == eval.Chat {
+				return nil, o, cli.Usagef("--shots: task %s takes no examples", t.Name)
+			}
 			list[i] = t.WithShots(f.shots)
 		}
 	}
@@ -152,7 +160,10 @@ func (f *flags) check() (list []eval.Task, o infer.LoadOptions, err error) {
 		}
 		list = append(list, t)
 	}
-	return list, o, nil
+	if f.constrained {
+		list, err = f.withConstrained(list)
+	}
+	return list, o, err
 }
 
 // ownTasks are those of --task and --text.
@@ -196,7 +207,7 @@ func taskOf(name, path string) (eval.Task, error) {
 func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, sum, items string, notes io.Writer) (_ []eval.Result, err error) {
 	f.options.Journal = nil
 	if items != "" {
-		head := eval.Head{Model: sum, Precision: m.Types(), KVType: f.kvType, Context: m.Context()}
+		head := eval.Head{Model: sum, Precision: m.Types(), KVType: f.kvType, Context: m.Context(), Template: f.templateSum}
 		if f.options.Journal, err = eval.OpenJournal(items, head); err != nil {
 			return nil, fmt.Errorf("--items: %w", err)
 		}
@@ -204,6 +215,11 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 		if n := f.options.Journal.Answers(); n > 0 {
 			fmt.Fprintf(notes, "note: %s has %d answers already\n", items, n)
 		}
+	}
+	f.options.Keep = f.keep
+	kinds := map[string]eval.Kind{}
+	for _, s := range samples {
+		kinds[s.Task.Name] = s.Task.Kind
 	}
 	var bar *cli.Progress
 	at := ""
@@ -213,7 +229,7 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 			bar.End()
 			at, bar = task, cli.NewProgress(task)
 		}
-		bar.To(done, total, fmt.Sprintf("%d of %d tokens", done, total))
+		bar.To(done, total, fmt.Sprintf("%d of %d %s", done, total, units[kinds[task]]))
 	}
 	results, err := eval.Ask(ctx, m, samples, f.options)
 	if j := f.options.Journal; j != nil && ctx.Err() != nil {
@@ -221,6 +237,11 @@ func (f *flags) ask(ctx context.Context, m *infer.Model, samples []eval.Sample, 
 		fmt.Fprintf(notes, "note: %s has %d answers; the same command goes on with them\n", items, j.Answers())
 	}
 	return results, err
+}
+
+// units are what the progress of a kind of tasks counts.
+var units = map[eval.Kind]string{
+	eval.MultipleChoice: "tokens", eval.LogLikelihood: "tokens", eval.Rolling: "tokens", eval.Generation: "texts", eval.Chat: "answers",
 }
 
 // report is what --json prints.
@@ -254,7 +275,7 @@ func (f *flags) print(w, notes io.Writer, r report) error {
 	for _, t := range r.Results {
 		by[t.Protocol] = append(by[t.Protocol], t)
 		if t.Cut > 0 || t.Dropped > 0 {
-			fmt.Fprintf(notes, "note: %s: %d questions were cut at the beginning to fit the context, %d examples fell away\n", t.Task, t.Cut, t.Dropped)
+			fmt.Fprintf(notes, "note: %s: %d questions were cut at the beginning to fit the context, %d examples or messages fell away\n", t.Task, t.Cut, t.Dropped)
 		}
 	}
 	for _, p := range f.protocols {

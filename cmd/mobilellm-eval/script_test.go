@@ -22,6 +22,9 @@ func TestScripts(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(e.WorkDir, "many.jsonl"), []byte(many), 0o644); err != nil {
 				return err
 			}
+			if err := exporttest.Bytes(filepath.Join(e.WorkDir, "talker"), 400); err != nil {
+				return err
+			}
 			return exporttest.Bytes(filepath.Join(e.WorkDir, "model"), 200)
 		},
 		Cmds: clitest.Commands(nil),

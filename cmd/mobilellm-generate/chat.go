@@ -35,16 +35,9 @@ func (f *flags) chatTemplate(m *infer.Model) (*chat.Template, error) {
 	if f.template == "" {
 		return chat.For(m.Tokenizer, false)
 	}
-	source, err := chat.Source(f.template)
+	source, err := chat.SourceOf(f.template)
 	if err != nil {
-		raw, read := os.ReadFile(f.template)
-		if errors.Is(read, os.ErrNotExist) {
-			return nil, err
-		}
-		if read != nil {
-			return nil, read
-		}
-		source = string(raw)
+		return nil, err
 	}
 	return chat.Parse(source)
 }

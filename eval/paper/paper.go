@@ -1,5 +1,5 @@
 // Package paper has the numbers of the paper's tables (Liu et al., MobileLLM, ICML 2024)
-// that a model can be set beside: Tables 3, 4, 8 and 15 are files here, Tables 10 to 13 those
+// that a model can be set beside: Tables 3 to 6, 8 and 15 are files here, Tables 10 to 13 those
 // of package experiments.
 //
 // Columns are named by their tasks, in the order of the paper: ARC-e, ARC-c, BoolQ, PIQA,
@@ -31,6 +31,12 @@ var Titles = map[string]string{
 	"triviaqa_1shot": "TQA 1-shot", "triviaqa_5shot": "TQA 5-shot", "triviaqa_64shot": "TQA 64-shot", "race_middle": "RACE middle", "race_high": "RACE high",
 }
 
+// Calling are the measures of Table 6, API calling, in the order of its columns.
+var Calling = []string{"em_intent", "em_structure", "rouge1", "rougeL"}
+
+// CallingTitles are those columns' names in the paper.
+var CallingTitles = map[string]string{"em_intent": "EM intent", "em_structure": "EM structure", "rouge1": "R1", "rougeL": "RL"}
+
 // Model is a row of a table. What the table does not print is 0.
 type Model struct {
 	Table      int
@@ -40,14 +46,14 @@ type Model struct {
 	Heads      int    // Tables 11 to 13
 	KVHeads    int    // Table 13
 	Parameters float64
-	Scores     map[string]float64 // per cent, by task
+	Scores     map[string]float64 // per cent, by task; Table 6 by measure, MT-Bench from 1 to 10
 	Average    float64            // per cent, as printed
 }
 
-//go:embed table3.csv table4.csv table8.csv table15.csv
+//go:embed table3.csv table4.csv table5.csv table6.csv table8.csv table15.csv
 var files embed.FS
 
-// Table returns the rows of a table: 3, 4, 8, 10, 11, 12, 13 or 15.
+// Table returns the rows of a table: 3, 4, 5, 6, 8, 10, 11, 12, 13 or 15.
 func Table(number int) []Model {
 	mutex.Lock()
 	defer mutex.Unlock()
@@ -55,7 +61,7 @@ func Table(number int) []Model {
 	if !ok {
 		var err error
 		switch number {
-		case 3, 4, 8, 15:
+		case 3, 4, 5, 6, 8, 15:
 			rows, err = fromCSV(number)
 		default:
 			rows, err = fromExperiment(number)

@@ -97,3 +97,25 @@ func TestShapes(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+// Chat and API calling, as the paper's text has them.
+func TestDownstream(t *testing.T) {
+	for number, want := range map[int]int{5: 14, 6: 5} {
+		if n := len(Table(number)); n != want {
+			t.Errorf("table %d has %d rows, want %d", number, n, want)
+		}
+	}
+	row := func(number int, name string) Model {
+		rows := Table(number)
+		return rows[slices.IndexFunc(rows, func(m Model) bool { return m.Name == name })]
+	}
+	if m := row(5, "MobileLLM-LS-350M"); m.Scores["mt_bench"] != 3.16 || m.Scores["alpaca_eval"] != 48.2 {
+		t.Errorf("%+v", m)
+	}
+	m := row(6, "MobileLLM-350M")
+	for i, want := range []float64{65.3, 48.8, 46.8, 44.6} {
+		if m.Scores[Calling[i]] != want || CallingTitles[Calling[i]] == "" {
+			t.Errorf("%s: %g, want %g", Calling[i], m.Scores[Calling[i]], want)
+		}
+	}
+}

@@ -15,6 +15,7 @@ func All() []eval.Task {
 		TriviaQA, TriviaQA.WithShots(1), TriviaQA.WithShots(5), TriviaQA.WithShots(64),
 		RACE, RACEMiddle, RACEHigh,
 		WikiText2, LAMBADA, COPA, WSC273,
+		APICalling, ConstrainedCalling, AlpacaEval, MTBench, PaperPrompts,
 	}
 }
 

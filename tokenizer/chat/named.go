@@ -2,10 +2,14 @@ package chat
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
+
+	"mobilellm/internal/regular"
 )
 
 //go:embed templates/chatml.jinja
@@ -37,4 +41,17 @@ func Source(name string) (string, error) {
 		return "", fmt.Errorf("no chat template named %q; there are %s", name, namesOf())
 	}
 	return source, nil
+}
+
+// SourceOf is the Jinja source of a template by name, or of that file.
+func SourceOf(name string) (string, error) {
+	source, err := Source(name)
+	if err == nil {
+		return source, nil
+	}
+	raw, failed := regular.ReadFile(name)
+	if errors.Is(failed, fs.ErrNotExist) {
+		return "", err
+	}
+	return string(raw), failed
 }
