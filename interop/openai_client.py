@@ -54,11 +54,81 @@ def check_chat(c, client, name):
     c.check("chat", where, "the same answer streamed", "".join(pieces) == answer.content and finish == whole.choices[0].finish_reason, f"{len(pieces)} pieces, {finish}")
 
 
+CITY = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "maxLength": 30},
+        "continent": {"enum": ["Africa", "America", "Asia", "Europe", "Oceania"]},
+        "founded": {"type": "string", "format": "date"},
+        "sights": {"type": "array", "items": {"type": "string", "maxLength": 20}, "minItems": 1, "maxItems": 3},
+    },
+    "required": ["name", "continent", "founded", "sights"],
+    "additionalProperties": False,
+}
+TOOLS = [
+    {"type": "function", "function": {"name": "get_weather", "description": "The weather of a city", "parameters": {
+        "type": "object", "properties": {"city": {"type": "string", "maxLength": 30}, "unit": {"enum": ["celsius", "fahrenheit"]}},
+        "required": ["city", "unit"], "additionalProperties": False}}},
+    {"type": "function", "function": {"name": "get_time", "description": "The time", "parameters": {"type": "object", "properties": {}}}},
+]
+ASK = [{"role": "user", "content": "Tell me of Paris."}]
+
+
+def check_formats(c, client, name):
+    """Answers that a schema shapes, whatever the sampling."""
+    where = "openai-python"
+    form = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": CITY}}
+    for what, options in (("greedy", {"temperature": 0}), ("drawn", {"temperature": 1.2, "seed": 5})):
+        r = client.chat.completions.create(model=name, messages=ASK, response_format=form, max_tokens=400, **options)
+        text = r.choices[0].message.content
+        city = json.loads(text)
+        ok = set(city) == set(CITY["required"]) and city["continent"] in CITY["properties"]["continent"]["enum"] and 1 <= len(city["sights"]) <= 3
+        c.check("response_format", where, f"json_schema, {what}", ok and r.choices[0].finish_reason == "stop", text)
+        pieces = [choice.delta.content for chunk in client.chat.completions.create(model=name, messages=ASK, response_format=form, max_tokens=400, stream=True, **options) for choice in chunk.choices if choice.delta.content]
+        c.check("response_format", where, f"the same streamed, {what}", "".join(pieces) == text, f"{len(pieces)} pieces")
+    r = client.chat.completions.create(model=name, messages=ASK, response_format={"type": "json_object"}, max_tokens=300, temperature=0)
+    whole = r.choices[0].finish_reason == "stop"
+    c.check("response_format", where, "json_object", r.choices[0].message.content.lstrip().startswith("{") and (not whole or isinstance(json.loads(r.choices[0].message.content), dict)), r.choices[0].message.content)
+
+
+def check_tools(c, client, name):
+    where = "openai-python"
+    ask = {"model": name, "messages": [{"role": "user", "content": "What is the weather in Paris, in celsius?"}], "tools": TOOLS, "max_tokens": 200, "temperature": 0}
+    for what, choice, names in (
+        ("required", "required", {"get_weather", "get_time"}),
+        ("a function", {"type": "function", "function": {"name": "get_weather"}}, {"get_weather"}),
+    ):
+        r = client.chat.completions.create(tool_choice=choice, parallel_tool_calls=False, **ask)
+        call = r.choices[0].message.tool_calls[0]
+        arguments = json.loads(call.function.arguments)
+        ok = call.function.name in names and (call.function.name != "get_weather" or arguments["unit"] in ("celsius", "fahrenheit") and set(arguments) == {"city", "unit"})
+        c.check("tools", where, what, ok and r.choices[0].finish_reason == "tool_calls" and call.type == "function", str(call.function))
+        function, text, finish = "", "", None
+        for chunk in client.chat.completions.create(tool_choice=choice, parallel_tool_calls=False, stream=True, **ask):
+            for delta in chunk.choices[0].delta.tool_calls or []:
+                function += delta.function.name or ""
+                text += delta.function.arguments or ""
+            finish = chunk.choices[0].finish_reason or finish
+        c.check("tools", where, f"the same streamed, {what}", (function, text, finish) == (call.function.name, call.function.arguments, "tool_calls"), text)
+    r = client.chat.completions.create(**ask)
+    message = r.choices[0].message
+    c.check("tools", where, "auto", bool(message.content or message.tool_calls) and (r.choices[0].finish_reason == "tool_calls") == bool(message.tool_calls), str(message.tool_calls or message.content))
+    r = client.chat.completions.create(tool_choice="none", **ask)
+    c.check("tools", where, "none", r.choices[0].message.tool_calls is None and bool(r.choices[0].message.content), repr(r.choices[0].message.content))
+    history = ask["messages"] + [
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": json.dumps({"city": "Paris", "unit": "celsius"})}}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "21 degrees, sunny"},
+    ]
+    r = client.chat.completions.create(**ask | {"messages": history, "tool_choice": "none"})
+    c.check("tools", where, "a result goes back", bool(r.choices[0].message.content), repr(r.choices[0].message.content))
+
+
 def check_mistakes(c, client, url, name):
     """A mistake is an exception of its class, and is not tried again."""
     for what, want, call in (
         ("a wrong value", openai.BadRequestError, lambda: client.completions.create(model=name, prompt=PROMPT, max_tokens=-4)),
         ("a prompt beyond the context", openai.BadRequestError, lambda: client.completions.create(model=name, prompt=[5] * 9000)),
+        ("a schema that is not known whole", openai.BadRequestError, lambda: client.chat.completions.create(model=name, messages=ASK, response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "integer", "minimum": 1}}})),
         ("a model that is not there", openai.NotFoundError, lambda: client.models.retrieve("another")),
         ("a wrong key", openai.AuthenticationError, lambda: openai.OpenAI(base_url=url + "/v1", api_key="wrong").models.list()),
     ):
@@ -102,6 +172,8 @@ def main():
             name = next(iter(client.models.list())).id
             check_completions(c, client, name)
             check_chat(c, client, name)
+            check_formats(c, client, name)
+            check_tools(c, client, name)
             check_mistakes(c, client, url, name)
             check_curl(c, url, name, client.completions.create(model=name, prompt=PROMPT, **GREEDY).choices[0].text)
     print(f"{c.passed} passed, {c.failed} failed")

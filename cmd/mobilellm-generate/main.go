@@ -15,7 +15,9 @@ import (
 
 	"mobilellm/device"
 	"mobilellm/infer"
+	"mobilellm/infer/grammar"
 	"mobilellm/internal/cli"
+	"mobilellm/internal/regular"
 	"mobilellm/tokenizer/chat"
 )
 
@@ -39,13 +41,14 @@ func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 type flags struct {
 	model, prompt, promptFile            string
 	device, precision, kvType, quantize  string
-	system, template                     string
+	system, template, schema             string
 	parseSpecial, noSlide, json, timings bool
 	chatting                             bool
 	samples, parallel                    int
 	topP                                 float64
 	stops                                []string
 	options                              infer.Options
+	fits                                 *grammar.Program // of --json-schema
 }
 
 func newCommand() *cobra.Command {
@@ -82,6 +85,7 @@ func newCommand() *cobra.Command {
 	l.Float64Var(&f.options.RepeatPenalty, "repeat-penalty", 1, "divides the logits of tokens that occurred of late; 1 changes nothing")
 	l.IntVar(&f.options.RepeatLast, "repeat-last", 64, "how many tokens count as of late")
 	l.StringArrayVar(&f.stops, "stop", nil, "end before this text; may be given several times")
+	l.StringVar(&f.schema, "json-schema", "", "file of a JSON schema, which the text fits: nothing else is drawn")
 	l.BoolVar(&f.noSlide, "no-slide", false, "end at the model's context; otherwise the oldest half of the text is forgotten there")
 	l.StringVar(&f.precision, "precision", "auto", "type of the weights in memory: float32; bf16, of which half as many bytes are read for each token; auto: bf16 where the file has bf16, else float32")
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
@@ -114,6 +118,9 @@ func (f *flags) generate(ctx context.Context, in io.Reader, w, notes io.Writer) 
 	}
 	if note := m.Note(); note != "" {
 		fmt.Fprintln(notes, "note:", note)
+	}
+	if f.fits != nil {
+		f.options.Grammar = m.Vocabulary().Grammar(f.fits)
 	}
 	start := time.Now()
 	s := infer.NewScheduler(m, len(prompts)*f.samples)
@@ -169,6 +176,15 @@ func (f *flags) check() (o infer.LoadOptions, err error) {
 		return o, cli.Usagef("--%w", err)
 	}
 	f.options.Slide = !f.noSlide
+	if f.schema != "" {
+		raw, err := regular.ReadFile(f.schema)
+		if err != nil {
+			return o, fmt.Errorf("--json-schema: %w", err)
+		}
+		if f.fits, err = grammar.Schema(raw); err != nil {
+			return o, fmt.Errorf("--json-schema: %s: %w", f.schema, err)
+		}
+	}
 	return o, nil
 }
 

@@ -167,35 +167,85 @@ func (b *builder) compile(start int32) (*Program, error) {
 
 // findUseful marks the nodes from which their rule's end can be reached.
 func (p *Program) findUseful() {
-	p.useful = make([]bool, len(p.nodes))
-	for changed := true; changed; {
-		changed = false
-		for i := range p.nodes {
-			if !p.useful[i] && p.ends(&p.nodes[i]) {
-				p.useful[i], changed = true, true
+	p.useful = p.mark(func(n *node, is []bool) bool {
+		switch n.kind {
+		case eat:
+			return is[n.next]
+		case split, call, ret:
+			return p.through(n, is)
+		}
+		o := &p.objects[n.object]
+		for i, m := range o.members {
+			if o.required>>i&1 != 0 && !is[m.rule] {
+				return false
 			}
 		}
-	}
+		return is[o.end]
+	})
 }
 
-func (p *Program) ends(n *node) bool {
+// empty marks the nodes whose rule can end without a byte.
+func (p *Program) empty() []bool {
+	return p.mark(func(n *node, is []bool) bool { return n.kind <= ret && n.kind != eat && p.through(n, is) })
+}
+
+// through says of a node that eats nothing whether marked ones lead to the end.
+func (p *Program) through(n *node, is []bool) bool {
 	switch n.kind {
-	case eat:
-		return p.useful[n.next]
 	case split:
-		return slices.ContainsFunc(n.to, func(to int32) bool { return p.useful[to] })
+		return slices.ContainsFunc(n.to, func(to int32) bool { return is[to] })
 	case call:
-		return p.useful[n.target] && p.useful[n.next]
-	case ret:
-		return true
+		return is[n.target] && is[n.next]
 	}
-	o := &p.objects[n.object]
-	for i, m := range o.members {
-		if o.required>>i&1 != 0 && !p.useful[m.rule] {
-			return false
+	return true
+}
+
+// mark marks the nodes of which holds says so, which may ask for marks of those that they
+// lead to.
+func (p *Program) mark(holds func(n *node, is []bool) bool) []bool {
+	waiting := make([][]int32, len(p.nodes)) // for a node: those that lead to it
+	for i := range p.nodes {
+		n := &p.nodes[i]
+		for _, to := range p.leads(n) {
+			waiting[to] = append(waiting[to], int32(i))
 		}
 	}
-	return p.useful[o.end]
+	is := make([]bool, len(p.nodes))
+	var left []int32
+	for i := range p.nodes {
+		left = append(left, int32(i))
+	}
+	for len(left) > 0 {
+		i := left[len(left)-1]
+		left = left[:len(left)-1]
+		if !is[i] && holds(&p.nodes[i], is) {
+			is[i] = true
+			left = append(left, waiting[i]...)
+		}
+	}
+	return is
+}
+
+// leads are the nodes that a node's mark hangs on.
+func (p *Program) leads(n *node) []int32 {
+	switch n.kind {
+	case eat:
+		return []int32{n.next}
+	case split:
+		return n.to
+	case call:
+		return []int32{n.target, n.next}
+	case ret:
+		return nil
+	}
+	o := &p.objects[n.object]
+	to := []int32{o.end}
+	for i, m := range o.members {
+		if o.required>>i&1 != 0 {
+			to = append(to, m.rule)
+		}
+	}
+	return to
 }
 
 // circle finds a rule that calls itself before it eats a byte.
@@ -264,29 +314,6 @@ func (p *Program) circle() (rule int32, found bool) {
 		}
 	}
 	return 0, false
-}
-
-// empty marks the nodes whose rule can end without a byte.
-func (p *Program) empty() []bool {
-	is := make([]bool, len(p.nodes))
-	for changed := true; changed; {
-		changed = false
-		for i, n := range p.nodes {
-			ok := false
-			switch n.kind {
-			case split:
-				ok = slices.ContainsFunc(n.to, func(to int32) bool { return is[to] })
-			case call:
-				ok = is[n.target] && is[n.next]
-			case ret:
-				ok = true
-			}
-			if ok && !is[i] {
-				is[i], changed = true, true
-			}
-		}
-	}
-	return is
 }
 
 // classify parts the bytes at the ends of all ranges.

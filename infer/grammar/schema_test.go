@@ -1,8 +1,10 @@
 package grammar
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"mobilellm/tokenizer"
 )
@@ -166,5 +168,33 @@ func TestLargeSchema(t *testing.T) {
 	_, err = Schema([]byte(`{"properties": {` + big.String() + `}}`))
 	if err == nil || !strings.Contains(err.Error(), "too large") && !strings.Contains(err.Error(), "hint: shorter maxLength") {
 		t.Error(err)
+	}
+}
+
+// Schemas that are made to take long do not.
+func TestHostileSchema(t *testing.T) {
+	var chain strings.Builder
+	chain.WriteString(`{"$ref": "#/$defs/a0", "$defs": {`)
+	const n = 3000
+	for i := range n {
+		fmt.Fprintf(&chain, `"a%d": {"type": "array", "items": {"$ref": "#/$defs/a%d"}}, `, i, i+1)
+	}
+	fmt.Fprintf(&chain, `"a%d": {"type": "null"}}}`, n)
+	start := time.Now()
+	p, err := Schema([]byte(chain.String()))
+	if err != nil || !fits(p, strings.Repeat("[", n)+"null"+strings.Repeat("]", n)) {
+		t.Error(err)
+	}
+	p, err = Schema([]byte(`{"type": "string", "pattern": "^([a-z]*,){0,50}x[a-z]{100}$"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := bytesVocabulary.Grammar(p).Begin()
+	if err := m.AcceptText([]byte(`"` + strings.Repeat("x", 300))); err != nil {
+		t.Error(err)
+	}
+	m.Mask()
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("took %v", d)
 	}
 }

@@ -37,6 +37,10 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 		o.LogProbs = max(rq.TopLogProbs, 1)
 	}
 	o.MaxTokens = max(o.MaxTokens, 1)
+	var use *toolUse
+	if o.Grammar, use, err = s.constraint(&rq); err != nil {
+		return err
+	}
 	prompt, err := s.render(r, &rq)
 	if err != nil {
 		return err
@@ -48,6 +52,9 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 	for i := range n {
 		c := &choice{index: i, stops: stops, piece: s.piece, infer: infer.Request{Prompt: prompt, Options: o}}
 		c.infer.Seed += uint64(i)
+		if use != nil {
+			c.calls = &callReader{use: *use}
+		}
 		choices = append(choices, c)
 	}
 	object := "chat.completion"
@@ -62,7 +69,14 @@ func (s *Server) chatCompletions(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) render(r *http.Request, rq *chatRequest) ([]int32, error) {
 	in := chat.Input{Messages: rq.Messages, Tools: rq.Tools, AddGenerationPrompt: true, Variables: rq.TemplateArguments}
 	in.BOS, in.EOS = s.m.Tokenizer.TemplateTokens()
-	text, err := s.template.Render(r.Context(), in)
+	template := s.template
+	switch {
+	case len(in.Tools) > 0 && s.tools.known:
+		template = s.tools.template
+	case len(in.Tools) > 0:
+		in.Messages, in.Tools = shown(in.Messages, in.Tools), nil
+	}
+	text, err := template.Render(r.Context(), in)
 	if err != nil {
 		if r.Context().Err() != nil && !errors.Is(err, chat.ErrBound) {
 			return nil, err
@@ -87,16 +101,37 @@ type chatForm struct {
 }
 
 type chatMessage struct {
-	Role    string  `json:"role,omitempty"`
-	Content *string `json:"content,omitempty"`
+	Role    string     `json:"role,omitempty"`
+	Content *string    `json:"content,omitempty"`
+	Calls   []chatCall `json:"tool_calls,omitempty"`
+}
+
+// wholeMessage is one whose content is null where it has only calls.
+type wholeMessage struct {
+	Role    string     `json:"role"`
+	Content *string    `json:"content"`
+	Calls   []chatCall `json:"tool_calls,omitempty"`
+}
+
+// chatCall is a call, or in a stream a part of one, which Index tells from others.
+type chatCall struct {
+	Index    *int     `json:"index,omitempty"`
+	ID       string   `json:"id,omitempty"`
+	Type     string   `json:"type,omitempty"`
+	Function function `json:"function"`
+}
+
+type function struct {
+	Name      string `json:"name,omitempty"`
+	Arguments string `json:"arguments"`
 }
 
 type chatChoice struct {
 	Index    int          `json:"index"`
-	Message  *chatMessage `json:"message,omitempty"`
-	Delta    *chatMessage `json:"delta,omitempty"`
-	LogProbs *chatProbs   `json:"logprobs"`
-	Finish   *string      `json:"finish_reason"`
+	Message  *wholeMessage `json:"message,omitempty"`
+	Delta    *chatMessage  `json:"delta,omitempty"`
+	LogProbs *chatProbs    `json:"logprobs"`
+	Finish   *string       `json:"finish_reason"`
 }
 
 type chatProbs struct {
@@ -136,18 +171,87 @@ func (f chatForm) probs(c *choice, from int) *chatProbs {
 
 func (f chatForm) whole(c *choice) any {
 	text := c.text.String()
-	return chatChoice{Index: c.index, Message: &chatMessage{"assistant", &text}, LogProbs: f.probs(c, 0), Finish: &c.finish}
+	m := &wholeMessage{Role: "assistant", Content: &text}
+	if c.calls != nil {
+		d, rest := c.calls.feed(text), c.calls.flush()
+		text = d.content + rest.content
+		for _, part := range d.calls {
+			if part.name != "" {
+				m.Calls = append(m.Calls, newCall(part))
+			}
+			last := &m.Calls[len(m.Calls)-1]
+			last.Function.Arguments += part.arguments
+		}
+		if len(m.Calls) > 0 && text == "" {
+			m.Content = nil
+		}
+	}
+	return chatChoice{Index: c.index, Message: m, LogProbs: f.probs(c, 0), Finish: finish(c)}
+}
+
+// newCall is a call that begins.
+func newCall(part callPart) chatCall {
+	return chatCall{ID: newID("call_"), Type: "function", Function: function{Name: part.name}}
+}
+
+// finish is why a choice ended, which is a call where there is a whole one.
+func finish(c *choice) *string {
+	if c.calls != nil && c.calls.calls > 0 && c.finish == string(infer.Stopped) {
+		c.finish = "tool_calls"
+	}
+	return &c.finish
 }
 
 func (f chatForm) chunk(c *choice, text string, from int) any {
-	return chatChoice{Index: c.index, Delta: &chatMessage{Content: &text}, LogProbs: f.probs(c, from)}
+	m := &chatMessage{Content: &text}
+	if c.calls != nil {
+		if m = deltaOf(c.calls.feed(text)); m == nil && !f.wanted {
+			return nil
+		}
+		if m == nil {
+			m = &chatMessage{}
+		}
+	}
+	return chatChoice{Index: c.index, Delta: m, LogProbs: f.probs(c, from)}
+}
+
+// deltaOf is what is new of an answer with tools; nil for nothing. Parts of one call are
+// one.
+func deltaOf(d delta) *chatMessage {
+	if d.empty() {
+		return nil
+	}
+	m := &chatMessage{}
+	if d.content != "" {
+		m.Content = &d.content
+	}
+	for _, part := range d.calls {
+		n := len(m.Calls)
+		if n > 0 && *m.Calls[n-1].Index == part.index {
+			m.Calls[n-1].Function.Arguments += part.arguments
+			continue
+		}
+		call := chatCall{Function: function{Arguments: part.arguments}}
+		if part.name != "" {
+			call = newCall(part)
+		}
+		call.Index = &part.index
+		m.Calls = append(m.Calls, call)
+	}
+	return m
 }
 
 func (f chatForm) opening(c *choice) any {
 	empty := ""
-	return chatChoice{Index: c.index, Delta: &chatMessage{"assistant", &empty}}
+	return chatChoice{Index: c.index, Delta: &chatMessage{Role: "assistant", Content: &empty}}
 }
 
 func (f chatForm) closing(c *choice) any {
-	return chatChoice{Index: c.index, Delta: &chatMessage{}, Finish: &c.finish}
+	m := &chatMessage{}
+	if c.calls != nil {
+		if rest := deltaOf(c.calls.flush()); rest != nil {
+			m = rest
+		}
+	}
+	return chatChoice{Index: c.index, Delta: m, Finish: finish(c)}
 }

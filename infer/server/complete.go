@@ -27,6 +27,7 @@ type choice struct {
 	usage  infer.Usage
 	finish string
 	failed error
+	calls  *callReader // nil without tools
 }
 
 // pieces receives the text of a choice as it comes, with the tokens that it is of.
@@ -123,9 +124,13 @@ type head struct {
 }
 
 func (s *Server) head(prefix, object string) head {
+	return head{newID(prefix), object, time.Now().Unix(), s.o.Name}
+}
+
+func newID(prefix string) string {
 	var id [12]byte
 	_, _ = rand.Read(id[:])
-	return head{prefix + hex.EncodeToString(id[:]), object, time.Now().Unix(), s.o.Name}
+	return prefix + hex.EncodeToString(id[:])
 }
 
 // answer is a completion, or a chunk of one.

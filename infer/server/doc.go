@@ -15,4 +15,10 @@
 // which run with those of others. What the caller did wrong is a 4xx with OpenAI's error
 // object, a full queue a 429 with Retry-After; a caller who goes away frees his slot.
 // Fields that are not known are passed over, as OpenAI does.
+//
+// An answer fits response_format (json_object, json_schema), and calls of tools their
+// schemas, since nothing else is drawn: package grammar says which schemas are known; any
+// other is a 400 that names the key. tool_choice is none, auto, required or a function.
+// Where the model's chat template knows of tools it shows them; otherwise a system message
+// does, and calls stand between <tool_call> and </tool_call>.
 package server

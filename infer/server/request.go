@@ -54,6 +54,9 @@ type chatRequest struct {
 	LogProbs            bool              `json:"logprobs"`
 	TopLogProbs         int               `json:"top_logprobs"`
 	TemplateArguments   map[string]any    `json:"chat_template_kwargs"`
+	ToolChoice          json.RawMessage   `json:"tool_choice"`
+	Parallel            *bool             `json:"parallel_tool_calls"`
+	ResponseFormat      *responseFormat   `json:"response_format"`
 }
 
 // most of what a caller may ask for.

@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"mobilellm/infer"
+	"mobilellm/infer/grammar"
 	"mobilellm/tokenizer/chat"
 )
 
@@ -37,11 +39,15 @@ type Server struct {
 	m        *infer.Model
 	s        *infer.Scheduler
 	template *chat.Template // nil without one
+	tools    templateTools
 	noChat   error          // why there is none
 	started  time.Time
 	mux      *http.ServeMux
 	counts   [6]atomic.Int64 // answers by hundreds of their status
 	seeds    atomic.Uint64
+
+	compiling sync.Mutex
+	grammars  map[string]*grammar.Grammar
 }
 
 //go:embed index.html
@@ -49,8 +55,9 @@ var page []byte
 
 // New serves a model, which nobody else may use until Close.
 func New(m *infer.Model, o Options) *Server {
-	s := &Server{o: o, m: m, s: infer.NewScheduler(m, o.Queue), started: time.Now(), mux: http.NewServeMux()}
+	s := &Server{o: o, m: m, s: infer.NewScheduler(m, o.Queue), started: time.Now(), mux: http.NewServeMux(), grammars: map[string]*grammar.Grammar{}}
 	s.template, s.noChat = chat.For(m.Tokenizer, false)
+	s.tools = newTemplateTools(m.Tokenizer)
 	s.seeds.Store(uint64(time.Now().UnixNano()))
 	handle := func(pattern string, f func(http.ResponseWriter, *http.Request) error) {
 		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -109,6 +116,8 @@ func known(err error) *apiError {
 		return &apiError{status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the request is longer than %d bytes", large.Limit), Type: "invalid_request_error"}
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return &apiError{status: http.StatusRequestTimeout, Message: "the request did not arrive in time", Type: "invalid_request_error"}
+	case errors.Is(err, infer.ErrNoToken):
+		return &apiError{status: http.StatusBadRequest, Message: err.Error(), Type: "invalid_request_error"}
 	case errors.Is(err, infer.ErrBusy):
 		return &apiError{status: http.StatusTooManyRequests, Message: err.Error(), Type: "rate_limit_error"}
 	case errors.Is(err, infer.ErrClosed):

@@ -34,8 +34,14 @@ func defaults() Options {
 // started is a server with a model of drawn weights over bytes.
 func started(t testing.TB, o Options, slots int) (*Server, *httptest.Server) {
 	t.Helper()
+	return startedWith(t, o, slots, 200)
+}
+
+// startedWith is the same with a context of so many tokens.
+func startedWith(t testing.TB, o Options, slots, context int) (*Server, *httptest.Server) {
+	t.Helper()
 	c := arch.Config{
-		VocabSize: 257, Layers: 2, Dim: 32, Heads: 4, KVHeads: 2, FFN: arch.SwiGLU, FFNDim: 64, Context: 200, ShareEmbedding: true,
+		VocabSize: 257, Layers: 2, Dim: 32, Heads: 4, KVHeads: 2, FFN: arch.SwiGLU, FFNDim: 64, Context: context, ShareEmbedding: true,
 		NormEps: 1e-5, RoPEBase: 10000, InitStd: 0.02, LayerSharing: arch.LayerSharing{Strategy: arch.Immediate, Repeat: 2},
 	}.Resolved()
 	dev := cpu.New(cpu.Options{Workers: 1})
