@@ -110,6 +110,7 @@ def check_tools(c, client, name):
                 text += delta.function.arguments or ""
             finish = chunk.choices[0].finish_reason or finish
         c.check("tools", where, f"the same streamed, {what}", (function, text, finish) == (call.function.name, call.function.arguments, "tool_calls"), text)
+    ask["max_tokens"] = 40
     r = client.chat.completions.create(**ask)
     message = r.choices[0].message
     c.check("tools", where, "auto", bool(message.content or message.tool_calls) and (r.choices[0].finish_reason == "tool_calls") == bool(message.tool_calls), str(message.tool_calls or message.content))

@@ -10,8 +10,8 @@ import (
 )
 
 // CSV writes a line for each model of each table, with a column for each task, its
-// standard error, its measure and the average; numbers of ours in full. A cell is empty where there is
-// none.
+// standard error, its measure and the average, and the measures of API calling; numbers of
+// ours in full. A cell is empty where there is none.
 func (r *Report) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	head := []string{"table", "source", "model", "protocol", "layers", "parameters_millions"}
@@ -20,6 +20,10 @@ func (r *Report) CSV(w io.Writer) error {
 		head = append(head, task, task+"_stderr", task+"_measure")
 	}
 	head = append(head, "average", "average_stderr")
+	for _, measure := range paper.Calling {
+		head = append(head, measure, measure+"_stderr")
+	}
+	head = append(head, "constrained")
 	if err := out.Write(head); err != nil {
 		return err
 	}
@@ -29,9 +33,19 @@ func (r *Report) CSV(w io.Writer) error {
 			for _, task := range tasks {
 				line = append(line, filled(m.Scores[task]), "", "")
 			}
-			if err := out.Write(append(line, filled(m.Average), "")); err != nil {
+			line = append(line, filled(m.Average), "")
+			if err := out.Write(append(line, make([]string, 2*len(paper.Calling)+1)...)); err != nil {
 				return err
 			}
+		}
+	}
+	for _, m := range paper.Table(6) {
+		line := append([]string{"6", "paper", m.Name}, make([]string, 3+3*len(tasks)+2)...)
+		for _, measure := range paper.Calling {
+			line = append(line, filled(m.Scores[measure]), "")
+		}
+		if err := out.Write(append(line, "")); err != nil {
+			return err
 		}
 	}
 	for _, m := range r.Models {
@@ -43,7 +57,15 @@ func (r *Report) CSV(w io.Writer) error {
 			}
 			line = append(line, full(s.value), full(s.stderr), s.measure)
 		}
-		if err := out.Write(append(line, full(m.average.value), full(m.average.stderr))); err != nil {
+		line = append(line, full(m.average.value), full(m.average.stderr))
+		for _, measure := range paper.Calling {
+			s, ok := m.calling[measure]
+			if !ok {
+				s = score{value: math.NaN(), stderr: math.NaN()}
+			}
+			line = append(line, full(s.value), full(s.stderr))
+		}
+		if err := out.Write(append(line, map[bool]string{true: "true"}[m.constrained])); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func leftOut(models []*Model, why string) string {
 // by lm-eval it takes the one by acc_norm.
 func (r *Report) split(can func(*Model) bool) (shown, left []*Model) {
 	for _, m := range r.Models {
-		if m.measure == eval.Acc.Name {
+		if m.measure == eval.Acc.Name || m.calling != nil {
 			continue
 		}
 		if can(m) {

@@ -11,6 +11,7 @@ import (
 
 	"mobilellm/eval"
 	"mobilellm/eval/paper"
+	"mobilellm/eval/tasks"
 	"mobilellm/internal/jsonfloat"
 	"mobilellm/internal/regular"
 )
@@ -23,6 +24,8 @@ type Model struct {
 	Parameters             float64 // millions
 	Layers, Heads, KVHeads int
 	scores                 map[string]score // by task
+	calling                map[string]score // the measures of Table 6, API calling; nil where it was not asked
+	constrained            bool             // API calling, where only calls that fit can be answered
 	average                score            // of the zero-shot tasks; not there unless all are
 	subset                 bool             // some task was put in part
 	// measure tells the two of a model by lm-eval apart: acc, which is that protocol's
@@ -71,11 +74,19 @@ func Read(path, name string) ([]*Model, error) {
 	of := func(p eval.Protocol, measure string) *Model {
 		return &Model{Name: name, Protocol: p, measure: measure, Parameters: file.Parameters / 1e6, Layers: file.Layers, Heads: file.Heads, KVHeads: file.KVHeads, scores: map[string]score{}}
 	}
-	var models []*Model
+	var models, calling []*Model
 	for i, raw := range file.Results {
 		r, err := parse(raw)
 		if err != nil {
 			return nil, fmt.Errorf("%s: result %d: %w", path, i, err)
+		}
+		if r.task == tasks.APICalling.Name || r.task == tasks.ConstrainedCalling.Name {
+			m := of(r.protocol, "")
+			if err := m.addCalling(r); err != nil {
+				return nil, fmt.Errorf("%s: result %d: %w", path, i, err)
+			}
+			calling = append(calling, m)
+			continue
 		}
 		if !slices.ContainsFunc(models, func(m *Model) bool { return m.Protocol == r.protocol }) {
 			if models = append(models, of(r.protocol, "")); r.protocol == eval.LMEval {
@@ -91,10 +102,10 @@ func Read(path, name string) ([]*Model, error) {
 			}
 		}
 	}
-	for _, m := range models {
+	for _, m := range append(models[:len(models):len(models)], calling...) {
 		m.setAverage()
 	}
-	return apart(models), nil
+	return append(apart(models), calling...), nil
 }
 
 // apart leaves the model by acc_norm away where no task has it.
@@ -146,6 +157,32 @@ func parse(raw json.RawMessage) (result, error) {
 	return r, nil
 }
 
+// addCalling keeps the measures of API calling.
+func (m *Model) addCalling(r result) error {
+	m.calling, m.constrained, m.subset = map[string]score{}, r.task == tasks.ConstrainedCalling.Name, r.subset
+	for _, measure := range paper.Calling {
+		s, err := r.share(measure)
+		if err != nil {
+			return err
+		}
+		m.calling[measure] = s
+	}
+	return nil
+}
+
+// share is a measure that is one, in per cent.
+func (r result) share(measure string) (score, error) {
+	value, ok := r.values[measure].(float64)
+	if !ok || value < 0 || value > 1 {
+		return score{}, fmt.Errorf("task %s: %s (%v) must be a share, from 0 to 1", r.task, measure, r.values[measure])
+	}
+	stderr, ok := r.values[measure+"_stderr"].(float64)
+	if !ok {
+		stderr = math.NaN()
+	}
+	return score{100 * value, 100 * stderr, measure}, nil
+}
+
 // add keeps the score of a task that the paper has a column for.
 func (m *Model) add(r result) error {
 	if paper.Titles[r.task] == "" {
@@ -161,15 +198,11 @@ func (m *Model) add(r result) error {
 	if _, ok := r.values[accNorm]; ok && m.measure == accNorm {
 		measure = accNorm
 	}
-	value, ok := r.values[measure].(float64)
-	if !ok || value < 0 || value > 1 {
-		return fmt.Errorf("task %s: %s (%v) must be a share, from 0 to 1", r.task, measure, r.values[measure])
+	got, err := r.share(measure)
+	if err != nil {
+		return err
 	}
-	stderr, ok := r.values[measure+"_stderr"].(float64)
-	if !ok {
-		stderr = math.NaN()
-	}
-	m.scores[r.task] = score{100 * value, 100 * stderr, measure}
+	m.scores[r.task] = got
 	m.subset = m.subset || r.subset
 	return nil
 }

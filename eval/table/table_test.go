@@ -105,7 +105,7 @@ func TestCSV(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines, err := csv.NewReader(strings.NewReader(out.String())).ReadAll()
-	if err != nil || len(lines) != 1+17+13+26+3 {
+	if err != nil || len(lines) != 1+17+13+26+5+3 {
 		t.Fatalf("%d lines, %v", len(lines), err)
 	}
 	at := func(line int, column string) string {
@@ -267,5 +267,50 @@ func TestBadResults(t *testing.T) {
 		if _, err := Read(write(t, text), ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
+	}
+}
+
+// API calls stand beside the paper's Table 6, free and constrained, and in no other table.
+func TestCalling(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "calls.json")
+	const results = `{"model": "runs/mine", "parameters": 124600000, "layers": 30, "results": [
+		{"task": "api-calling", "protocol": "lm-eval", "n": 5, "of": 5, "score": "em_intent", "em_intent": 0.5, "em_intent_stderr": 0.02, "em_structure": 0.25, "em_structure_stderr": 0.01, "rouge1": 0.375, "rouge1_stderr": 0.01, "rougeL": 0.35, "rougeL_stderr": 0.01},
+		{"task": "api-calling-constrained", "protocol": "lm-eval", "n": 5, "of": 9, "score": "em_intent", "em_intent": 0.75, "em_structure": 0.5, "rouge1": 0.4, "rougeL": 0.4}]}`
+	if err := os.WriteFile(path, []byte(results), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	models, err := Read(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Report{Models: models}
+	var out strings.Builder
+	if err := r.Markdown(&out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| MobileLLM-350M | paper, Table 6 |  |  | 65.3 | 48.8 | 46.8 | 44.6 |\n",
+		"| mine (protocol lm-eval) | ours | 30 | 124.6 | 50.0 ± 2.0 | 25.0 ± 1.0 | 37.5 ± 1.0 | 35.0 ± 1.0 |\n",
+		"| mine (protocol lm-eval, constrained, a subset of the items) | ours | 30 | 124.6 | 75.0 | 50.0 | 40.0 | 40.0 |\n",
+	} {
+		if strings.Count(out.String(), want) != 1 {
+			t.Errorf("no line %q, or several, in\n%s", want, out.String())
+		}
+	}
+	if n := strings.Count(out.String(), "| mine "); n != 2 {
+		t.Errorf("%d rows of ours", n)
+	}
+	var lines strings.Builder
+	if err := r.CSV(&lines); err != nil || !strings.Contains(lines.String(), ",75,,50,,40,,40,,true\n") {
+		t.Errorf("%v in\n%s", err, lines.String())
+	}
+	if err := r.HTML(&lines); err != nil {
+		t.Error(err)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(results, `"em_intent": 0.5`, `"em_intent": 5`, 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(path, ""); err == nil || !strings.Contains(err.Error(), "result 0: task api-calling: em_intent (5) must be a share") {
+		t.Error(err)
 	}
 }

@@ -80,13 +80,45 @@ func (s section) source(r row) string {
 	return fmt.Sprintf("paper, Table %d", s.Number)
 }
 
-// sections are the paper's Tables 3, 4 and 8, each with all of ours.
+// sections are the paper's Tables 3, 4 and 8, each with all of ours, and Table 6 where some of
+// ours was asked for API calls.
 func (r *Report) sections() []section {
-	return []section{
+	sections := []section{
 		r.section(3, "Zero-shot common sense reasoning, below 1B parameters (Table 3)", paper.ZeroShot, true),
 		r.section(4, "Question answering (F1) and reading comprehension (Table 4)", paper.Reading, false),
 		r.section(8, "Zero-shot common sense reasoning, 600M to 3B parameters (Table 8)", paper.ZeroShot, true),
 	}
+	if slices.ContainsFunc(r.Models, func(m *Model) bool { return m.calling != nil }) {
+		sections = append(sections, r.callingSection())
+	}
+	return sections
+}
+
+// callingSection is Table 6.
+func (r *Report) callingSection() section {
+	s := section{Title: "API calling (Table 6)", Number: 6, Head: []string{"Model", "Source", "#Layers", "#Params (M)"}}
+	for _, measure := range paper.Calling {
+		s.Head = append(s.Head, paper.CallingTitles[measure])
+	}
+	for _, m := range paper.Table(6) {
+		cells := []cell{nothing, nothing}
+		for _, measure := range paper.Calling {
+			cells = append(cells, plain(m.Scores[measure], 1))
+		}
+		s.Rows = append(s.Rows, row{Name: m.Name, Cells: cells})
+	}
+	for _, m := range r.Models {
+		if m.calling == nil {
+			continue
+		}
+		cells := []cell{plain(float64(m.Layers), 0), plain(m.Parameters, 1)}
+		for _, measure := range paper.Calling {
+			got := m.calling[measure]
+			cells = append(cells, cell{got.value, got.stderr, 1, measure})
+		}
+		s.Rows = append(s.Rows, row{Ours: true, Name: m.label(), Cells: cells})
+	}
+	return s
 }
 
 func (r *Report) section(number int, title string, tasks []string, average bool) section {
@@ -113,6 +145,9 @@ func (r *Report) section(number int, title string, tasks []string, average bool)
 		s.Rows = append(s.Rows, row{Name: m.Name, Cells: cells})
 	}
 	for _, m := range r.Models {
+		if m.calling != nil { // a row of Table 6
+			continue
+		}
 		if m.measure == accNorm && !m.has(accNorm, tasks...) {
 			continue // as by acc
 		}
@@ -139,6 +174,9 @@ func (m *Model) label() string {
 		text += fmt.Sprintf(" (protocol %s", m.Protocol)
 		if m.measure != "" {
 			text += ", " + m.measure
+		}
+		if m.constrained {
+			text += ", constrained"
 		}
 		if m.subset {
 			text += ", a subset of the items"
@@ -167,9 +205,13 @@ func (m *Model) measures(tasks []string) string {
 
 // intro says what the numbers are.
 func (r *Report) intro() []string {
-	return []string{
+	texts := []string{
 		"Per cent; ± is the standard error over a task's items. The paper's rows are the numbers that it prints (Liu et al., MobileLLM, ICML 2024), ours are measured by mobilellm-eval. A cell is empty where there is no number; an average is given where all eight tasks are there.",
 		"The paper measures by a pipeline of its authors' that is not published, said to follow LLaMA's protocol, to which the protocol paper comes nearest: acc_norm takes the choice of the largest log-likelihood per character, acc_prior, for BoolQ and OBQA, that of the largest log p(choice|context) − log p(choice|\"Answer:\"), f1 is that of the words of the best alias. acc takes the choice of the largest log-likelihood. A model by lm-eval has two rows: acc, that protocol's score, and acc_norm where a task has it, which is nearer to the paper's; pictures show that one. Ours names the measure of most tasks, and others with their tasks.",
 		"Rows of Table 4 without a name are those whose name the text at hand lacks.",
 	}
+	if slices.ContainsFunc(r.Models, func(m *Model) bool { return m.calling != nil }) {
+		texts = append(texts, "Table 6: the share of API calls whose name, and of those that as a whole, are right, and ROUGE-1 and ROUGE-L of the reply. The paper's data are not published; ours are of the Schema-Guided Dialogue data, so that rows of ours compare with each other, not with the paper's. Constrained is where nothing could be answered but calls that the APIs' schemas allow.")
+	}
+	return texts
 }

@@ -127,7 +127,7 @@ type function struct {
 }
 
 type chatChoice struct {
-	Index    int          `json:"index"`
+	Index    int           `json:"index"`
 	Message  *wholeMessage `json:"message,omitempty"`
 	Delta    *chatMessage  `json:"delta,omitempty"`
 	LogProbs *chatProbs    `json:"logprobs"`

@@ -40,7 +40,7 @@ type Server struct {
 	s        *infer.Scheduler
 	template *chat.Template // nil without one
 	tools    templateTools
-	noChat   error          // why there is none
+	noChat   error // why there is none
 	started  time.Time
 	mux      *http.ServeMux
 	counts   [6]atomic.Int64 // answers by hundreds of their status
