@@ -185,7 +185,7 @@ func (t *talk) prompt(ctx context.Context, messages []chat.Message, room int) (i
 	}
 }
 
-// grammarOf is that of an answer with calls of the APIs; nil without any.
+// grammarOf is that of an answer with a call of one of the APIs; nil without any.
 func (t *talk) grammarOf(apis []grammar.API) (*grammar.Grammar, error) {
 	if len(apis) == 0 {
 		return nil, nil
@@ -199,7 +199,7 @@ func (t *talk) grammarOf(apis []grammar.API) (*grammar.Grammar, error) {
 	if g := t.grammars[string(key)]; g != nil {
 		return g, nil
 	}
-	p, err := grammar.Calls(apis)
+	p, err := grammar.Calls(apis, true)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ type Task struct {
 	Questions func(r *dataset.Record, p Protocol) []Item
 	// Given are the items of a task that needs no file; nil for others.
 	Given []Item
-	// Constrained decodes what the items' Calls allow only, where they have some.
+	// Constrained decodes calls of the items' Calls only, where they have some.
 	Constrained bool
 	// Output is a file of the answers that other programs read; nil for none.
 	Output *Output
@@ -82,7 +82,7 @@ type Item struct {
 	Further     []string       `json:",omitempty"`
 	MaxTokens   int            `json:",omitempty"`
 	Temperature float64        `json:",omitempty"`
-	// Calls are the APIs that an answer may call, where it is held to [grammar.Calls].
+	// Calls are the APIs of which an answer calls one, where it is held to [grammar.Calls].
 	Calls []grammar.API `json:",omitempty"`
 	// Parts are names of subsets that the item is of, whose measures are reported too.
 	Parts []string `json:",omitempty"`

@@ -65,7 +65,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.kvType, "kv-type", "float32", "type of the KV cache: float32 or bf16")
 	l.StringVar(&f.quantize, "quantize", "", "none, or w8a8: linear layers in 8 bits, weights and activations; w8a8-head: embedding and head too; w8a8:asymmetric, w8a8:compressed-tensors: otherwise rounded activations; w4a16 and the like: other bits; by default as the file has it")
 	l.StringVar(&f.compare, "compare", "", "types of the model with commas between, such as bf16,w8a8: asks it in each, and says how the others differ from the first; --items FILE.jsonl keeps the answers in FILE.TYPE.jsonl")
-	l.BoolVar(&f.constrained, "constrained", false, "ask api-calling once more where nothing can be answered but calls that the APIs' schemas allow")
+	l.BoolVar(&f.constrained, "constrained", false, "ask api-calling once more where nothing can be answered but a call that the APIs' schemas allow, and the reply")
 	l.StringVar(&f.template, "chat-template", "", "chat template for conversations in place of the model's: a Jinja file, or "+strings.Join(chat.Names(), ", "))
 	l.StringVar(&f.answers, "answers", "", "folder for the answers of alpaca-eval, mt-bench and paper-prompts, in the files that their judges read")
 	l.StringVar(&f.name, "model-name", "", "name of the model in those; by default the last part of --model")

@@ -31,8 +31,8 @@ var APICalling = eval.Task{
 	},
 }
 
-// ConstrainedCalling is the same where nothing can be answered but calls that the APIs'
-// schemas allow.
+// ConstrainedCalling is the same where nothing can be answered but a call that the APIs'
+// schemas allow, and the reply: whether to call is not left to the model.
 var ConstrainedCalling = constrained(APICalling)
 
 func constrained(t eval.Task) eval.Task {

@@ -114,7 +114,7 @@ func TestGrammarOfSGD(t *testing.T) {
 		}
 		g := grammars[string(key)]
 		if g == nil {
-			p, err := grammar.Calls(item.Calls)
+			p, err := grammar.Calls(item.Calls, true)
 			if err != nil {
 				t.Fatalf("%s: %v", item.ID, err)
 			}

@@ -17,18 +17,22 @@ type API struct {
 }
 
 // Calls compiles what an assistant may answer in the form of the paper's appendix H.5: a
-// call of one of the APIs, which may be missing, and the reply, an object a line.
+// call of one of the APIs, which may be missing unless it is required, and the reply, an
+// object a line.
 //
 //	{"role": "PARSER", "message": "name(text = \"v\", list = [\"x\"], none = None)"}
 //	{"role": "AGENT", "message": "…"}
 //
 // An argument that its API does not require may be None. Values that the form has no place
 // for, such as objects, are an error that names API and key.
-func Calls(apis []API) (*Program, error) {
+func Calls(apis []API, required bool) (*Program, error) {
 	b := newBuilder()
 	end := b.literal(`"}`, b.done)
 	reply := b.literal(`{"role": "AGENT", "message": "`, b.repeat(b.character(inJSON), 0, -1, end))
-	to := []int32{reply}
+	var to []int32
+	if !required {
+		to = append(to, reply)
+	}
 	after := b.literal(`"}`+"\n", reply)
 	parser := b.add(node{kind: split})
 	for _, api := range apis {

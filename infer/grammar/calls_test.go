@@ -11,7 +11,7 @@ const travel = `{"type": "object", "properties": {
 }, "required": ["city"], "additionalProperties": false}`
 
 func TestCalls(t *testing.T) {
-	p, err := Calls([]API{{"find", []byte(travel)}, {"now", []byte(`{"type": "object"}`)}, {"math.add", []byte(`{"properties": {"x": {"anyOf": [{"type": "number"}, {"type": "null"}]}}, "required": ["x"]}`)}})
+	p, err := Calls([]API{{"find", []byte(travel)}, {"now", []byte(`{"type": "object"}`)}, {"math.add", []byte(`{"properties": {"x": {"anyOf": [{"type": "number"}, {"type": "null"}]}}, "required": ["x"]}`)}}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,13 @@ func TestCalls(t *testing.T) {
 			t.Errorf("takes %s", text)
 		}
 	}
-	if p, err = Calls(nil); err != nil || !fits(p, reply) || fits(p, call(`now()`)) {
+	if p, err = Calls([]API{{"now", []byte(`{"type": "object"}`)}}, true); err != nil || fits(p, reply) || !fits(p, call(`now()`)) {
+		t.Errorf("required: %v", err)
+	}
+	if p, err = Calls(nil, true); err == nil {
+		t.Error("a call is required where there are no APIs")
+	}
+	if p, err = Calls(nil, false); err != nil || !fits(p, reply) || fits(p, call(`now()`)) {
 		t.Errorf("without APIs: %v", err)
 	}
 }
@@ -63,7 +69,7 @@ func TestBadCalls(t *testing.T) {
 		{`{"properties": {"a": 3}}`, "API f: #/properties/a: a schema is an object or true, got 3"},
 		{`{"properties": {}, "required": ["a"]}`, `API f: #: required has "a", which properties lacks`},
 	} {
-		_, err := Calls([]API{{"f", []byte(c.parameters)}})
+		_, err := Calls([]API{{"f", []byte(c.parameters)}}, false)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", c.parameters, err, c.want)
 		}
