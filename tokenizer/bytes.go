@@ -55,12 +55,13 @@ func (byteCoder) AppendPart(dst []int32, text []byte, part Part) []int32 {
 func (c byteCoder) Decode(ids []int32) []byte {
 	out := make([]byte, 0, len(ids))
 	for _, id := range ids {
-		out = append(out, c.token(id)...)
+		out = append(out, c.Token(id)...)
 	}
 	return out
 }
 
-func (byteCoder) token(id int32) []byte {
+// Token is the text of an id.
+func (byteCoder) Token(id int32) []byte {
 	switch {
 	case id >= 0 && id < 256:
 		return []byte{byte(id)}
@@ -70,7 +71,7 @@ func (byteCoder) token(id int32) []byte {
 	return nil
 }
 
-func (c byteCoder) NewDecoder() Decoder { return &byteDecoder{token: c.token} }
+func (c byteCoder) NewDecoder() Decoder { return &byteDecoder{token: c.Token} }
 
 func (byteCoder) VocabSize() int { return byteEOS + 1 }
 
@@ -97,7 +98,7 @@ func (c byteCoder) tokenBytes(id int32) []byte {
 	if id == byteEOS {
 		return nil
 	}
-	return c.token(id)
+	return c.Token(id)
 }
 
 func (c byteCoder) textBytes(Special) (lengths []int32, prefix int) {

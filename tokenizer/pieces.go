@@ -76,6 +76,18 @@ func (c piecesCoder) AppendPart(dst []int32, text []byte, part Part) []int32 {
 
 func (c piecesCoder) Decode(ids []int32) []byte { return c.model.Decode(ids) }
 
+// Token is the text of an id in the midst of others, of a control token its name; empty
+// for an id that is none.
+func (c piecesCoder) Token(id int32) []byte {
+	if id < 0 || int(id) >= c.model.Size() {
+		return nil
+	}
+	if text := c.tokenBytes(id); text != nil {
+		return text
+	}
+	return []byte(c.model.Piece(id).Text)
+}
+
 func (c piecesCoder) NewDecoder() Decoder { return c.model.NewDecoder() }
 
 func (c piecesCoder) VocabSize() int { return c.model.Size() }

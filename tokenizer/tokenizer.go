@@ -34,6 +34,9 @@ type coder interface {
 	// Decode returns the bytes that ids stand for. An id outside the vocabulary,
 	// such as a model with a padded vocabulary can draw, stands for nothing.
 	Decode(ids []int32) []byte
+	// Token is the text of an id in the midst of others, of a control token its name;
+	// empty for an id that is none.
+	Token(id int32) []byte
 	// NewDecoder returns a decoder at the beginning of a text.
 	NewDecoder() Decoder
 	// AppendPart appends the ids of a text, or of a part of one.
