@@ -26,7 +26,7 @@ func TestTextIsKeptWhole(t *testing.T) {
 		" leading", "trailing ", "two  blanks", "tab\tinside", "line\nbreak", "line\n# break", "a\n---\nb", "a\\nb", "日本語 #1.txt", "a\xff.txt", "a\x1b.txt", "a: b\nc: d", "<<", "=", "a=b=c",
 	} {
 		want := map[string]reflect.Value{
-			"data.train": reflect.ValueOf(data.Sources{{Path: text, Weight: 1}}), "data.heldout": reflect.ValueOf(data.Paths{text}),
+			"data.train": reflect.ValueOf(data.Sources{{Path: text, Weight: 1}}), "data.heldout": reflect.ValueOf(data.Texts(text)),
 			"data.tokenizer": reflect.ValueOf(text), "data.document_separator": reflect.ValueOf(text),
 		}
 		for key, value := range want {

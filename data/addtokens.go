@@ -143,6 +143,7 @@ func (m *TokenCorpus) addCorpus(c *TokenCorpus) {
 	for _, at := range c.docs {
 		m.docs = append(m.docs, m.tokens+at)
 	}
+	m.addChats(c)
 	for _, s := range c.segments {
 		m.add(s)
 	}

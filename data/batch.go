@@ -12,6 +12,7 @@ type Batch struct {
 	Inputs  []int32 // Rows × Seq, row by row: ids
 	Targets []int32 // Rows × Seq: the ids that follow, Ignored where not supervised
 	Tokens  int     // supervised positions
+	Length  int     // positions that are no filling
 	// Docs is the number of each position's document in its row, from 0, in
 	// Rows × Seq; nil where it was not asked for.
 	Docs []int32

@@ -12,16 +12,17 @@ func TestConfigYAML(t *testing.T) {
 	for _, c := range []struct {
 		text    string
 		train   Sources
-		heldout Paths
+		heldout Sources
 	}{
-		{"train: a.txt", Sources{{"a.txt", 1}}, nil},
-		{"train: [a.txt, {path: b, weight: 2.5}, {path: c}]", Sources{{"a.txt", 1}, {"b", 2.5}, {"c", 1}}, nil},
-		{"train: {path: a.txt}", Sources{{"a.txt", 1}}, nil},
-		{"train: 2024", Sources{{"2024", 1}}, nil},
-		{"heldout: &h [&b b, 7]\ntrain: [*b, {path: *b, weight: 2}]", Sources{{"b", 1}, {"b", 2}}, Paths{"b", "7"}},
-		{"train: !!binary YWL/\nheldout: [!!binary YWL/]", Sources{{"ab\xff", 1}}, Paths{"ab\xff"}},
-		{"train: a\nheldout: b", Sources{{"a", 1}}, Paths{"b"}},
-		{"train: a\nheldout: [b, c]", Sources{{"a", 1}}, Paths{"b", "c"}},
+		{"train: a.txt", Sources{{Path: "a.txt", Weight: 1}}, nil},
+		{"train: [a.txt, {path: b, weight: 2.5}, {path: c}]", Sources{{Path: "a.txt", Weight: 1}, {Path: "b", Weight: 2.5}, {Path: "c", Weight: 1}}, nil},
+		{"train: {path: a.txt}", Sources{{Path: "a.txt", Weight: 1}}, nil},
+		{"train: 2024", Sources{{Path: "2024", Weight: 1}}, nil},
+		{"heldout: &h [&b b, 7]\ntrain: [*b, {path: *b, weight: 2}]", Sources{{Path: "b", Weight: 1}, {Path: "b", Weight: 2}}, Texts("b", "7")},
+		{"train: !!binary YWL/\nheldout: [!!binary YWL/]", Sources{{Path: "ab\xff", Weight: 1}}, Texts("ab\xff")},
+		{"train: a\nheldout: b", Sources{{Path: "a", Weight: 1}}, Texts("b")},
+		{"train: a\nheldout: [b, c]", Sources{{Path: "a", Weight: 1}}, Texts("b", "c")},
+		{"train: {path: a, kind: chat}\nheldout: [b, {path: c, kind: chat}]", Sources{{Path: "a", Weight: 1, Kind: "chat"}}, Sources{{Path: "b", Weight: 1}, {Path: "c", Weight: 1, Kind: "chat"}}},
 		{"seq: 5", DefaultConfig().Train, nil},
 	} {
 		config := DefaultConfig()
@@ -48,9 +49,10 @@ func TestConfigYAML(t *testing.T) {
 		"train:\n  - path: a\n    wieght: 2": `line 3: data source: unknown key "wieght"`,
 		"train: [[a]]":                       "line 1: data source: want a path",
 		"train: [{path: a, weight: much}]":   "weight",
-		"train: [~]":                         "line 1: data source: want a path or {path, weight}, got nothing",
-		"heldout: [a, ~]":                    "line 1: want a path, or a list of paths",
-		"heldout: {a: b}":                    "line 1: want a path, or a list of paths",
+		"train: [~]":                         "line 1: data source: want a path or {path, weight, kind}, got nothing",
+		"train: {path: a, kind: [chat]}":     "kind",
+		"heldout: [a, ~]":                    "line 1: data source: want a path or {path, weight, kind}, got nothing",
+		"heldout: {a: b}":                    `line 1: data source: unknown key "a"`,
 	} {
 		config := DefaultConfig()
 		err := yaml.Unmarshal([]byte(text), &config)
@@ -67,18 +69,23 @@ func TestConfigValidate(t *testing.T) {
 		want   string
 	}{
 		{func(c *Config) { c.Train = nil }, "data.train is empty"},
-		{func(c *Config) { c.Train = Sources{{"", 1}} }, "data.train[0] has no path"},
-		{func(c *Config) { c.Train = Sources{{"a", 1}, {"b", -3}} }, "data.train[1] (b): weight -3 must be a number of 0 or more"},
-		{func(c *Config) { c.Train = Sources{{"a", 0}}; c.Stages = Stages{{5, []float64{1}}} }, "data.train: all weights are 0 before data.stages[0]"},
+		{func(c *Config) { c.Train = Sources{{Path: "", Weight: 1}} }, "data.train[0] has no path"},
+		{func(c *Config) { c.Train = Sources{{Path: "a", Weight: 1}, {Path: "b", Weight: -3}} }, "data.train[1] (b): weight -3 must be a number of 0 or more"},
+		{func(c *Config) { c.Train = Sources{{Path: "a", Weight: 0}}; c.Stages = Stages{{5, []float64{1}}} }, "data.train: all weights are 0 before data.stages[0]"},
 		{func(c *Config) { c.Packing = "tight" }, `data.packing "tight": want stream or documents`},
 		{func(c *Config) { c.Stages = Stages{{5, []float64{1, 2}}} }, "data.stages[0]: 2 weights for 1 sources of data.train"},
 		{func(c *Config) { c.Stages = Stages{{5, []float64{1}}, {5, []float64{1}}} }, "data.stages[1]: after_tokens (5) must be above 5"},
-		{func(c *Config) { c.Train, c.Stages = Sources{{"a", 1}}, Stages{{5, []float64{0}}} }, "data.stages[0]: no weight is above 0"},
+		{func(c *Config) { c.Train, c.Stages = Sources{{Path: "a", Weight: 1}}, Stages{{5, []float64{0}}} }, "data.stages[0]: no weight is above 0"},
 		{func(c *Config) { c.Seq = 0 }, "data.seq (0) must be at least 1"},
 		{func(c *Config) { c.Tokenizer = "" }, "data.tokenizer is empty"},
 		{func(c *Config) { c.HeldoutFraction = 1 }, "data.heldout_fraction (1) must lie between 0 and 1"},
 		{func(c *Config) { c.HeldoutTokens = -1 }, "data.heldout_tokens (-1) must not be negative"},
-		{func(c *Config) { c.Heldout = Paths{""} }, "data.heldout[0] is empty"},
+		{func(c *Config) { c.Heldout = Texts("") }, "data.heldout[0] is empty"},
+		{func(c *Config) { c.Heldout = Sources{{Path: "a", Weight: 2}} }, "data.heldout[0] (a): weight 2: held-out text has none"},
+		{func(c *Config) { c.Kind = "chats" }, `data.kind "chats": want text, chat or prompt_completion`},
+		{func(c *Config) { c.Train[0].Kind = "talk" }, `data.train[0] (go-source): kind "talk": want text, chat or prompt_completion`},
+		{func(c *Config) { c.Train[0].Kind = "chat" }, "data.train[0] (go-source): kind chat: go-source is text"},
+		{func(c *Config) { c.Heldout = Sources{{Path: "a", Weight: 1, Kind: "talk"}} }, `data.heldout[0] (a): kind "talk"`},
 	} {
 		config := DefaultConfig()
 		c.change(&config)

@@ -49,7 +49,11 @@ type TokenCorpus struct {
 	others     bool     // some tokens are not from shards
 	gaps       bool     // documents were left out before the end
 
+	chats []chatRows   // where the tokens are of conversations, in order
+	learn []tokenRange // tokens of these that are supervised, in order
+
 	mixture *mixture // nil: every token counts the same
+	parts   []part   // that are sampled by themselves and count the same; nil for one
 	closers []io.Closer
 }
 

@@ -12,6 +12,14 @@
 // sources may have weights, and stages of other weights. Documents are read by
 // package ingest, for training as for shards.
 //
+// A source of kind chat, or prompt_completion, holds conversations: records that package
+// conversation renders to ids with what of them is supervised. They lie in the corpus row
+// by row, whole ones that fill a sample as well as they can (best fit decreasing,
+// [fitDecreasing]), and what is not supervised has no target in a [Batch]. What is longer
+// than a sample is cut, what teaches nothing is left out; [ChatReport] counts both. Sources
+// of text beside them are sampled as ever, by weights or, without, each window once an
+// epoch.
+//
 // One promise holds throughout: the sample for (seed, epoch, step, rank, ranks) is a
 // pure function, so that a run resumed at step k sees exactly what the unbroken run would
 // have seen, without replaying anything.

@@ -6,7 +6,8 @@ import (
 )
 
 // Heldout is a corpus cut for scoring: windows side by side, so that every
-// token but the first is the target of exactly one position.
+// token but the first is the target of exactly one position; of conversations a window
+// is a row of whole ones.
 type Heldout struct {
 	// Tokens and Bytes are the targets that All supervises and the bytes of
 	// text for which they stand: with the sum of their negative
@@ -19,8 +20,9 @@ type Heldout struct {
 	docs    documentStarts // if NumberDocuments was called
 	rows    int
 	seq     int
-	windows int64 // in the corpus
-	scored  int64 // of them
+	windows int64        // in the corpus
+	scored  int64        // of them
+	places  []tokenRange // of the inputs of each; nil where they lie side by side
 }
 
 // HeldoutBatches cuts a corpus into batches of rows × seq. Of a corpus of more
@@ -35,6 +37,10 @@ func HeldoutBatches(corpus Corpus, rows, seq int, maxTokens int64) (*Heldout, er
 		return nil, fmt.Errorf("data: the held-out text holds %d tokens, scoring needs 2", corpus.Len())
 	}
 	h := &Heldout{corpus: corpus, rows: rows, seq: seq, windows: ceilDiv(targets, int64(seq))}
+	if m, ok := corpus.(*TokenCorpus); ok && len(m.chats) > 0 {
+		h.places = m.heldoutPlaces(seq)
+		h.windows = int64(len(h.places))
+	}
 	h.scored = h.windows
 	if maxTokens > 0 {
 		h.scored = min(h.windows, max(1, maxTokens/int64(seq)))
@@ -42,8 +48,8 @@ func HeldoutBatches(corpus Corpus, rows, seq int, maxTokens int64) (*Heldout, er
 	h.Batches = int(ceilDiv(h.scored, int64(rows)))
 	for i := range h.scored {
 		from, to := h.window(i)
-		h.Tokens += to - from
-		h.Bytes += corpus.TextBytes(from+1, to+1)
+		tokens, bytes := supervisedIn(corpus, from+1, to+1)
+		h.Tokens, h.Bytes = h.Tokens+tokens, h.Bytes+bytes
 	}
 	return h, nil
 }
@@ -59,7 +65,11 @@ func (h *Heldout) NumberDocuments() (err error) {
 
 // window is the range of inputs of the i-th window scored.
 func (h *Heldout) window(i int64) (from, to int64) {
-	from = i * h.windows / h.scored * int64(h.seq)
+	i = i * h.windows / h.scored
+	if h.places != nil {
+		return h.places[i].from, h.places[i].to
+	}
+	from = i * int64(h.seq)
 	return from, min(from+int64(h.seq), h.corpus.Len()-1)
 }
 
@@ -74,7 +84,7 @@ func (h *Heldout) All() iter.Seq[*Batch] {
 		}
 		window := make([]int32, h.seq+1)
 		for step := range h.Batches {
-			b.Step, b.Tokens = int64(step), 0
+			b.Step, b.Tokens, b.Length = int64(step), 0, 0
 			for row := range h.rows {
 				inputs, targets := b.row(row)
 				n, from := 0, int64(0)
@@ -92,7 +102,8 @@ func (h *Heldout) All() iter.Seq[*Batch] {
 				for j := n; j < h.seq; j++ {
 					targets[j] = Ignored
 				}
-				b.Tokens += n
+				b.Length += n
+				b.Tokens += n - ignoreGiven(h.corpus, targets[:n], from+1)
 				if h.docs != nil {
 					h.docs.number(b.Docs[row*h.seq:(row+1)*h.seq], span{start: from, n: n + 1, high: h.corpus.Len()})
 				}

@@ -18,6 +18,8 @@ type Set struct {
 	Read      ReadReport
 	Trained   *bpe.Report // nil where no tokenizer was trained
 	Notes     []string    // sentences for the user
+	Chat      ChatReport  // of conversations
+	Added     []int32     // ids of data.add_tokens that the tokenizer lacked
 
 	aside *heldDocuments // tokens that must not be trained on
 	tails int            // held-out documents that are ends of others
@@ -28,6 +30,8 @@ type LoadOptions struct {
 	// Tokenizer, when not nil, is used whatever the section says: a resumed
 	// run brings the one of its checkpoint.
 	Tokenizer *tokenizer.Tokenizer
+	// Resumed says that the tokenizer has the template and the tokens of the section.
+	Resumed bool
 	// Vocab is the model's number of ids (model.vocab_size): a tokenizer that is
 	// trained shall have as many, no other may have more. 0 is any number.
 	Vocab int
@@ -83,6 +87,9 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 		return nil, err
 	}
 	if tok != nil {
+		if tok, set.Added, err = config.extended(tok, options.Resumed); err != nil {
+			return nil, err
+		}
 		if err := options.fits(tok, config); err != nil {
 			return nil, err
 		}
@@ -90,8 +97,11 @@ func Load(ctx context.Context, config Config, options LoadOptions) (*Set, error)
 			return nil, err
 		}
 	}
-	if tok != nil && (sources.any() || config.mixes()) {
+	if tok != nil && (sources.any() || config.mixes() || config.Converses()) {
 		return loaded(set, set.loadTokens(ctx, config, options, tok, sources))
+	}
+	if config.Converses() {
+		return nil, errors.New("data: conversations need a tokenizer that was not learned from them\nhint: name one in data.tokenizer, or a model with --init")
 	}
 	text, err := set.readText(ctx, config, config.reading(options))
 	if err != nil {
@@ -225,8 +235,8 @@ func (set *Set) noteCopies(shared int) {
 // readHeldout reads the held-out paths and takes from train what they share.
 func (set *Set) readHeldout(ctx context.Context, config Config, train []Document, how Reading) (rest, heldout []Document, err error) {
 	var sources []Source
-	for _, path := range config.Heldout {
-		if path == GoSourceName {
+	for _, s := range config.Heldout {
+		if s.Path == GoSourceName {
 			_, goHeldout, err := GoSource(ctx)
 			if err != nil {
 				return nil, nil, err
@@ -234,7 +244,7 @@ func (set *Set) readHeldout(ctx context.Context, config Config, train []Document
 			heldout = append(heldout, goHeldout...)
 			continue
 		}
-		sources = append(sources, Source{Path: path})
+		sources = append(sources, s)
 	}
 	docs, report, err := ReadSources(ctx, sources, how)
 	if err != nil {

@@ -24,7 +24,7 @@ func testConfig(paths ...string) Config {
 	config.Seq = 16
 	config.Train = nil
 	for _, path := range paths {
-		config.Train = append(config.Train, Source{path, 1})
+		config.Train = append(config.Train, Source{Path: path, Weight: 1})
 	}
 	return config
 }
@@ -69,7 +69,7 @@ func TestLoad(t *testing.T) {
 	t.Run("held-out part of the training folder", func(t *testing.T) {
 		config := testConfig(text)
 		config.Tokenizer = TokenizerBytes
-		config.Heldout = Paths{filepath.Join(text, "v.txt")}
+		config.Heldout = Texts(filepath.Join(text, "v.txt"))
 		set, err := Load(context.Background(), config, LoadOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -106,10 +106,10 @@ func TestLoad(t *testing.T) {
 		want   []string
 	}{
 		{"missing text", func(c *Config) { c.Train[0].Path = filepath.Join(dir, "gone") }, []string{"gone does not exist"}},
-		{"missing held-out text", func(c *Config) { c.Heldout = Paths{filepath.Join(dir, "gone")} }, []string{"held-out text: ", "gone does not exist"}},
+		{"missing held-out text", func(c *Config) { c.Heldout = Texts(filepath.Join(dir, "gone")) }, []string{"held-out text: ", "gone does not exist"}},
 		{"missing tokenizer", func(c *Config) { c.Tokenizer = filepath.Join(dir, "gone") }, []string{"tokenizer ", "gone does not exist"}},
 		{"short corpus", func(c *Config) { c.Seq = 1 << 20 }, []string{"the corpus holds ", "data.seq 1048576 needs 1048577"}},
-		{"all held out", func(c *Config) { c.Heldout = Paths{text} }, []string{"no training text is left", "hint: "}},
+		{"all held out", func(c *Config) { c.Heldout = Texts(text) }, []string{"no training text is left", "hint: "}},
 		{"bad field", func(c *Config) { c.Seq = 0 }, []string{"data.seq (0)"}},
 	} {
 		config := testConfig(text)

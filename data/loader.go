@@ -180,7 +180,7 @@ func (c LoaderConfig) sample(step int64, row int) int64 {
 
 func (l *Loader) prepare(b *Batch, step int64, window []int32) error {
 	c := l.config
-	b.Step, b.Tokens = step, 0
+	b.Step, b.Tokens, b.Length = step, 0, 0
 	for i := range b.Rows {
 		place := l.order.span(c.sample(step, i))
 		if i == 0 {
@@ -195,7 +195,8 @@ func (l *Loader) prepare(b *Batch, step int64, window []int32) error {
 		for j := n; j < len(targets); j++ {
 			targets[j] = Ignored
 		}
-		b.Tokens += n
+		b.Length += n
+		b.Tokens += n - ignoreGiven(l.corpus, targets[:n], place.start+1)
 		if c.Docs {
 			l.docs.number(b.Docs[i*b.Seq:(i+1)*b.Seq], place)
 		}

@@ -21,8 +21,25 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 			set.Heldout.Close()
 		}
 	}()
+	chats, err := config.newChatBuilder(tok, &set.Read)
+	if err != nil {
+		return err
+	}
 	var named []Document
+	talks := make([]Split, len(sources.train)) // of sources of conversations
 	for _, s := range sources.heldout {
+		if s.converses() {
+			docs, report, err := ReadSources(ctx, []Source{s.Source}, config.readingOf(s.Source, options))
+			set.Read.add(report)
+			if err == nil {
+				err = chats.addTo(ctx, set.Heldout, s, docs)
+			}
+			if err != nil {
+				return fmt.Errorf("held-out text: %w", err)
+			}
+			named = append(named, docs...)
+			continue
+		}
 		docs, report, err := set.Heldout.load(ctx, config.encoding(tok), s, config.reading(options))
 		set.Read.add(report)
 		if err != nil {
@@ -30,16 +47,20 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 		}
 		named = append(named, docs...)
 	}
-	texts, err := set.readSources(ctx, config, sources, named, config.reading(options))
+	texts, err := set.readSources(ctx, config, sources, named, options)
 	if err != nil {
 		return err
 	}
 	var parts []part
 	for i, s := range sources.train {
 		from := set.Train.Len()
-		if s.tokens() {
+		switch {
+		case s.converses():
+			talks[i] = texts[i]
+			continue
+		case s.tokens():
 			err = set.addTokens(ctx, config, options, s)
-		} else {
+		default:
 			err = set.addText(ctx, config, options, s.Path, texts[i], sources.any())
 		}
 		if err != nil {
@@ -48,6 +69,9 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 		parts = append(parts, part{s.Path, from, set.Train.Len()})
 	}
 	parts = config.rule().separateTokens(set, parts)
+	if parts, err = set.addConversations(ctx, chats, sources.train, talks, parts); err != nil {
+		return err
+	}
 	if err := set.checkSides(parts); err != nil {
 		return err
 	}
@@ -56,10 +80,57 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 	set.Read.Documents = len(set.Train.docs) + len(set.Heldout.docs) - set.tails
 	set.Read.Bytes = set.Train.textBytes + set.Heldout.textBytes
 	set.Notes = append(set.Notes, set.Read.Notes()...)
-	if config.mixes() {
+	switch {
+	case config.mixes():
 		set.Train.mix(config, parts)
+	case config.Converses():
+		set.Train.parts = parts
 	}
 	return set.checkLength(config)
+}
+
+// addTo adds conversations to a corpus.
+func (b *chatBuilder) addTo(ctx context.Context, m *TokenCorpus, s tokenSource, docs []Document) error {
+	corpus, err := b.build(ctx, s.Path, s.kind, docs)
+	if err == nil {
+		m.addCorpus(corpus)
+	}
+	return err
+}
+
+// addConversations adds both sides of the sources of conversations, behind all else:
+// they are kept apart by their records, and not by their tokens. It returns the parts of
+// all sources in their order; texts are those of the others.
+func (set *Set) addConversations(ctx context.Context, b *chatBuilder, sources []tokenSource, talks []Split, texts []part) (parts []part, err error) {
+	if b.render == nil {
+		return texts, nil
+	}
+	for i, s := range sources {
+		if !s.converses() {
+			parts, texts = append(parts, texts[0]), texts[1:]
+			continue
+		}
+		if len(talks[i].Train) == 0 {
+			return nil, nothingLeft(s.Path)
+		}
+		from := set.Train.Len()
+		if err := b.addTo(ctx, set.Train, s, talks[i].Train); err != nil {
+			return nil, err
+		}
+		parts = append(parts, part{s.Path, from, set.Train.Len()})
+		if len(talks[i].Heldout) > 0 {
+			if err := b.addTo(ctx, set.Heldout, s, talks[i].Heldout); err != nil {
+				return nil, fmt.Errorf("held-out text: %w", err)
+			}
+		}
+	}
+	var notes []string
+	if set.Tokenizer, notes, err = b.ended(set.Tokenizer); err != nil {
+		return nil, err
+	}
+	set.Chat = b.report
+	set.Notes = append(append(set.Notes, b.report.Notes()...), notes...)
+	return parts, nil
 }
 
 // checkSides makes sure that there is something to train on, of each source, and
@@ -87,7 +158,7 @@ func nothingLeft(name string) error {
 
 // readSources reads the sources of text and divides them, where no held-out text is
 // named. The split of a source of tokens is empty.
-func (set *Set) readSources(ctx context.Context, config Config, sources tokenSources, named []Document, how Reading) ([]Split, error) {
+func (set *Set) readSources(ctx context.Context, config Config, sources tokenSources, named []Document, options LoadOptions) ([]Split, error) {
 	splits := make([]Split, len(sources.train))
 	for i, s := range sources.train {
 		if s.tokens() {
@@ -95,7 +166,10 @@ func (set *Set) readSources(ctx context.Context, config Config, sources tokenSou
 		}
 		var text Set
 		var err error
-		if len(config.Heldout) == 0 {
+		how := config.readingOf(s.Source, options)
+		if s.converses() && len(config.Heldout) == 0 {
+			splits[i], err = text.readConversations(ctx, config, s.Source, how)
+		} else if len(config.Heldout) == 0 {
 			one := config
 			one.Train = Sources{s.Source}
 			splits[i], err = text.readText(ctx, one, how)
@@ -110,6 +184,20 @@ func (set *Set) readSources(ctx context.Context, config Config, sources tokenSou
 	}
 	set.noteCopies(config.rule().separateTexts(splits))
 	return splits, nil
+}
+
+// readConversations reads a source of conversations and sets some of them aside.
+func (set *Set) readConversations(ctx context.Context, config Config, s Source, how Reading) (Split, error) {
+	docs, report, err := ReadSources(ctx, []Source{s}, how)
+	if err != nil {
+		return Split{}, err
+	}
+	set.Read = report
+	split, err := splitConversations(docs, config.HeldoutFraction, s.Path)
+	if err == nil {
+		set.Notes = append(set.Notes, split.note(TextBytes(docs)))
+	}
+	return split, err
 }
 
 // addText encodes both sides of a source of text; beside says that there are sources of

@@ -74,7 +74,7 @@ func TestLoadShards(t *testing.T) {
 	text := writeFiles(t, map[string]string{"a.txt": strings.Repeat("held out here\n", 20), "b.txt": strings.Repeat("a text beside\n", 50)})
 	config := testConfig(filepath.Join(shards, "tokens-00001.tok"), filepath.Join(text, "b.txt"))
 	config.Train[0].Weight, config.Train[1].Weight = 3, 1
-	config.Heldout = Paths{filepath.Join(text, "a.txt")}
+	config.Heldout = Texts(filepath.Join(text, "a.txt"))
 	config.Tokenizer = TokenizerBytes
 	mixed, err := Load(context.Background(), config, LoadOptions{})
 	if err != nil {
@@ -99,7 +99,7 @@ func TestLoadOfficialLayout(t *testing.T) {
 		"bad/1/x.jsonl":   "{\"token_ids\": [30, 257]}\n",
 	})
 	config := testConfig(filepath.Join(dir, "base"))
-	config.Tokenizer, config.Seq, config.Heldout = TokenizerBytes, 3, Paths{filepath.Join(dir, "held.txt")}
+	config.Tokenizer, config.Seq, config.Heldout = TokenizerBytes, 3, Texts(filepath.Join(dir, "held.txt"))
 	set, err := Load(context.Background(), config, LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func TestForeignIDs(t *testing.T) {
 	_, err = Load(context.Background(), trained, LoadOptions{})
 	wantError(t, "training", err, want...)
 	scored := testConfig(filepath.Join(text, "a.txt"))
-	scored.Tokenizer, scored.Heldout = TokenizerBytes, Paths{path}
+	scored.Tokenizer, scored.Heldout = TokenizerBytes, Texts(path)
 	_, err = Load(context.Background(), scored, LoadOptions{})
 	wantError(t, "held out", err, want...)
 	_, err = OpenTokens(context.Background(), dir, tok, 257)
@@ -217,7 +217,7 @@ func TestPartsOfFolders(t *testing.T) {
 		_, err := Load(context.Background(), config, LoadOptions{})
 		wantError(t, "training", err, c.want...)
 		config = testConfig(filepath.Join(text, "a.txt"))
-		config.Tokenizer, config.Heldout = TokenizerBytes, Paths{c.path}
+		config.Tokenizer, config.Heldout = TokenizerBytes, Texts(c.path)
 		_, err = Load(context.Background(), config, LoadOptions{})
 		wantError(t, "held out", err, c.want...)
 		if strings.Contains(c.want[0], "lie in") {

@@ -77,9 +77,9 @@ func newMixedSampler(m *mixture, seq int, seed uint64, open func(part, uint64) (
 			s.samplers = append(s.samplers, nil)
 			continue
 		}
-		sampler, err := open(p, mix(seed+uint64(i)*0x9e3779b97f4a7c15))
+		sampler, err := openPart(i, p, seed, open)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.name, err)
+			return nil, err
 		}
 		s.samplers = append(s.samplers, sampler)
 	}
@@ -92,6 +92,15 @@ func newMixedSampler(m *mixture, seq int, seed uint64, open func(part, uint64) (
 		s.stages = append(s.stages, next)
 	}
 	return s, nil
+}
+
+// openPart opens the windows of part i for its own seed.
+func openPart(i int, p part, seed uint64, open func(part, uint64) (windows, error)) (windows, error) {
+	w, err := open(p, mix(seed+uint64(i)*0x9e3779b97f4a7c15))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.name, err)
+	}
+	return w, nil
 }
 
 // own is the same order for another goroutine.

@@ -256,7 +256,7 @@ func TestShareOfTimeWaiting(t *testing.T) {
 
 // What a configuration says of weights is what it reads again, 0 too.
 func TestWeightsAreKept(t *testing.T) {
-	sources := Sources{{"a", 0}, {"b", 1}, {"c", 0.5}}
+	sources := Sources{{Path: "a", Weight: 0}, {Path: "b", Weight: 1}, {Path: "c", Weight: 0.5}}
 	text, err := yaml.Marshal(sources)
 	if err != nil {
 		t.Fatal(err)

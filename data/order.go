@@ -65,18 +65,30 @@ type documented interface{ Documents() []int64 }
 
 // newOrder returns the order of a corpus's samples, which serves one goroutine.
 func newOrder(corpus Corpus, config LoaderConfig) (order, error) {
+	m, _ := corpus.(*TokenCorpus)
 	open := func(p part, seed uint64) (windows, error) {
+		if rows := m.rows(p.from); rows != nil {
+			return binned{rows, seed}, nil
+		}
 		if config.Packing == PackDocuments {
 			return newPacked(corpus, p, config.Seq, seed)
 		}
 		return NewSampler(p.to-p.from, config.Seq, seed)
 	}
-	if m, ok := corpus.(*TokenCorpus); ok && m.mixture != nil {
+	switch {
+	case m == nil:
+	case m.mixture != nil:
 		mixed, err := newMixedSampler(m.mixture, config.Seq, config.Seed, open)
 		if err != nil {
 			return nil, err
 		}
 		return mixed, nil
+	case m.parts != nil:
+		all, err := newJoined(m.parts, config.Seed, open)
+		if err != nil {
+			return nil, err
+		}
+		return all, nil
 	}
 	w, err := open(part{to: corpus.Len()}, config.Seed)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"mobilellm/data/conversation"
 	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
 )
@@ -24,9 +25,18 @@ type Reading struct {
 	// MaxText is how many bytes of text memory has room for; more end the reading.
 	// 0 is no bound.
 	MaxText int64
+	// Objects makes each JSON object, and each row of a table, a document as it is.
+	Objects bool
 	// Old is the rule of [StartOld]: token shards among the files are no text, and no
 	// mistake.
 	Old bool
+}
+
+// readingOf is how a run reads a source.
+func (c Config) readingOf(s Source, o LoadOptions) Reading {
+	how := c.reading(o)
+	how.Objects = c.kind(s) != conversation.Text
+	return how
 }
 
 // reading is how a run reads text.
@@ -52,7 +62,9 @@ func ReadSources(ctx context.Context, sources []Source, how Reading) ([]Document
 	}
 	r.report.Documents = len(r.docs)
 	r.report.Bytes = TextBytes(r.docs)
-	r.report.inspect(r.docs, how.Separator)
+	if !how.Objects {
+		r.report.inspect(r.docs, how.Separator)
+	}
 	return r.docs, r.report, nil
 }
 
@@ -104,7 +116,10 @@ func (r *reader) all(path string, files []string) error {
 
 // file reads a file, of which one document at least must be readable.
 func (r *reader) file(path string) error {
-	in, err := ingest.Open(path, ingest.Options{Column: r.column(), Separator: r.how.Separator, Memory: r.room()})
+	if r.how.Objects && ingest.KindOf(path) == ingest.Text {
+		return fmt.Errorf("%s %w: conversations are read from .json, .jsonl and .parquet", ingest.Clean(path), ingest.ErrNotJSON)
+	}
+	in, err := ingest.Open(path, ingest.Options{Column: r.column(), Rows: r.how.Objects, Separator: r.how.Separator, Memory: r.room()})
 	if err != nil {
 		return err
 	}
@@ -138,7 +153,14 @@ func (r *reader) file(path string) error {
 
 // record adds the documents of a record.
 func (r *reader) record(record ingest.Record, t *tally) error {
-	r.parts = record.AppendDocuments(r.parts[:0], r.field(), r.how.Separator)
+	if r.how.Objects {
+		if record.Err == nil {
+			_, record.Err = record.Object()
+		}
+		r.parts = append(r.parts[:0], record)
+	} else {
+		r.parts = record.AppendDocuments(r.parts[:0], r.field(), r.how.Separator)
+	}
 	t.All++
 	for _, d := range r.parts {
 		t.count(d)

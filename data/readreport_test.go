@@ -197,7 +197,7 @@ func TestBadLinesOfIDs(t *testing.T) {
 		"held.txt":       "held out",
 	})
 	config := testConfig(filepath.Join(dir, "base"))
-	config.Tokenizer, config.Seq, config.Heldout = TokenizerBytes, 2, Paths{filepath.Join(dir, "held.txt")}
+	config.Tokenizer, config.Seq, config.Heldout = TokenizerBytes, 2, Texts(filepath.Join(dir, "held.txt"))
 	set, err := Load(context.Background(), config, LoadOptions{})
 	if err != nil {
 		t.Fatal(err)

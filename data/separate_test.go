@@ -69,7 +69,7 @@ func TestHeldoutTextIsNotTrainedOn(t *testing.T) {
 	} {
 		for _, weight := range []float64{1, 2} { // alone and in a mixture
 			config := testConfig(at("text"), at("lines.jsonl"))
-			config.Tokenizer, config.Heldout, config.Train[0].Weight = TokenizerBytes, Paths{held}, weight
+			config.Tokenizer, config.Heldout, config.Train[0].Weight = TokenizerBytes, Texts(held), weight
 			set := loadSet(t, name, config)
 			train := apart(t, name, set)
 			for _, n := range []int{1, 2, 4} {
@@ -83,7 +83,7 @@ func TestHeldoutTextIsNotTrainedOn(t *testing.T) {
 		}
 	}
 	old := testConfig(at("text"), at("lines.jsonl"))
-	old.Tokenizer, old.Heldout, old.DocumentStart = TokenizerBytes, Paths{"link.txt"}, StartOld
+	old.Tokenizer, old.Heldout, old.DocumentStart = TokenizerBytes, Texts("link.txt"), StartOld
 	if set := loadSet(t, "old", old); !strings.Contains(string(set.Tokenizer.Decode(readAll(set.Train))), essay(3, 20)) {
 		t.Error("a run by the old rule has lost a document")
 	}
@@ -102,7 +102,7 @@ func TestOverlappingSources(t *testing.T) {
 		config := testConfig()
 		config.Tokenizer = TokenizerBytes
 		for i, path := range paths {
-			config.Train = append(config.Train, Source{filepath.Join(dir, path), float64(i + 1)})
+			config.Train = append(config.Train, Source{Path: filepath.Join(dir, path), Weight: float64(i + 1)})
 		}
 		set := loadSet(t, fmt.Sprint(paths), config)
 		apart(t, fmt.Sprint(paths), set)
@@ -157,7 +157,7 @@ func TestHeldoutTokensAreNotTrainedOn(t *testing.T) {
 		{"text beside shards", []string{shards, filepath.Join(text, "train")}, filepath.Join(shards, "tokens-00003.tok"), []int{6, 7}},
 	} {
 		config := testConfig(c.train...)
-		config.Heldout, config.Tokenizer = Paths{c.heldout}, TokenizerBytes
+		config.Heldout, config.Tokenizer = Texts(c.heldout), TokenizerBytes
 		for _, start := range []Start{StartAuto, StartEOS} {
 			config.DocumentStart = start
 			set := loadSet(t, c.name, config)
@@ -196,11 +196,11 @@ func TestHeldoutTokensAreNotTrainedOn(t *testing.T) {
 		}
 	}
 	config := testConfig(shards)
-	config.Heldout = Paths{shards}
+	config.Heldout = Texts(shards)
 	_, err := Load(context.Background(), config, LoadOptions{})
 	wantError(t, "all of it", err, "no training text is left beside the held-out text", "hint: ")
 	config = testConfig(shards, some)
-	config.Train[0].Weight, config.Heldout = 3, Paths{some}
+	config.Train[0].Weight, config.Heldout = 3, Texts(some)
 	_, err = Load(context.Background(), config, LoadOptions{})
 	wantError(t, "all of a source", err, "nothing of "+some+" is left to train on, as all of it is held out too", "hint: ")
 }
@@ -259,7 +259,7 @@ func TestHeldoutShardsOfAnyKind(t *testing.T) {
 			shards := preparedShards(t, filepath.Join(dir, "tokens"), kind, docs...)
 			some := preparedShards(t, filepath.Join(dir, "some"), kind, essay(20, 8), docs[3], docs[8], docs[9], essay(21, 8))
 			text := writeFiles(t, map[string]string{"a.txt": docs[0]})
-			for _, held := range []Paths{{some}, {filepath.Join(text, "a.txt"), some}, {filepath.Join(shards, shard.Name(2))}} {
+			for _, held := range []Sources{Texts(some), Texts(filepath.Join(text, "a.txt"), some), Texts(filepath.Join(shards, shard.Name(2)))} {
 				config := testConfig(shards)
 				config.Heldout = held
 				set := loadSet(t, name, config)
@@ -267,7 +267,7 @@ func TestHeldoutShardsOfAnyKind(t *testing.T) {
 				switch {
 				case len(held) == 2:
 					want = 6
-				case held[0] != some:
+				case held[0].Path != some:
 					want = 8
 				}
 				if got := len(set.Train.Documents()); got != want {
@@ -283,7 +283,7 @@ func TestHeldoutShardsOfAnyKind(t *testing.T) {
 						t.Errorf("%v: the last document ends with %d", held, set.Train.token(end))
 					}
 				}
-				if len(kept) != want || !kept[strings.TrimSpace(docs[2])] || held[0] == some && kept[strings.TrimSpace(docs[3])] {
+				if len(kept) != want || !kept[strings.TrimSpace(docs[2])] || held[0].Path == some && kept[strings.TrimSpace(docs[3])] {
 					t.Errorf("%v: %d are left", held, len(kept))
 				}
 				if got := set.Train.TextBytes(0, set.Train.Len()); got != set.Train.Bytes() {

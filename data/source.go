@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
+
+	"mobilellm/data/conversation"
 )
 
 // GoSourceName is the source that stands for the Go toolchain's own source
@@ -12,11 +14,12 @@ const GoSourceName = "go-source"
 
 // Source names text to train on: a file, a folder, a glob or [GoSourceName].
 type Source struct {
-	Path   string  `yaml:"path" help:"A file, a folder, a glob, token shards, or go-source for the Go toolchain's source tree."`
-	Weight float64 `yaml:"weight" help:"The source's share of the samples; where all weights are 1, every token of the text counts the same."`
+	Path   string            `yaml:"path" help:"A file, a folder, a glob, token shards, or go-source for the Go toolchain's source tree."`
+	Weight float64           `yaml:"weight" help:"The source's share of the samples; where all weights are 1, every token of the text counts the same."`
+	Kind   conversation.Kind `yaml:"kind,omitempty" json:",omitempty" help:"What its records are: text, chat or prompt_completion; data.kind where it is left out."`
 }
 
-// UnmarshalYAML accepts a path alone or a mapping with path and weight.
+// UnmarshalYAML accepts a path alone or a mapping with path, weight and kind.
 func (s *Source) UnmarshalYAML(node *yaml.Node) error {
 	*s = Source{Weight: 1}
 	if node.Kind == yaml.AliasNode {
@@ -25,7 +28,7 @@ func (s *Source) UnmarshalYAML(node *yaml.Node) error {
 	switch node.Kind {
 	case yaml.ScalarNode:
 		if node.Tag == "!!null" {
-			return fmt.Errorf("line %d: data source: want a path or {path, weight}, got nothing", node.Line)
+			return fmt.Errorf("line %d: data source: want a path or {path, weight, kind}, got nothing", node.Line)
 		}
 		return node.Decode(&s.Path) // which may be !!binary
 	case yaml.MappingNode:
@@ -37,8 +40,10 @@ func (s *Source) UnmarshalYAML(node *yaml.Node) error {
 				err = value.Decode(&s.Path)
 			case "weight":
 				err = value.Decode(&s.Weight)
+			case "kind":
+				err = value.Decode(&s.Kind)
 			default:
-				return fmt.Errorf("line %d: data source: unknown key %q, want path or weight", key.Line, key.Value)
+				return fmt.Errorf("line %d: data source: unknown key %q, want path, weight or kind", key.Line, key.Value)
 			}
 			if err != nil {
 				return fmt.Errorf("data source: %s: %w", key.Value, err)
@@ -46,16 +51,25 @@ func (s *Source) UnmarshalYAML(node *yaml.Node) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("line %d: data source: want a path or {path, weight}", node.Line)
+	return fmt.Errorf("line %d: data source: want a path or {path, weight, kind}", node.Line)
 }
 
-// MarshalYAML writes a source of weight 1 as its path.
+// MarshalYAML writes a source of weight 1 that has no kind as its path.
 func (s Source) MarshalYAML() (any, error) {
-	if s.Weight == 1 {
+	if s.Weight == 1 && s.Kind == "" {
 		return s.Path, nil
 	}
 	type plain Source
 	return plain(s), nil
+}
+
+// Texts are the sources at some paths.
+func Texts(paths ...string) Sources {
+	list := make(Sources, len(paths))
+	for i, path := range paths {
+		list[i] = Source{Path: path, Weight: 1}
+	}
+	return list
 }
 
 // Sources is a list of sources; in YAML one path alone, or one mapping, is a
@@ -71,34 +85,6 @@ func (s *Sources) UnmarshalYAML(node *yaml.Node) error {
 	*s = make(Sources, len(node.Content))
 	for i, item := range node.Content { // Decode would pass over one without a value
 		if err := (*s)[i].UnmarshalYAML(item); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Paths is a list of files, folders and globs; in YAML one path alone is a
-// list of one.
-type Paths []string
-
-// UnmarshalYAML accepts a list, or a single path.
-func (p *Paths) UnmarshalYAML(node *yaml.Node) error {
-	items := node.Content
-	switch {
-	case node.Kind == yaml.ScalarNode && node.Tag != "!!null":
-		items = []*yaml.Node{node}
-	case node.Kind != yaml.SequenceNode:
-		return fmt.Errorf("line %d: want a path, or a list of paths", node.Line)
-	}
-	*p = make(Paths, len(items))
-	for i, item := range items {
-		if item.Kind == yaml.AliasNode {
-			item = item.Alias
-		}
-		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" {
-			return fmt.Errorf("line %d: want a path, or a list of paths", item.Line)
-		}
-		if err := item.Decode(&(*p)[i]); err != nil { // which may be !!binary
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"mobilellm/data/conversation"
+	"mobilellm/data/ingest"
 	"mobilellm/data/shard"
 	"mobilellm/internal/regular"
 	"mobilellm/tokenizer"
@@ -19,11 +21,15 @@ import (
 // official code's folders of JSON lines of ids, or else text.
 type tokenSource struct {
 	Source
+	kind   conversation.Kind
 	shards []string
 	ids    []string // files of {"token_ids": […]}
 }
 
 func (s tokenSource) tokens() bool { return len(s.shards)+len(s.ids) > 0 }
+
+// converses says whether it is of conversations.
+func (s tokenSource) converses() bool { return s.kind != conversation.Text }
 
 // tokenSources are the entries of a configuration.
 type tokenSources struct{ train, heldout []tokenSource }
@@ -33,9 +39,16 @@ func (t tokenSources) any() bool {
 }
 
 func findTokens(config Config) (t tokenSources, err error) {
-	find := findTokenSource
+	list := findTokenSource
 	if config.old() {
-		find = findOldSource
+		list = findOldSource
+	}
+	find := func(s Source) (tokenSource, error) {
+		found, err := list(s)
+		if found.kind = config.kind(s); err == nil && found.tokens() && found.converses() {
+			err = fmt.Errorf("data: %s: token shards are of kind %s, not %s", ingest.Clean(s.Path), conversation.Text, found.kind)
+		}
+		return found, err
 	}
 	for _, s := range config.Train {
 		found, err := find(s)
@@ -44,8 +57,8 @@ func findTokens(config Config) (t tokenSources, err error) {
 		}
 		t.train = append(t.train, found)
 	}
-	for _, path := range config.Heldout {
-		found, err := find(Source{Path: path})
+	for _, s := range config.Heldout {
+		found, err := find(s)
 		if err != nil {
 			return t, err
 		}

@@ -39,7 +39,7 @@ func prepared(ctx context.Context, dir string, c train.RunConfig, stage Stage) (
 		return c, fmt.Errorf("preparing the text: %w", err)
 	}
 	c.Data.Train = data.Sources{{Path: filepath.Join(path, "train"), Weight: 1}}
-	c.Data.Heldout = data.Paths{filepath.Join(path, "heldout")}
+	c.Data.Heldout = data.Texts(filepath.Join(path, "heldout"))
 	if c.Data.Tokenizer == data.TokenizerTrain {
 		c.Data.Tokenizer = path
 	}
@@ -50,9 +50,13 @@ func prepared(ctx context.Context, dir string, c train.RunConfig, stage Stage) (
 // name.
 func corpusPath(dir string, c *train.RunConfig) (string, error) {
 	d := c.Data
+	var heldout []string
+	for _, s := range d.Heldout {
+		heldout = append(heldout, s.Path)
+	}
 	key := struct {
 		Train     data.Sources
-		Heldout   data.Paths
+		Heldout   []string // of plain text
 		Fraction  float64
 		Tokenizer string
 		Vocab     int
@@ -61,7 +65,7 @@ func corpusPath(dir string, c *train.RunConfig) (string, error) {
 		Field     string `json:",omitempty"` // and below: where it is not the usual
 		Column    string `json:",omitempty"`
 		Separator string `json:",omitempty"`
-	}{d.Train, d.Heldout, d.HeldoutFraction, d.Tokenizer, 0, d.DocumentStart, d.ParseSpecial, unusual(d.Field), unusual(d.Column), d.DocumentSeparator}
+	}{d.Train, heldout, d.HeldoutFraction, d.Tokenizer, 0, d.DocumentStart, d.ParseSpecial, unusual(d.Field), unusual(d.Column), d.DocumentSeparator}
 	if d.Tokenizer == data.TokenizerTrain {
 		key.Vocab = c.Model.VocabSize
 	}

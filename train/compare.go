@@ -116,7 +116,7 @@ func differingData(was, now data.Config) []difference {
 	}
 	list := differing("data", was, now, but...)
 	if (len(was.Heldout) > 0) != (len(now.Heldout) > 0) {
-		list = append(list, difference{"data.heldout", was.Heldout, now.Heldout})
+		list = append(list, difference{"data.heldout", paths(was.Heldout), paths(now.Heldout)})
 	}
 	a, b := weights(was), weights(now)
 	mixed := func(w float64) bool { return w != 1 }
@@ -137,8 +137,8 @@ func weights(c data.Config) (list []float64) {
 }
 
 // paths are the sources', in order.
-func paths(c data.Config) (list []string) {
-	for _, s := range c.Train {
+func paths(sources data.Sources) (list []string) {
+	for _, s := range sources {
 		list = append(list, s.Path)
 	}
 	return list
@@ -182,8 +182,8 @@ func (r *run) noteChanges(before *RunConfig) {
 	list = append(list, differing("eval", before.Eval, now.Eval)...)
 	list = append(list, differing("checkpoint", before.Checkpoint, now.Checkpoint)...)
 	list = append(list,
-		difference{"data.train", paths(before.Data), paths(now.Data)},
-		difference{"data.heldout", before.Data.Heldout, now.Data.Heldout},
+		difference{"data.train", paths(before.Data.Train), paths(now.Data.Train)},
+		difference{"data.heldout", paths(before.Data.Heldout), paths(now.Data.Heldout)},
 		difference{"data.tokenizer", before.Data.Tokenizer, now.Data.Tokenizer},
 		difference{"device", before.Device, now.Device})
 	for _, d := range list {
@@ -210,8 +210,8 @@ func (r *run) compareText() error {
 		name, was, now string
 		paths          difference
 	}{
-		{"data.train", was.Fingerprint, r.text.Train.Fingerprint(), difference{"data.train", paths(before.Data), paths(r.c.Data)}},
-		{"the held-out text", was.HeldoutFingerprint, r.text.Heldout.Fingerprint(), difference{"data.heldout", before.Data.Heldout, r.c.Data.Heldout}},
+		{"data.train", was.Fingerprint, r.text.Train.Fingerprint(), difference{"data.train", paths(before.Data.Train), paths(r.c.Data.Train)}},
+		{"the held-out text", was.HeldoutFingerprint, r.text.Heldout.Fingerprint(), difference{"data.heldout", paths(before.Data.Heldout), paths(r.c.Data.Heldout)}},
 	} {
 		if side.was == side.now || side.was == "" { // earlier versions did not record the held-out side
 			continue

@@ -183,21 +183,14 @@ func (c *RunConfig) stepTokens() int64 { return int64(c.Train.Batch) * int64(c.D
 // AbsolutePaths makes the paths of text, tokenizer and teacher absolute, so that the
 // run can be resumed from any folder.
 func (c *RunConfig) AbsolutePaths() error {
-	train := make(data.Sources, len(c.Data.Train))
-	for i, s := range c.Data.Train {
-		if err := absolute(&s.Path, data.GoSourceName); err != nil {
-			return err
+	for _, list := range []*data.Sources{&c.Data.Train, &c.Data.Heldout} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			if err := absolute(&(*list)[i].Path, data.GoSourceName); err != nil {
+				return err
+			}
 		}
-		train[i] = s
 	}
-	heldout := make(data.Paths, len(c.Data.Heldout))
-	for i, path := range c.Data.Heldout {
-		if err := absolute(&path, data.GoSourceName); err != nil {
-			return err
-		}
-		heldout[i] = path
-	}
-	c.Data.Train, c.Data.Heldout = train, heldout
 	if err := errors.Join(absolute(&c.Distil.Teacher, ""), absolute(&c.Distil.Shards, ""), absolute(&c.Eval.DataDir, "")); err != nil {
 		return err
 	}

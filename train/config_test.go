@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mobilellm/configs"
+	"mobilellm/data"
 	"mobilellm/device"
 )
 
@@ -79,11 +80,11 @@ func TestAbsolutePaths(t *testing.T) {
 	t.Chdir(dir)
 	c := DefaultRun()
 	c.Data.Train = append(c.Data.Train, c.Data.Train[0])
-	c.Data.Train[1].Path, c.Data.Heldout, c.Data.Tokenizer = "a.txt", []string{"b/*.txt"}, "../tok"
+	c.Data.Train[1].Path, c.Data.Heldout, c.Data.Tokenizer = "a.txt", data.Texts("b/*.txt"), "../tok"
 	if err := c.AbsolutePaths(); err != nil {
 		t.Fatal(err)
 	}
-	got := []string{c.Data.Train[0].Path, c.Data.Train[1].Path, c.Data.Heldout[0], c.Data.Tokenizer}
+	got := []string{c.Data.Train[0].Path, c.Data.Train[1].Path, c.Data.Heldout[0].Path, c.Data.Tokenizer}
 	want := []string{"go-source", filepath.Join(dir, "a.txt"), filepath.Join(dir, "b/*.txt"), filepath.Join(filepath.Dir(dir), "tok")}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("paths are %q, want %q", got, want)

@@ -18,8 +18,8 @@ func textSize(ctx context.Context, c data.Config, leaveOut ...string) int64 {
 	for _, s := range c.Train {
 		total += sourceSize(ctx, s.Path, leaveOut)
 	}
-	for _, path := range c.Heldout {
-		total += sourceSize(ctx, path, leaveOut)
+	for _, s := range c.Heldout {
+		total += sourceSize(ctx, s.Path, leaveOut)
 	}
 	return total
 }

@@ -21,7 +21,7 @@ func TestTextSize(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := data.Config{Train: data.Sources{{Path: dir}}, Heldout: data.Paths{filepath.Join(dir, "*.txt"), filepath.Join(dir, "none")}}
+	c := data.Config{Train: data.Sources{{Path: dir}}, Heldout: data.Texts(filepath.Join(dir, "*.txt"), filepath.Join(dir, "none"))}
 	if got, want := textSize(context.Background(), c, filepath.Join(dir, "run")), int64(100+unpacked*30+100); got != want {
 		t.Errorf("%d bytes, want %d", got, want)
 	}

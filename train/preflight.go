@@ -23,8 +23,8 @@ func (c *RunConfig) validatePlaces() error {
 	for _, s := range c.Data.Train {
 		check("data.train", s.Path, hint.Data)
 	}
-	for _, path := range c.Data.Heldout {
-		check("data.heldout", path, hint.Data)
+	for _, s := range c.Data.Heldout {
+		check("data.heldout", s.Path, hint.Data)
 	}
 	check("data.tokenizer", c.Data.Tokenizer, hint.Model)
 	check("distil.teacher", c.Distil.Teacher, hint.Model)
@@ -51,8 +51,8 @@ func (c *RunConfig) CheckFiles() error {
 	for _, s := range c.Data.Train {
 		text("data.train", s.Path)
 	}
-	for _, path := range c.Data.Heldout {
-		text("data.heldout", path)
+	for _, s := range c.Data.Heldout {
+		text("data.heldout", s.Path)
 	}
 	if t := c.Data.Tokenizer; t != data.TokenizerTrain && t != data.TokenizerBytes {
 		_, err := checkpoint.OpenTokenizer(t)

@@ -161,7 +161,7 @@ func TestResumeErrors(t *testing.T) {
 		{"separator", func(c *RunConfig, _ *Options) { c.Data.DocumentSeparator = "---" }, []string{`data.document_separator is "" in checkpoint `, " and --- in"}},
 		{"held-out tokens", func(c *RunConfig, _ *Options) { c.Data.HeldoutTokens = 100 }, []string{"data.heldout_tokens is 262144 in checkpoint ", " and 100 in"}},
 		{"held-out share", func(c *RunConfig, _ *Options) { c.Data.HeldoutFraction = 0.1 }, []string{"data.heldout_fraction is 0.05 in checkpoint ", " and 0.1 in"}},
-		{"held-out text", func(c *RunConfig, _ *Options) { c.Data.Heldout = data.Paths{changed.Data.Train[0].Path} }, []string{"data.heldout is [] in checkpoint ", " and [" + changed.Data.Train[0].Path + "] in"}},
+		{"held-out text", func(c *RunConfig, _ *Options) { c.Data.Heldout = data.Texts(changed.Data.Train[0].Path) }, []string{"data.heldout is [] in checkpoint ", " and [" + changed.Data.Train[0].Path + "] in"}},
 		{"start", func(c *RunConfig, _ *Options) { c.Data.DocumentStart = data.StartEOS }, []string{"data.document_start is auto in checkpoint ", " and eos in"}},
 		{"special", func(c *RunConfig, _ *Options) { c.Data.ParseSpecial = true }, []string{"data.parse_special is false in checkpoint ", " and true in"}},
 		{"weight", func(c *RunConfig, _ *Options) {
@@ -206,7 +206,7 @@ func TestResumeElsewhere(t *testing.T) {
 	if err := os.WriteFile(held, []byte(strings.Repeat("held out of all training\n", 30)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	c.Data.Heldout, c.Train.Steps = data.Paths{held}, 8
+	c.Data.Heldout, c.Train.Steps = data.Texts(held), 8
 	out, _ := train(t, c, Options{})
 	latest, err := LatestCheckpoint(out)
 	if err != nil {
@@ -218,7 +218,7 @@ func TestResumeElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c.Data.Train, c.Data.Heldout = data.Sources{{Path: filepath.Join(moved, "a.txt"), Weight: 1}}, data.Paths{filepath.Join(moved, "b.txt")}
+	c.Data.Train, c.Data.Heldout = data.Sources{{Path: filepath.Join(moved, "a.txt"), Weight: 1}}, data.Texts(filepath.Join(moved, "b.txt"))
 	c.Data.HeldoutFraction, c.Data.Tokenizer = 0.2, latest // of no effect; the same tokenizer
 	c.Train.Steps, c.Optim.LR, c.Train.MicroBatch = 9, 0.001, 4
 	var said strings.Builder

@@ -197,7 +197,7 @@ func TestDistilShardErrors(t *testing.T) {
 			c.Data.Train = data.Sources{{Path: tokenShards(t, other), Weight: 1}}
 		}, []string{"were taught on another text than data.train", "hint: "}},
 		{"held out of the middle", func(_ *testing.T, c *RunConfig) {
-			c.Data.Heldout = data.Paths{filepath.Join(o.Shards, "tokens-00000.tok")}
+			c.Data.Heldout = data.Texts(filepath.Join(o.Shards, "tokens-00000.tok"))
 		}, []string{"distil.shards (", "of which documents are left out that are held out too", "hint: "}},
 		{"one shard of two", func(_ *testing.T, c *RunConfig) {
 			c.Data.Train = data.Sources{{Path: filepath.Join(o.Shards, "tokens-00001.tok"), Weight: 1}}

@@ -23,7 +23,8 @@ const (
 	ReasonEmpty      = "empty"
 	ReasonBinary     = "binary"
 	ReasonSpecial    = "special"
-	ReasonFile       = "file" // breaks off
+	ReasonFile       = "file"      // breaks off
+	ReasonUnlearned  = "unlearned" // nothing of a conversation is supervised
 )
 
 // Skip is the line of a record that cannot be read, or of a whole one without text.
