@@ -49,7 +49,7 @@ func differingFields(section string, was, now reflect.Value, but []string) (list
 		key := section + "." + name
 		a, b := was.Field(i), now.Field(i)
 		switch {
-		case slices.Contains(but, name):
+		case slices.Contains(but, name), a.Kind() == reflect.Slice && a.Len()+b.Len() == 0: // an empty list may be nil
 		case a.Kind() == reflect.Struct && a.Type().Field(0).Tag.Get("yaml") != "":
 			list = append(list, differingFields(key, a, b, nil)...)
 		case !reflect.DeepEqual(a.Interface(), b.Interface()):
@@ -110,13 +110,16 @@ func (r *run) compareRuns(before *RunConfig) error {
 // differingData compares the `data:` sections. Files may have moved: their text is
 // held to its fingerprint when it is read.
 func differingData(was, now data.Config) []difference {
-	but := []string{"train", "heldout", "tokenizer"}
+	but := []string{"train", "heldout", "tokenizer", "chat_template"} // the checkpoint has the template
 	if len(was.Heldout) > 0 && len(now.Heldout) > 0 {
 		but = append(but, "heldout_fraction") // of no effect
 	}
 	list := differing("data", was, now, but...)
 	if (len(was.Heldout) > 0) != (len(now.Heldout) > 0) {
 		list = append(list, difference{"data.heldout", paths(was.Heldout), paths(now.Heldout)})
+	}
+	if a, b := kinds(was), kinds(now); !slices.Equal(a, b) {
+		list = append(list, difference{"data.train and data.heldout (kinds)", a, b})
 	}
 	a, b := weights(was), weights(now)
 	mixed := func(w float64) bool { return w != 1 }
@@ -132,6 +135,16 @@ func differingData(was, now data.Config) []difference {
 func weights(c data.Config) (list []float64) {
 	for _, s := range c.Train {
 		list = append(list, s.Weight)
+	}
+	return list
+}
+
+// kinds are the sources' own, in order, of those that have one.
+func kinds(c data.Config) (list []string) {
+	for _, s := range slices.Concat(c.Train, c.Heldout) {
+		if s.Kind != "" {
+			list = append(list, string(s.Kind))
+		}
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"mobilellm/data"
 	"mobilellm/device"
 	"mobilellm/optim"
+	"mobilellm/tokenizer/chat"
 )
 
 // RunConfig is the configuration of a whole run, a section for each part.
@@ -32,6 +33,8 @@ type RunConfig struct {
 // Loop is the `train:` section.
 type Loop struct {
 	Steps      int        `yaml:"steps" help:"Updates of the weights."`
+	Epochs     float64    `yaml:"epochs" help:"Passes over the training data, in place of steps: what they come to is known when it is read; 0 leaves it to steps."`
+	Patience   int        `yaml:"patience" help:"Scorings in a row without a lower validation loss after which the run ends; every lowest one is saved. 0 makes all steps."`
 	Batch      int        `yaml:"batch" help:"Sequences in a step."`
 	MicroBatch MicroBatch `yaml:"micro_batch" help:"Sequences that pass the model at once, a divisor of batch; auto takes the largest that fits memory."`
 	Precision  Precision  `yaml:"precision" help:"float32 or bf16; auto takes bf16 where the hardware has it."`
@@ -121,6 +124,9 @@ func (c *RunConfig) Validate() error {
 	if c.Train.ZLoss > 0 && c.Distil.on() {
 		errs = append(errs, fmt.Errorf("train.z_loss (%g) is for a run without a teacher", c.Train.ZLoss))
 	}
+	if c.Train.Patience > 0 && c.Eval.Every == 0 {
+		errs = append(errs, fmt.Errorf("train.patience (%d) needs scorings on the way: eval.every is 0", c.Train.Patience))
+	}
 	if len(c.Eval.Quantize) > 0 && c.Model.Quantize.Rounds() {
 		errs = append(errs, fmt.Errorf("eval.quantize (%q) is for a model that is not quantised; model.quantize is %s", c.Eval.Quantize, c.Model.Quantize))
 	}
@@ -135,11 +141,14 @@ func (c *RunConfig) Validate() error {
 }
 
 func (l Loop) validate() error {
-	var z error
+	var z, epochs error
 	if !(l.ZLoss >= 0) || math.IsInf(l.ZLoss, 0) {
 		z = fmt.Errorf("train.z_loss (%g) must not be negative", l.ZLoss)
 	}
-	err := errors.Join(atLeast("train.steps", l.Steps, 1), atLeast("train.batch", l.Batch, 1), z)
+	if !(l.Epochs >= 0) || math.IsInf(l.Epochs, 0) {
+		epochs = fmt.Errorf("train.epochs (%g) must be a number of 0 or more", l.Epochs)
+	}
+	err := errors.Join(atLeast("train.steps", l.Steps, 1), atLeast("train.batch", l.Batch, 1), atLeast("train.patience", l.Patience, 0), z, epochs)
 	if m := int(l.MicroBatch); err == nil && m > 0 && l.Batch%m != 0 {
 		err = fmt.Errorf("train.batch (%d) must be a multiple of train.micro_batch (%d)\nhint: the nearest smaller micro-batch is %d",
 			l.Batch, m, largestDivisor(l.Batch, m))
@@ -194,7 +203,7 @@ func (c *RunConfig) AbsolutePaths() error {
 	if err := errors.Join(absolute(&c.Distil.Teacher, ""), absolute(&c.Distil.Shards, ""), absolute(&c.Eval.DataDir, "")); err != nil {
 		return err
 	}
-	return absolute(&c.Data.Tokenizer, data.TokenizerBytes, data.TokenizerTrain)
+	return errors.Join(absolute(&c.Data.ChatTemplate, append(chat.Names(), "")...), absolute(&c.Data.Tokenizer, data.TokenizerBytes, data.TokenizerTrain))
 }
 
 func absolute(path *string, names ...string) error {

@@ -21,6 +21,7 @@ type progressState struct {
 	tasks    *TaskRecord
 	best     float64 // lowest validation loss of a saved checkpoint, or best score of a task
 	bestStep int64   // 0 where there is none
+	patience patience
 
 	saved     int64 // step of the last checkpoint, -1 where there is none
 	savedAt   time.Time
@@ -51,7 +52,7 @@ func (r *run) loop(ctx context.Context) error {
 			return r.stopped(ctx, err)
 		}
 	}
-	for s.step < int64(r.c.Train.Steps) {
+	for s.step < int64(r.c.Train.Steps) && !r.outOfPatience() {
 		if err := r.step(ctx); err != nil {
 			return r.stopped(ctx, err)
 		}
@@ -74,6 +75,7 @@ func (r *run) loop(ctx context.Context) error {
 			}
 		}
 	}
+	r.noteEnd()
 	return nil
 }
 
@@ -99,7 +101,7 @@ func (r *run) stopped(ctx context.Context, err error) error {
 	return fmt.Errorf("%w after step %d: saved as %s", ErrInterrupted, r.state.step, r.state.savedPath)
 }
 
-func (r *run) last() bool { return r.state.step == int64(r.c.Train.Steps) }
+func (r *run) last() bool { return r.state.step == int64(r.c.Train.Steps) || r.outOfPatience() }
 
 func (r *run) saveDue() bool {
 	s, c := &r.state, r.c.Checkpoint
@@ -135,7 +137,7 @@ func (r *run) step(ctx context.Context) error {
 		loss -= aside // of the text alone
 	}
 	s.step++
-	s.tokens += int64(b.Tokens)
+	s.tokens += int64(b.Length)
 	s.loss = loss
 	if s.smooth == 0 {
 		s.smooth = loss
@@ -171,7 +173,7 @@ func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
 
 func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Duration) error {
 	s := &r.state
-	speed := float64(b.Tokens) / took.Seconds()
+	speed := float64(b.Length) / took.Seconds()
 	record := StepRecord{
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
 		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(),
@@ -180,6 +182,9 @@ func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Dura
 		record.ZLoss = aside
 	} else {
 		record.LabelLoss = aside
+	}
+	if b.Tokens != b.Length {
+		record.Supervised = int64(b.Tokens)
 	}
 	if err := r.metrics.write(record); err != nil {
 		return err
@@ -202,6 +207,10 @@ func (r *run) score(ctx context.Context) error {
 	}
 	r.o.Progress.Note("step %d: train loss %.4f, validation loss %.4f, %.3f bits per byte, perplexity %.2f",
 		s.step, s.smooth, h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
+	s.patience.count(&h)
+	if err := r.keepLowest(); err != nil {
+		return err
+	}
 	return r.markHeldout()
 }
 

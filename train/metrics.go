@@ -22,6 +22,7 @@ const MetricsFile = "metrics.jsonl"
 type StepRecord struct {
 	Step            int64   `json:"step"`                 // updates done
 	Tokens          int64   `json:"tokens"`               // trained on since the run began
+	Supervised      int64   `json:"supervised,omitempty"` // tokens of this step that the loss is of, where not all are
 	Loss            float64 `json:"loss"`                 // nats per token, before the update
 	LabelLoss       float64 `json:"label_loss,omitempty"` // with a teacher: of the text alone
 	ZLoss           float64 `json:"z_loss,omitempty"`     // train.z_loss's term, which is trained on beside the loss

@@ -154,6 +154,7 @@ func (e *MemoryError) Error() string {
 // NewPlan plans a run without reading its text.
 func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error) {
 	c.Model = c.Model.Resolved()
+	c.estimateSteps(ctx)
 	available := deviceMemory(dev)
 	choice, memory, notes, err := choose(&c, nil, available, textSize(ctx, c.Data), dev)
 	var tooLarge *MemoryError

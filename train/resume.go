@@ -313,6 +313,7 @@ func (r *run) cutMetrics() error {
 			continue
 		}
 		s.heldout = &scored.heldout[i]
+		s.patience.count(s.heldout)
 		if by == HeldoutLoss && h.Step == marked.Step && marked.Step > 0 {
 			s.best, s.bestStep = float64(h.HeldoutLoss), h.Step
 		}
@@ -335,7 +336,11 @@ func (r *run) openInitial() error {
 	if r.initial, err = checkpoint.Open(r.o.Init); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	if err := compareInitial(r.initial.Config, r.c.Model, r.o.Init); err != nil {
+	initial := r.initial.Config
+	if err := r.growVocabulary(&initial); err != nil {
+		return err
+	}
+	if err := compareInitial(initial, r.c.Model, r.o.Init); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	return nil
@@ -348,7 +353,7 @@ func (r *run) loadInitial() error {
 	if was.Weights != now.Weights || was.Method != now.Method {
 		load, begin = r.loadMatrices, clips(r.params)
 	}
-	if err := fill(r.weightTensors(new(hostBuffer)), load); err != nil {
+	if err := fill(r.weightTensors(new(hostBuffer)), r.withNewRows(load)); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	if err := startClips(r.weights, r.c.Model, begin); err != nil {

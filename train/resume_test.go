@@ -42,6 +42,12 @@ func TestResumeIsExact(t *testing.T) {
 			c.Data.Train, c.Data.DocumentMask = documents(t), true
 			c.Data.Packing = data.PackDocuments
 		}},
+		{"conversations", 5, func(c *RunConfig) { *c = tuning(t) }},
+		{"passes over conversations and text", 5, func(c *RunConfig) {
+			*c = tuning(t)
+			c.Data.Train = append(c.Data.Train, data.Source{Path: text(t, 30), Weight: 1})
+			c.Train.Epochs = 3
+		}},
 		{"learned steps", 6, func(c *RunConfig) {
 			c.Model.Quantize = arch.Quantize{Weights: 4, Activations: 8, Method: quant.LSQ}
 		}},

@@ -210,6 +210,7 @@ func (r *run) openDevice(ctx context.Context) error {
 	for _, missing := range r.dev.Missing() {
 		r.o.Progress.Note("slower than it could be without %s", missing)
 	}
+	r.c.estimateSteps(ctx)
 	fixed, err := r.recordedChoice()
 	if err != nil {
 		return err
@@ -250,7 +251,7 @@ func (r *run) readText(ctx context.Context) error {
 	}
 	err = sparingly(func() error {
 		r.text, err = data.Load(ctx, r.c.Data, data.LoadOptions{
-			Tokenizer: tok, Vocab: r.c.Model.VocabSize, LeaveOut: r.leaveOut(), MaxText: mostText(availableMemory(), r.c.Data), Progress: r.o.Progress.Stage,
+			Tokenizer: tok, Resumed: r.from != nil, Vocab: r.c.Model.VocabSize, LeaveOut: r.leaveOut(), MaxText: mostText(availableMemory(), r.c.Data), Progress: r.o.Progress.Stage,
 		})
 		return err
 	})
@@ -280,6 +281,7 @@ func (r *run) readText(ctx context.Context) error {
 	if err := r.openLoader(ctx); err != nil {
 		return err
 	}
+	r.countSteps()
 	r.notePasses()
 	return nil
 }

@@ -98,7 +98,7 @@ func newCommand() *cobra.Command {
 	l.Lookup("resume").NoOptDefVal = latest
 	l.StringVar(&f.init, "init", "", "start from the weights of this model (a Hugging Face folder, a GGUF file, a run's folder or a checkpoint), with a fresh optimizer")
 	l.StringArrayVar(&f.set, "set", nil, "set a key of the configuration, such as optim.lr=6e-4, to YAML, text whole; may be repeated")
-	l.IntVar(&f.steps, "steps", 0, "updates of the weights (train.steps)")
+	l.IntVar(&f.steps, "steps", 0, "updates of the weights (train.steps), in place of train.epochs")
 	l.Uint64Var(&f.seed, "seed", 0, "seed of weights and sample order (train.seed)")
 	l.StringVar(&f.device, "device", "", "auto, cpu or cuda (device)")
 	l.IntVar(&f.overfit, "overfit-batch", 0, "train on one batch of this many sequences in every step, to see whether the model learns at all")
@@ -221,7 +221,7 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 		set["data.document_separator"] = f.separator
 	}
 	if changed("steps") {
-		set["train.steps"] = f.steps
+		set["train.steps"], set["train.epochs"] = f.steps, 0.0
 	}
 	if changed("seed") {
 		set["train.seed"] = f.seed
