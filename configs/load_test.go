@@ -91,6 +91,9 @@ func TestBadConfigs(t *testing.T) {
 func TestEmbeddedConfigs(t *testing.T) {
 	t.Chdir(t.TempDir()) // they load from any folder
 	for _, name := range Names() {
+		if name == "sft.yaml" {
+			continue // has no model, and keys that testRun lacks; package train loads it
+		}
 		for _, spelling := range []string{name, strings.TrimSuffix(name, ".yaml")} {
 			run := testDefaults()
 			r, err := Load(&run, Source{Name: spelling})
