@@ -41,8 +41,11 @@ type ChatReport struct {
 func (r *ChatReport) Notes() []string {
 	var notes []string
 	add := func(format string, args ...any) { notes = append(notes, "data: "+fmt.Sprintf(format, args...)) }
-	add("%d conversations: %d of %d tokens are supervised (%.0f %%); %d rows are %.0f %% full",
-		r.Kept, r.Supervised, r.Tokens, 100*float64(r.Supervised)/float64(max(r.Tokens, 1)), r.Rows, 100*float64(r.Tokens)/float64(max(r.Room, 1)))
+	rows := ""
+	if r.Rows > 0 {
+		rows = fmt.Sprintf("; %d rows are %.0f %% full", r.Rows, 100*float64(r.Tokens)/float64(r.Room))
+	}
+	add("%d conversations: %d of %d tokens are supervised (%.0f %%)%s", r.Kept, r.Supervised, r.Tokens, 100*float64(r.Supervised)/float64(max(r.Tokens, 1)), rows)
 	if r.Bad > 0 {
 		add("left out %d of %d conversations, the first is %s", r.Bad, r.Read, r.FirstBad)
 	}
@@ -104,23 +107,63 @@ type chatBuilder struct {
 	pack   bool // several conversations a row
 }
 
+// ChatSample is a conversation that is learned from, by the name of its record.
+type ChatSample struct {
+	Name string
+	*conversation.Sample
+}
+
+// ReadChats renders the conversations of data.train as a run does, by the tokenizer that
+// it would begin with.
+func ReadChats(ctx context.Context, config Config, tok *tokenizer.Tokenizer) (samples []ChatSample, report ChatReport, _ *tokenizer.Tokenizer, err error) {
+	if err := config.Validate(); err != nil {
+		return nil, report, nil, err
+	}
+	if tok, _, err = config.extended(tok, false); err != nil {
+		return nil, report, nil, err
+	}
+	b, err := config.newChatBuilder(tok, new(ReadReport))
+	if err != nil {
+		return nil, report, nil, err
+	}
+	for _, s := range config.Train {
+		docs, _, err := ReadSources(ctx, []Source{s}, config.readingOf(s, LoadOptions{}))
+		if err != nil {
+			return nil, report, nil, err
+		}
+		some, err := b.samples(ctx, s.Path, config.kind(s), docs)
+		if err != nil {
+			return nil, report, nil, err
+		}
+		samples = append(samples, some...)
+	}
+	return samples, b.report, tok, nil
+}
+
 // build makes a corpus of the documents of a source: rows of whole conversations. What
 // cannot be learned is left out and listed.
 func (b *chatBuilder) build(ctx context.Context, path string, kind conversation.Kind, docs []Document) (*TokenCorpus, error) {
+	samples, err := b.samples(ctx, path, kind, docs)
+	if err != nil {
+		return nil, err
+	}
+	return b.corpus(samples), nil
+}
+
+// samples renders the documents of a source and counts what becomes of them.
+func (b *chatBuilder) samples(ctx context.Context, path string, kind conversation.Kind, docs []Document) ([]ChatSample, error) {
 	all := renderAll(ctx, docs, kind, b.render)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("rendering conversations: %w", err)
 	}
 	one := ChatReport{Ends: map[int32]int{}}
-	var samples []*conversation.Sample
-	var bytes int64
+	var samples []ChatSample
 	for i, o := range all {
 		if errors.Is(o.err, chat.ErrNone) {
 			return nil, fmt.Errorf("data: %s: %w\nhint: --set data.chat_template=alpaca stores it with the model", ingest.Clean(path), o.err)
 		}
 		if b.keep(&one, docs[i].Name, o) {
-			samples = append(samples, o.sample)
-			bytes += int64(len(o.sample.Text))
+			samples = append(samples, ChatSample{docs[i].Name, o.sample})
 		}
 	}
 	b.report.add(one)
@@ -130,7 +173,7 @@ func (b *chatBuilder) build(ctx context.Context, path string, kind conversation.
 	if len(one.Ends) == 0 {
 		return nil, b.noEnd(path, all)
 	}
-	return b.corpus(samples, bytes), nil
+	return samples, nil
 }
 
 // keep counts a conversation and says whether it is trained on.
@@ -225,10 +268,12 @@ func (b *chatBuilder) noEnd(path string, all []rendered) error {
 }
 
 // corpus lays samples out in rows.
-func (b *chatBuilder) corpus(samples []*conversation.Sample, bytes int64) *TokenCorpus {
+func (b *chatBuilder) corpus(samples []ChatSample) *TokenCorpus {
+	m := newTokenCorpus(b.tok)
 	sizes := make([]int, len(samples))
 	for i, s := range samples {
 		sizes[i] = len(s.IDs)
+		m.textBytes += int64(len(s.Text))
 	}
 	bins := make([][]int, len(samples))
 	for i := range bins {
@@ -237,8 +282,6 @@ func (b *chatBuilder) corpus(samples []*conversation.Sample, bytes int64) *Token
 	if b.pack {
 		bins = fitDecreasing(sizes, b.size)
 	}
-	m := newTokenCorpus(b.tok)
-	m.textBytes = bytes
 	var tokens segment
 	if b.tok.VocabSize() > 1<<16 {
 		tokens.long = []uint32{}

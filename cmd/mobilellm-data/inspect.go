@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/data"
 	"mobilellm/data/shard"
 	"mobilellm/internal/cli"
 	"mobilellm/tokenizer"
@@ -19,13 +20,29 @@ import (
 func newInspect() *cobra.Command {
 	var tokenizer string
 	var samples int
-	var asJSON bool
+	var asJSON, isChat bool
+	chats := data.DefaultConfig()
 	c := &cobra.Command{
 		Use:   "inspect DIR|SHARD...",
-		Short: "Show what token shards hold",
-		Long:  "Show counts, lengths of documents, tokens a byte, the use of BOS and EOS, and\ndecoded samples of token shards.",
-		Args:  cli.SomeArguments("DIR or SHARD"),
+		Short: "Show what token shards hold, or with --chat what conversations teach",
+		Long: `Show counts, lengths of documents, tokens a byte, the use of BOS and EOS, and
+decoded samples of token shards.
+
+With --chat the arguments are files and folders of conversations (.jsonl, .json,
+.parquet) for mobilellm-train, rendered as it would: samples show what the model
+learns to say between ⟦ and ⟧, and what is left out, or cut off behind --seq
+tokens, is counted.`,
+		Args: cli.SomeArguments("DIR or SHARD"),
 		RunE: func(c *cobra.Command, args []string) error {
+			if isChat {
+				chats.Train = data.Texts(args...)
+				return inspectChat(c, chats, tokenizer, samples, asJSON)
+			}
+			for _, flag := range chatFlags {
+				if c.Flags().Changed(flag) {
+					return cli.Usagef("--%s goes with --chat", flag)
+				}
+			}
 			shards, err := openShards(args)
 			if err != nil {
 				return err
@@ -45,6 +62,8 @@ func newInspect() *cobra.Command {
 	c.Flags().StringVar(&tokenizer, "tokenizer", "", "for the samples (the one beside the shards)")
 	c.Flags().IntVar(&samples, "samples", 3, "documents to show the beginning of")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
+	c.Flags().BoolVar(&isChat, "chat", false, "the arguments are conversations; --tokenizer names a model, a run or a tokenizer")
+	addChatFlags(c, &chats)
 	return c
 }
 
