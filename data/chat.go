@@ -2,6 +2,9 @@ package data
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -300,10 +303,26 @@ func (b *chatBuilder) corpus(samples []ChatSample) *TokenCorpus {
 	}
 	m.add(tokens)
 	m.chats = []chatRows{{0, m.tokens, starts}}
-	m.print = tokens.sum(fmt.Sprint("conversations ", b.tok.Fingerprint(), starts, m.learn))
+	m.print = tokens.sum("conversations " + b.tok.Fingerprint() + placesSum(starts, m.learn))
 	b.report.Rows += int64(len(bins))
 	b.report.Room += int64(len(bins)) * int64(b.size)
 	return m
+}
+
+// placesSum hashes where rows start and what is learned.
+func placesSum(starts []int64, learn []tokenRange) string {
+	sum := sha256.New()
+	var one []byte
+	for _, at := range starts {
+		one = binary.LittleEndian.AppendUint64(one[:0], uint64(at))
+		sum.Write(one)
+	}
+	for _, r := range learn {
+		one = binary.LittleEndian.AppendUint64(one[:0], uint64(r.from))
+		one = binary.LittleEndian.AppendUint64(one, uint64(r.to))
+		sum.Write(one)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // splitConversations sets about a fraction of the conversations aside, one at least.

@@ -3,25 +3,30 @@ apply_chat_template gives them with return_assistant_tokens_mask, and of prompts
 completions as trl's SFTTrainer tokenizes them; messages.jsonl and pairs.jsonl, the
 conversations in the forms that the shared data sets lack.
 
-    pip install transformers==5.23.0 sentencepiece==0.2.3 jinja2==3.1.6
-    python golden.py SHARED LLAMA SMOLLM2
-
-SHARED is the folder of shared data, SMOLLM2 that of SmolLM2-135M-Instruct. LLAMA is a
-folder of shards that mobilellm-data tokenize made with LLaMA's tokenizer: its
-tokenizer.json gives SentencePiece's ids, where transformers' LlamaTokenizer has others for
-runs of blanks.
+Needs torch's jinja2, transformers, go, ../shared beside the repository, and SmolLM2-135M
+(interop/smollm2.sh). LLaMA's tokenizer is the tokenizer.json that mobilellm-data leaves
+beside shards: it gives SentencePiece's ids, where transformers' LlamaTokenizer has others
+for runs of blanks.
 """
 
 import gzip
 import hashlib
 import json
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 
 from transformers import AutoTokenizer
 
 here = pathlib.Path(__file__).parent
-shared, llama_dir, smollm2 = map(pathlib.Path, sys.argv[1:])
+root = here.resolve().parents[2]
+shared = root.parent / "shared"
+smollm2 = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "mobilellm/smollm2/0.1.2"
+for path in shared, smollm2:
+    if not path.exists():
+        sys.exit(print(f"left out: {path} is not there"))
 COUNT = 50
 
 
@@ -103,7 +108,10 @@ MARKED = {
 }
 
 named = {name: (here / f"../../../tokenizer/chat/templates/{name}.jinja").read_text() for name in ("alpaca", "vicuna", "llama-2", "chatml")}
-llama = AutoTokenizer.from_pretrained(llama_dir)
+with tempfile.TemporaryDirectory() as folder:
+    subprocess.run(["go", "run", "./cmd/mobilellm-data", "tokenize", "--tokenizer", shared / "data/tokenizer/llama", "--out", f"{folder}/llama", here / "pairs.jsonl", "--field", "prompt"],
+                   cwd=root, check=True, stdout=subprocess.DEVNULL)
+    llama = AutoTokenizer.from_pretrained(f"{folder}/llama")
 own = AutoTokenizer.from_pretrained(smollm2)
 marked = MARKED["smollm2"](own.chat_template)
 assert marked != own.chat_template

@@ -3,8 +3,7 @@ fine-tuning of a tiny Llama by PyTorch, each on all of chat.jsonl, one conversat
 time. Losses, the norm and the values of all gradients are those of the loss that Go states:
 the sum over what the assistant says and the end of its turn, over their number.
 
-    pip install torch==2.15.0 transformers==5.23.0 jinja2==3.1.6 safetensors
-    python golden.py
+Needs torch, transformers and safetensors.
 """
 
 import json
