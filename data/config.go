@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"mobilellm/data/conversation"
 )
@@ -127,10 +128,10 @@ func (c Config) checkKind(s Source) error {
 
 // Converses says whether some source is of conversations, or of prompts with completions.
 func (c Config) Converses() bool {
-	for _, s := range append(c.Train[:len(c.Train):len(c.Train)], c.Heldout...) {
-		if c.kind(s) != conversation.Text {
-			return true
-		}
-	}
-	return false
+	return c.Has(conversation.Chat) || c.Has(conversation.PromptCompletion)
+}
+
+// Has says whether some source is of a kind.
+func (c Config) Has(kind conversation.Kind) bool {
+	return slices.ContainsFunc(slices.Concat(c.Train, c.Heldout), func(s Source) bool { return c.kind(s) == kind })
 }

@@ -8,6 +8,7 @@ import (
 
 	"mobilellm/device"
 	"mobilellm/eval/training"
+	"mobilellm/data/conversation"
 	"mobilellm/internal/cli"
 	"mobilellm/internal/jsonfloat"
 	"mobilellm/train"
@@ -115,6 +116,10 @@ func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options)
 	}
 	fmt.Fprintf(out, "\npeak memory %.2f GB, planned %.2f\n", gb(result.PeakMemory), gb(result.Memory.Total()))
 	fmt.Fprintf(out, "checkpoint %s\n\n", result.Checkpoint)
+	if config.Data.Has(conversation.Chat) {
+		fmt.Fprintf(out, "next: mobilellm-generate --model %s --chat\n", result.Out)
+		return nil
+	}
 	if err := sample(c.Context(), out, config, result.Checkpoint); err != nil {
 		return err
 	}
