@@ -53,7 +53,9 @@ func TestTuningGolden(t *testing.T) {
 			config.Data.Train, config.Data.Heldout, config.Data.Kind = data.Texts("testdata/sft/chat.jsonl"), data.Texts(held), "chat"
 			config.Data.ChatTemplate, config.Data.AddTokens = "chatml", []string{"<|im_start|>", "<|im_end|>"}
 			config.Data.Tokenizer, config.Data.Seq, config.Data.DocumentMask = data.TokenizerBytes, 150, c.mask
-			config.Optim = optim.Config{Name: optim.NameAdamW, LR: 1e-2, Betas: [2]float64{0.9, 0.95}, Eps: 1e-8, WeightDecay: 0.01, Clip: 1, Schedule: optim.ScheduleConstant, Moments: config.Optim.Moments, Muon: config.Optim.Muon}
+			adamw := &config.Optim
+			adamw.Name, adamw.LR, adamw.Schedule = optim.NameAdamW, 1e-2, optim.ScheduleConstant
+			adamw.Betas, adamw.Eps, adamw.WeightDecay, adamw.Clip, adamw.WarmupSteps = [2]float64{0.9, 0.95}, 1e-8, 0.01, 1, 0
 			config.Train = Loop{Steps: 5, Batch: c.rows, MicroBatch: MicroBatch(c.micro), Seed: 1}
 			config.Model = config.Model.Resolved()
 			o := Options{Init: "testdata/sft/base", Out: filepath.Join(t.TempDir(), "run"), Workers: 1, PeakFLOPS: 1e11, Progress: NewProgress(io.Discard, false)}
