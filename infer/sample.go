@@ -129,17 +129,17 @@ func (s *sampler) next(logits []float32, tokens []int32) (int32, error) {
 // masked are the logits of the tokens that the grammar allows, and −∞ elsewhere; false
 // where there is none.
 func (s *sampler) masked(logits []float32) ([]float32, bool) {
-	out, any := append(s.logits[:0], logits...), false
+	out, some := append(s.logits[:0], logits...), false
 	mask := s.matcher.Mask()
 	for id := range out {
 		if id/64 < len(mask) && mask[id/64]>>(id%64)&1 != 0 {
-			any = true
+			some = true
 		} else {
 			out[id] = float32(math.Inf(-1))
 		}
 	}
 	s.logits = out
-	return out, any
+	return out, some
 }
 
 // accept goes on with a token of the text, and reports whether nothing may follow.

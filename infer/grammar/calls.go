@@ -283,7 +283,7 @@ func Tools(tools []API, begin, end string, required, several bool) (*Program, er
 	call := b.literal(begin+`{"name": `, choice)
 	again := []int32{b.done}
 	if several && begin != "" {
-		again = append(again, b.range_('\n', '\n', call))
+		again = append(again, b.span('\n', '\n', call))
 	}
 	after := b.literal("}"+end, b.oneOf(again...))
 	for _, tool := range tools {
@@ -310,11 +310,7 @@ func Tools(tools []API, begin, end string, required, several bool) (*Program, er
 
 // withoutBrace is a text that does not begin with a brace; it may be empty.
 func (b *builder) withoutBrace() int32 {
-	all := []int32{}
-	for _, r := range b.utf8(0, utf8.MaxRune, b.done) {
-		all = append(all, r)
-	}
-	rest := b.repeat(b.add(node{kind: split, to: all}), 0, -1, b.done)
+	rest := b.repeat(b.add(node{kind: split, to: b.utf8(0, utf8.MaxRune, b.done)}), 0, -1, b.done)
 	to := []int32{b.done}
 	for _, r := range [][2]rune{{0, '{' - 1}, {'{' + 1, utf8.MaxRune}} {
 		to = append(to, b.utf8(r[0], r[1], rest)...)
@@ -345,10 +341,10 @@ func (b *builder) textBefore(word string, call int32) int32 {
 		}
 		to = append(to, b.utf8(lo, utf8.MaxRune, places[0])...)
 		if len(word) > 1 {
-			to = append(to, b.range_(word[0], word[0], places[1]))
+			to = append(to, b.span(word[0], word[0], places[1]))
 		}
 		if i > 0 && i+1 < len(word) {
-			to = append(to, b.range_(word[i], word[i], places[i+1]))
+			to = append(to, b.span(word[i], word[i], places[i+1]))
 		}
 		b.nodes[places[i]].to = to
 	}

@@ -47,7 +47,7 @@ func TestCalls(t *testing.T) {
 	if p, err = Calls([]API{{"now", []byte(`{"type": "object"}`)}}, true); err != nil || fits(p, reply) || !fits(p, call(`now()`)) {
 		t.Errorf("required: %v", err)
 	}
-	if p, err = Calls(nil, true); err == nil {
+	if _, err = Calls(nil, true); err == nil {
 		t.Error("a call is required where there are no APIs")
 	}
 	if p, err = Calls(nil, false); err != nil || !fits(p, reply) || fits(p, call(`now()`)) {

@@ -29,10 +29,7 @@ func (b *builder) object(members []member, required uint64, additional int32, ho
 	after := b.add(node{kind: more, object: number})
 	choose := b.add(node{kind: pick, object: number})
 	o := &b.objects[number]
-	o.after, o.pick = after, choose
-	end, comma := spaced(b.literal(how.end, b.done)), b.literal(how.comma, spaced(choose))
-	o = &b.objects[number]
-	o.end, o.comma = end, comma
+	o.after, o.end, o.comma = after, spaced(b.literal(how.end, b.done)), b.literal(how.comma, spaced(choose))
 	return b.literal(how.open, spaced(first))
 }
 
@@ -85,7 +82,7 @@ func (c *compiler) object(s schemaKeys) (int32, error) {
 		}
 	}
 	if other != none {
-		other = b.otherName(names, b.range_(':', ':', b.spaced(b.through(other, b.done))))
+		other = b.otherName(names, b.span(':', ':', b.spaced(b.through(other, b.done))))
 	}
 	return b.object(members, bits, other, braces), nil
 }
@@ -119,7 +116,7 @@ func (b *builder) otherName(names []string, next int32) int32 {
 		one = append(one, b.utf8(r[0], r[1], b.done)...)
 	}
 	rule := b.add(node{kind: split, to: one})
-	end := b.range_('"', '"', next)
+	end := b.span('"', '"', next)
 	rest := b.repeat(rule, 0, -1, end)
 	// A walk through the tree of the names' characters, which may leave it anywhere and end
 	// anywhere but at a name.
@@ -155,7 +152,7 @@ func (b *builder) otherName(names []string, next int32) int32 {
 		}
 		return b.add(node{kind: split, to: to})
 	}
-	return b.range_('"', '"', tree(names))
+	return b.span('"', '"', tree(names))
 }
 
 // apart says whether it is sure that no value fits two schemas: they are of other types,

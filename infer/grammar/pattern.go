@@ -23,7 +23,7 @@ func (b *builder) pattern(source string, q quoting, next int32) (int32, error) {
 	if e.Op == syntax.OpAlternate {
 		branches = e.Sub
 	}
-	any := b.repeat(b.character(q), 0, -1, next)
+	rest := b.repeat(b.character(q), 0, -1, next)
 	var to []int32
 	for _, branch := range branches {
 		parts := []*syntax.Regexp{branch}
@@ -37,7 +37,7 @@ func (b *builder) pattern(source string, q quoting, next int32) (int32, error) {
 		for len(parts) > 0 && parts[len(parts)-1].Op == syntax.OpEndText {
 			ends, parts = true, parts[:len(parts)-1]
 		}
-		at := any
+		at := rest
 		if ends {
 			at = next
 		}

@@ -46,7 +46,6 @@ type object struct {
 	additional int32  // rule of a member of another name; none for none
 	comma, end int32  // nodes: what parts members, and what ends the object
 	after      int32  // the object's more node
-	pick       int32
 }
 
 type member struct {
@@ -80,14 +79,15 @@ func (b *builder) add(n node) int32 {
 	return int32(len(b.nodes) - 1)
 }
 
-func (b *builder) range_(lo, hi byte, next int32) int32 {
+// span is a byte from lo to hi.
+func (b *builder) span(lo, hi byte, next int32) int32 {
 	return b.add(node{kind: eat, lo: lo, hi: hi, next: next})
 }
 
 // literal is a text, byte for byte.
 func (b *builder) literal(text string, next int32) int32 {
 	for i := len(text) - 1; i >= 0; i-- {
-		next = b.range_(text[i], text[i], next)
+		next = b.span(text[i], text[i], next)
 	}
 	return next
 }
@@ -109,7 +109,7 @@ func (b *builder) through(rule, next int32) int32 {
 func (b *builder) bytesOf(set string, next int32) int32 {
 	var to []int32
 	for i := range len(set) {
-		to = append(to, b.range_(set[i], set[i], next))
+		to = append(to, b.span(set[i], set[i], next))
 	}
 	return b.oneOf(to...)
 }
@@ -138,9 +138,9 @@ const indent = 32
 func (b *builder) blanks() int32 {
 	at := b.done
 	for range indent {
-		at = b.oneOf(b.range_(' ', ' ', at), b.done)
+		at = b.oneOf(b.span(' ', ' ', at), b.done)
 	}
-	return b.oneOf(b.done, b.range_(' ', ' ', b.done), b.range_('\n', '\n', at))
+	return b.oneOf(b.done, b.span(' ', ' ', b.done), b.span('\n', '\n', at))
 }
 
 // spaced is blanks, and then what follows.
@@ -150,7 +150,7 @@ func (b *builder) spaced(next int32) int32 { return b.through(b.ws, next) }
 // SentencePiece begin with.
 func (b *builder) compile(start int32) (*Program, error) {
 	p := &b.Program
-	p.start = b.oneOf(start, b.range_(' ', ' ', start))
+	p.start = b.oneOf(start, b.span(' ', ' ', start))
 	if len(p.nodes) > maxNodes {
 		return nil, fmt.Errorf("the grammar has %d places, at most %d are taken\nhint: shorter maxLength and maxItems", len(p.nodes), maxNodes)
 	}

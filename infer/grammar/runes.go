@@ -103,7 +103,7 @@ func (b *builder) utf8(lo, hi rune, next int32) []int32 {
 	}
 	first, last := utf8.AppendRune(nil, lo), utf8.AppendRune(nil, hi)
 	for i := n - 1; i >= 0; i-- {
-		next = b.range_(first[i], last[i], next)
+		next = b.span(first[i], last[i], next)
 	}
 	return []int32{next}
 }
@@ -120,16 +120,16 @@ func (b *builder) character(q quoting) int32 {
 	} else {
 		hex := func(n int, next int32) int32 {
 			for range n {
-				next = b.oneOf(b.range_('0', '9', next), b.range_('a', 'f', next), b.range_('A', 'F', next))
+				next = b.oneOf(b.span('0', '9', next), b.span('a', 'f', next), b.span('A', 'F', next))
 			}
 			return next
 		}
-		low := b.literal(`\u`, b.bytesOf("dD", b.oneOf(b.range_('c', 'f', hex(2, b.done)), b.range_('C', 'F', hex(2, b.done)))))
+		low := b.literal(`\u`, b.bytesOf("dD", b.oneOf(b.span('c', 'f', hex(2, b.done)), b.span('C', 'F', hex(2, b.done)))))
 		unicode := b.oneOf(
-			b.oneOf(b.range_('0', '9', hex(3, b.done)), b.bytesOf("abcefABCEF", hex(3, b.done))),
-			b.bytesOf("dD", b.oneOf(b.range_('0', '7', hex(2, b.done)), b.bytesOf("89abAB", hex(2, low)))),
+			b.oneOf(b.span('0', '9', hex(3, b.done)), b.bytesOf("abcefABCEF", hex(3, b.done))),
+			b.bytesOf("dD", b.oneOf(b.span('0', '7', hex(2, b.done)), b.bytesOf("89abAB", hex(2, low)))),
 		)
-		to = append(to, b.range_('\\', '\\', b.oneOf(b.bytesOf(`"\/bfnrt`, b.done), b.range_('u', 'u', unicode))))
+		to = append(to, b.span('\\', '\\', b.oneOf(b.bytesOf(`"\/bfnrt`, b.done), b.span('u', 'u', unicode))))
 		for _, r := range [][2]rune{{0x20, '"' - 1}, {'"' + 1, '\\' - 1}, {'\\' + 1, utf8.MaxRune}} {
 			to = append(to, b.utf8(r[0], r[1], b.done)...)
 		}

@@ -468,8 +468,8 @@ func (c *compiler) array(s schemaKeys) (int32, error) {
 
 // list is an array of items of a rule.
 func (b *builder) list(item int32, least, most int, next int32) int32 {
-	end := b.spaced(b.range_(']', ']', next))
-	another := b.range_(',', ',', b.spaced(b.through(item, b.done)))
+	end := b.spaced(b.span(']', ']', next))
+	another := b.span(',', ',', b.spaced(b.through(item, b.done)))
 	at := end
 	if most != 0 {
 		further := -1
@@ -478,10 +478,10 @@ func (b *builder) list(item int32, least, most int, next int32) int32 {
 		}
 		at = b.through(item, b.repeat(another, max(least-1, 0), further, end))
 		if least == 0 {
-			at = b.oneOf(at, b.range_(']', ']', next))
+			at = b.oneOf(at, b.span(']', ']', next))
 		}
 	}
-	return b.range_('[', '[', b.spaced(at))
+	return b.span('[', '[', b.spaced(at))
 }
 
 // digits bounds those of a number's parts, so that none goes on without end.
@@ -490,22 +490,22 @@ const digits = 18
 // integer is a whole number.
 func (b *builder) integer(next int32) int32 {
 	at := next
-	digit := b.range_('0', '9', b.done)
-	at = b.oneOf(b.range_('0', '0', at), b.range_('1', '9', b.repeat(digit, 0, digits-1, at)))
-	return b.oneOf(at, b.range_('-', '-', at))
+	digit := b.span('0', '9', b.done)
+	at = b.oneOf(b.span('0', '0', at), b.span('1', '9', b.repeat(digit, 0, digits-1, at)))
+	return b.oneOf(at, b.span('-', '-', at))
 }
 
 // number is any number of JSON.
 func (b *builder) number() int32 {
-	digit := b.range_('0', '9', b.done)
+	digit := b.span('0', '9', b.done)
 	power := b.repeat(digit, 1, 3, b.done)
 	exponent := b.oneOf(b.done, b.bytesOf("eE", b.oneOf(power, b.bytesOf("+-", power))))
-	return b.integer(b.oneOf(exponent, b.range_('.', '.', b.repeat(digit, 1, digits, exponent))))
+	return b.integer(b.oneOf(exponent, b.span('.', '.', b.repeat(digit, 1, digits, exponent))))
 }
 
 func (c *compiler) string(s schemaKeys) (int32, error) {
 	b := c.b
-	end := b.range_('"', '"', b.done)
+	end := b.span('"', '"', b.done)
 	pattern, err := s.pattern()
 	if err != nil {
 		return 0, err
@@ -515,13 +515,13 @@ func (c *compiler) string(s schemaKeys) (int32, error) {
 		if err != nil {
 			return 0, s.wrong("pattern %q: %v", pattern, err)
 		}
-		return b.range_('"', '"', at), nil
+		return b.span('"', '"', at), nil
 	}
 	least, most, err := s.counts("minLength", "maxLength")
 	if err != nil {
 		return 0, err
 	}
-	return b.range_('"', '"', b.repeat(b.character(inJSON), least, most, end)), nil
+	return b.span('"', '"', b.repeat(b.character(inJSON), least, most, end)), nil
 }
 
 // formats are those of strings, as patterns.
@@ -568,9 +568,9 @@ func (b *builder) anything() int32 {
 		return b.any
 	}
 	b.any = b.add(node{kind: split})
-	end := b.range_('"', '"', b.done)
-	text := b.range_('"', '"', b.repeat(b.character(inJSON), 0, -1, end))
-	key := b.through(b.add(node{kind: split, to: []int32{text}}), b.range_(':', ':', b.spaced(b.through(b.any, b.done))))
+	end := b.span('"', '"', b.done)
+	text := b.span('"', '"', b.repeat(b.character(inJSON), 0, -1, end))
+	key := b.through(b.add(node{kind: split, to: []int32{text}}), b.span(':', ':', b.spaced(b.through(b.any, b.done))))
 	o := b.object(nil, 0, key, braces)
 	b.nodes[b.any].to = []int32{
 		o, b.list(b.any, 0, -1, b.done), text, b.number(),
