@@ -9,15 +9,22 @@ import (
 	"testing"
 
 	"mobilellm/arch"
+	"mobilellm/configs"
+	"mobilellm/data/conversation"
+	"mobilellm/optim"
 	"mobilellm/train"
 )
 
 // Every experiment of the paper resolves at both scales, and its models have the
 // parameters that the paper gives them.
 func TestTables(t *testing.T) {
-	files, err := filepath.Glob("table*.yaml")
-	if err != nil || len(files) != 9 {
-		t.Fatalf("%d files, %v", len(files), err)
+	entries, err := Tables.ReadDir(".")
+	if err != nil || len(entries) != 9 {
+		t.Fatalf("%d files, %v", len(entries), err)
+	}
+	var files []string
+	for _, e := range entries {
+		files = append(files, e.Name())
 	}
 	for _, path := range files {
 		f, err := Load(path)
@@ -69,6 +76,21 @@ func TestTables(t *testing.T) {
 				t.Errorf("%s: %s is trained with %d seeds", path, name, n)
 			}
 		}
+	}
+}
+
+// API calls are learnt by the paper's recipe (section 3.3.2).
+func TestTable6(t *testing.T) {
+	c := train.DefaultRun()
+	if _, err := configs.Load(&c, configs.Source{Name: "table6.yaml"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	o := c.Optim
+	if c.Train.Epochs != 4 || o.Name != optim.NameAdam || o.LR != 2e-5 || o.WeightDecay != 0.01 || o.Schedule != optim.ScheduleLinear || o.WarmupSteps != 0 || o.MinLRRatio != 0 || c.Data.Kind != conversation.Chat {
+		t.Errorf("%+v, %+v, %s", c.Train, o, c.Data.Kind)
 	}
 }
 
