@@ -325,8 +325,10 @@ func TestChatRefuses(t *testing.T) {
 		{"no turn of the assistant", func(c *Config) {
 			c.Train = Texts(write(t, dir, "users.jsonl", strings.Repeat(`{"messages": [{"role": "user", "content": "a"}]}`+"\n", 2)+`{"messages": [{"role": "user", "content": "b"}]}`))
 		}, []string{"users.jsonl: none of ", "; in ", "nothing is supervised, the first is ", "users.jsonl:", ": no turn of the assistant is in it"}},
-		{"unknown fields", func(c *Config) { c.Train = Texts(write(t, dir, "text.jsonl", `{"text": "a"}`+"\n"+`{"text": "b"}`)) },
-			[]string{"none of 1 conversations can be learned; 1 cannot be read or rendered", "no field messages, conversations, instruction or prompt, there is text"}},
+		{
+			"unknown fields", func(c *Config) { c.Train = Texts(write(t, dir, "text.jsonl", `{"text": "a"}`+"\n"+`{"text": "b"}`)) },
+			[]string{"none of 1 conversations can be learned; 1 cannot be read or rendered", "no field messages, conversations, instruction or prompt, there is text"},
+		},
 		{"one conversation", func(c *Config) { c.Train = Texts(write(t, dir, "one.jsonl", talk("a", "b"))) }, []string{"one.jsonl has one conversation, and none to hold out", "data.heldout"}},
 		{"text", func(c *Config) { c.Train = Texts(write(t, dir, "a.txt", "a")) }, []string{"a.txt is no JSON: conversations are read from .json, .jsonl and .parquet"}},
 		{"a split marker", func(c *Config) { c.ChatTemplate = "chatml" }, []string{`good.jsonl: the chat template ends a turn of the assistant with "<|im_end|>", which the tokenizer splits into 10 tokens`, "data.add_tokens=[<|im_start|>, <|im_end|>]"}},
@@ -336,8 +338,10 @@ func TestChatRefuses(t *testing.T) {
 		{"no template", func(c *Config) { c.ChatTemplate = "" }, []string{"good.jsonl: the model has no chat template", "data.chat_template=alpaca"}},
 		{"an unknown template", func(c *Config) { c.ChatTemplate = "alpacca" }, []string{`data.chat_template: no chat template named "alpacca"`, "nor a file"}},
 		{"a broken template", func(c *Config) { c.ChatTemplate = write(t, dir, "broken.jinja", "{% if %}") }, []string{"data.chat_template: chat template: "}},
-		{"a template that fails", func(c *Config) { c.ChatTemplate = write(t, dir, "fails.jinja", "{{ raise_exception('never') }}") },
-			[]string{"cannot be read or rendered, the first is ", "good.jsonl:", ": turn 1 (user): chat template: never"}},
+		{
+			"a template that fails", func(c *Config) { c.ChatTemplate = write(t, dir, "fails.jinja", "{{ raise_exception('never') }}") },
+			[]string{"cannot be read or rendered, the first is ", "good.jsonl:", ": turn 1 (user): chat template: never"},
+		},
 		{"a tokenizer to be trained", func(c *Config) { c.Tokenizer = TokenizerTrain }, []string{"conversations need a tokenizer", "--init"}},
 		{"a blank token", func(c *Config) { c.AddTokens = []string{" "} }, []string{"data.add_tokens: "}},
 		{"no pairs", func(c *Config) { c.Kind = "prompt_completion" }, []string{`no field "prompt", there is messages`}},

@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mobilellm/data/conversation"
 	"mobilellm/device"
 	"mobilellm/eval/training"
-	"mobilellm/data/conversation"
 	"mobilellm/internal/cli"
 	"mobilellm/internal/jsonfloat"
 	"mobilellm/train"

@@ -28,17 +28,21 @@ func TestParse(t *testing.T) {
 		{`{"messages": null, "conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}], "system": "s"}`, Chat, Conversation{Messages: sab}},
 		{`{"conversations": [{"from": "system", "value": "s"}, {"role": "user", "content": "a"}, {"from": "chatgpt", "value": "b"}]}`, Chat, Conversation{Messages: sab}},
 		{`{"instruction": "a", "input": "", "output": "b"}`, Chat, Conversation{Messages: ab}},
-		{`{"instruction": "a", "input": "i", "output": "b", "system": "s", "history": [["c", "d"]]}`, Chat,
-			Conversation{Messages: said("system", "s", "user", "c", "assistant", "d", "user", "a\n\ni", "assistant", "b")}},
+		{
+			`{"instruction": "a", "input": "i", "output": "b", "system": "s", "history": [["c", "d"]]}`, Chat,
+			Conversation{Messages: said("system", "s", "user", "c", "assistant", "d", "user", "a\n\ni", "assistant", "b")},
+		},
 		{`{"prompt": "a", "completion": "b"}`, Chat, Conversation{Messages: ab}},
 		{`{"prompt": "a", "completion": "b"}`, PromptCompletion, Conversation{Pair: &Pair{"a", "b"}}},
 		{`{"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": "b"}]}`, PromptCompletion, Conversation{Messages: ab, First: 1}},
 		{`{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}, {"role": "assistant", "content": "b"}]}`, Chat, Conversation{Messages: ab}},
-		{`{"conversations": [{"from": "human", "value": "a"}, {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}, {"from": "observation", "value": "2"}], "tools": "[{\"name\": \"f\"}]"}`, Chat,
+		{
+			`{"conversations": [{"from": "human", "value": "a"}, {"from": "function_call", "value": "{\"name\": \"f\", \"arguments\": {\"x\": 1}}"}, {"from": "observation", "value": "2"}], "tools": "[{\"name\": \"f\"}]"}`, Chat,
 			Conversation{
 				Messages: []chat.Message{{Role: "user", Content: "a"}, {Role: "assistant", ToolCalls: []chat.ToolCall{{Name: "f", Arguments: []byte(`{"x": 1}`)}}}, {Role: "tool", Content: "2"}},
 				Tools:    []json.RawMessage{json.RawMessage(`{"name": "f"}`)},
-			}},
+			},
+		},
 	} {
 		got, err := Parse([]byte(c.raw), c.kind)
 		if err != nil || !reflect.DeepEqual(*got, c.want) {
