@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"mobilellm/internal/regular"
+	"mobilellm/internal/slowed"
 )
 
 // castagnoli is the CRC that processors compute by themselves.
@@ -39,6 +40,7 @@ func (d *folder) write(name string, fill func(io.Writer) error) (err error) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	d.sums[name] = w.sum()
+	slowed.Wait()
 	return f.Sync()
 }
 

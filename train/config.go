@@ -7,6 +7,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"mobilellm/arch"
 	"mobilellm/data"
@@ -28,6 +29,7 @@ type RunConfig struct {
 	Run        *Record      `yaml:"run" help:"Facts of a run, written into its run.yaml; a new run does not read them."`
 
 	initial *initialShape // of a run that starts from another model's weights
+	noCopy  bool          // there is no memory for a copy of weights and moments to save
 }
 
 // Loop is the `train:` section.
@@ -89,11 +91,12 @@ const HeldoutLoss = "heldout_loss"
 
 // Saving is the `checkpoint:` section.
 type Saving struct {
-	Every     int     `yaml:"every" help:"Steps between two checkpoints; 0 leaves it to minutes."`
-	Minutes   float64 `yaml:"minutes" help:"A checkpoint also falls due when the last is this old; 0 turns it off."`
-	Keep      int     `yaml:"keep" help:"Newest checkpoints that are kept beside the best; 0 keeps all."`
-	KeepEvery int     `yaml:"keep_every" help:"Checkpoints of steps that are a multiple of this are kept for good; 0 for none."`
-	Best      string  `yaml:"best" help:"What makes a checkpoint the best: heldout_loss, or one of eval.tasks."`
+	Every        int     `yaml:"every" help:"Steps between two checkpoints; 0 leaves it to minutes."`
+	Minutes      float64 `yaml:"minutes" help:"A checkpoint also falls due when the last is this old; 0 turns it off."`
+	Keep         int     `yaml:"keep" help:"Newest checkpoints that are kept beside the best; 0 keeps all."`
+	KeepEvery    int     `yaml:"keep_every" help:"Checkpoints of steps that are a multiple of this are kept for good; 0 for none."`
+	RetryMinutes float64 `yaml:"retry_minutes" help:"How long a checkpoint that cannot be written, on a full disk for one, is tried again while the run goes on; then the run ends. 0 ends it at once."`
+	Best         string  `yaml:"best" help:"What makes a checkpoint the best: heldout_loss, or one of eval.tasks."`
 }
 
 // DefaultRun trains the paper's 125M model on the Go source tree: what a
@@ -106,7 +109,7 @@ func DefaultRun() RunConfig {
 		Train:      Loop{Steps: 20000, Batch: 64, Seed: 1, Precision: Precision{Auto: true}},
 		Distil:     Distil{Temperature: 1},
 		Eval:       Eval{Every: 1000, TaskItems: 200, Protocol: "lm-eval"},
-		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3, Best: HeldoutLoss},
+		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3, RetryMinutes: 10, Best: HeldoutLoss},
 		Device:     "auto",
 	}
 }
@@ -159,13 +162,20 @@ func (l Loop) validate() error {
 // bestBy is what makes a checkpoint the best.
 func (s Saving) bestBy() string { return cmp.Or(s.Best, HeldoutLoss) }
 
+// retry is how long what cannot be written is tried again.
+func (s Saving) retry() time.Duration { return time.Duration(s.RetryMinutes * float64(time.Minute)) }
+
 func (s Saving) validate() error {
-	var minutes error
-	if !(s.Minutes >= 0) || math.IsInf(s.Minutes, 0) {
-		minutes = fmt.Errorf("checkpoint.minutes (%g) must not be negative", s.Minutes)
-	}
-	return errors.Join(minutes, atLeast("checkpoint.every", s.Every, 0),
+	return errors.Join(notNegative("checkpoint.minutes", s.Minutes), notNegative("checkpoint.retry_minutes", s.RetryMinutes), atLeast("checkpoint.every", s.Every, 0),
 		atLeast("checkpoint.keep", s.Keep, 0), atLeast("checkpoint.keep_every", s.KeepEvery, 0))
+}
+
+// notNegative refuses what no time is.
+func notNegative(key string, value float64) error {
+	if !(value >= 0) || math.IsInf(value, 0) {
+		return fmt.Errorf("%s (%g) must not be negative", key, value)
+	}
+	return nil
 }
 
 func atLeast(key string, value, least int) error {

@@ -23,8 +23,9 @@ type progressState struct {
 	bestStep int64   // 0 where there is none
 	patience patience
 
-	saved     int64 // step of the last checkpoint, -1 where there is none
-	savedAt   time.Time
+	begun     int64     // step of the last checkpoint that was begun
+	savedAt   time.Time // when that was
+	saved     int64     // step of the last one that is written
 	savedPath string
 }
 
@@ -36,6 +37,9 @@ func (r *run) loop(ctx context.Context) error {
 	s.savedAt = time.Now()
 	if s.step >= int64(r.c.Train.Steps) {
 		r.o.Progress.Note("the run has its %d steps already\nhint: more with --steps", r.c.Train.Steps)
+	}
+	if err := r.markAgain(); err != nil {
+		return err
 	}
 	if s.step > 0 && r.scoreDue() && (s.heldout == nil || s.heldout.Step != s.step) {
 		if err := r.score(ctx); err != nil { // the run ended between saving and scoring
@@ -59,10 +63,8 @@ func (r *run) loop(ctx context.Context) error {
 		if r.o.afterStep != nil {
 			r.o.afterStep(s.step)
 		}
-		if r.saveDue() {
-			if err := r.save(); err != nil {
-				return err
-			}
+		if err := r.saveAsDue(ctx); err != nil {
+			return err
 		}
 		if r.scoreDue() {
 			if err := r.score(ctx); err != nil {
@@ -76,7 +78,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 	}
 	r.noteEnd()
-	return nil
+	return r.settle(ctx)
 }
 
 // stopped saves a run whose context has ended, or whose metrics could not be written:
@@ -84,21 +86,35 @@ func (r *run) loop(ctx context.Context) error {
 // after them the state may be half of an update, and is not saved.
 func (r *run) stopped(ctx context.Context, err error) error {
 	var unwritten metricsError
-	if errors.As(err, &unwritten) && r.state.saved != r.state.step {
-		return errors.Join(fmt.Errorf("%s, step %d: %w", MetricsFile, r.state.step, err), r.saveState())
-	}
-	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+	unwrittenNow := errors.As(err, &unwritten)
+	if !unwrittenNow && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 		return err
 	}
 	if r.state.step == 0 {
 		return fmt.Errorf("%w before the first step was done: nothing to save", ErrInterrupted)
 	}
-	if r.state.saved != r.state.step {
-		if err := r.save(); err != nil {
-			return err
-		}
+	if earlier := r.abandon(); earlier != nil {
+		r.o.Progress.Note("%v", earlier)
+	}
+	saving := r.saveLast()
+	if unwrittenNow {
+		return errors.Join(fmt.Errorf("%s, step %d: %w", MetricsFile, r.state.step, err), saving)
+	}
+	if saving != nil {
+		return saving
 	}
 	return fmt.Errorf("%w after step %d: saved as %s", ErrInterrupted, r.state.step, r.state.savedPath)
+}
+
+// saveLast saves the last update, if it is not saved yet, and tries once.
+func (r *run) saveLast() error {
+	if r.state.saved == r.state.step {
+		return nil
+	}
+	if err := r.saveFor(context.Background(), 0); err != nil {
+		return err
+	}
+	return r.settle(context.Background())
 }
 
 func (r *run) last() bool { return r.state.step == int64(r.c.Train.Steps) || r.outOfPatience() }
@@ -208,7 +224,7 @@ func (r *run) score(ctx context.Context) error {
 	r.o.Progress.Note("step %d: train loss %.4f, validation loss %.4f, %.3f bits per byte, perplexity %.2f",
 		s.step, s.smooth, h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
 	s.patience.count(&h)
-	if err := r.keepLowest(); err != nil {
+	if err := r.keepLowest(ctx); err != nil {
 		return err
 	}
 	return r.markHeldout()

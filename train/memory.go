@@ -19,6 +19,7 @@ type Memory struct {
 	Activations int64 `json:"activations"` // of a micro-batch, with scratch, beside what lies in the gradients' memory
 	Scoring     int64 `json:"scoring"`     // activations of a held-out batch, likewise
 	Teacher     int64 `json:"teacher"`     // weights and activations of a teacher
+	Saving      int64 `json:"saving"`      // the copy of weights and moments that checkpoints are written from
 	Tasks       int64 `json:"tasks"`       // weights and KV cache of measuring by tasks
 	Data        int64 `json:"data"`        // tokens of the corpus
 	Reading     int64 `json:"reading"`     // the whole process while it reads the text, before all else
@@ -39,7 +40,7 @@ func (m Memory) Total() int64 {
 }
 
 func (m Memory) training() int64 {
-	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Teacher + m.Tasks + m.Data + m.Process
+	return m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Scoring + m.Teacher + m.Saving + m.Tasks + m.Data + m.Process
 }
 
 // estimate counts the memory of a run with micro-batches of rows sequences.
@@ -62,6 +63,8 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 			return Memory{}, err
 		}
 		m.Data, m.Reading, m.Process = 0, 0, contextBytes
+	} else if !c.noCopy {
+		m.Saving = copyBytes(c, m.Optimizer)
 	}
 	return m, nil
 }

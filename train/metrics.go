@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"mobilellm/internal/atomicfile"
 	"mobilellm/internal/jsonfloat"
@@ -47,10 +48,19 @@ type HeldoutRecord struct {
 // run went on.
 const DamagedMetricsFile = "metrics.damaged.jsonl"
 
-// metrics appends records to a run's metrics.jsonl.
-type metrics struct{ file *os.File }
+// metrics appends records to a run's metrics.jsonl. What cannot be written, on a full disk
+// for one, is kept and tried again with the next record.
+type metrics struct {
+	file interface {
+		io.WriteCloser
+		Sync() error
+	}
+	retry   time.Duration // for how long
+	pending []byte        // not written yet
+	failing time.Time     // since when; zero while it works
+}
 
-// metricsError is of a line that could not be written, on a full disk for one.
+// metricsError is of a line that could not be written for so long.
 type metricsError struct{ error }
 
 func (e metricsError) Unwrap() error { return e.error }
@@ -60,34 +70,59 @@ func (m *metrics) write(record any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", MetricsFile, err)
 	}
-	if _, err = m.file.Write(append(line, '\n')); err != nil { // whole lines: a crash leaves at most one cut short
+	m.pending = append(append(m.pending, line...), '\n') // whole lines: a crash leaves at most one cut short
+	if err := m.flush(); err != nil && time.Since(m.failing) >= m.retry {
+		m.pending = nil // given up
 		return metricsError{err}
 	}
 	return nil
 }
 
+// flush writes what is pending.
+func (m *metrics) flush() error {
+	if len(m.pending) == 0 {
+		return nil
+	}
+	n, err := m.file.Write(m.pending)
+	m.pending = m.pending[:copy(m.pending, m.pending[n:])]
+	switch {
+	case err == nil:
+		m.failing = time.Time{}
+	case m.failing.IsZero():
+		m.failing = time.Now()
+	}
+	return err
+}
+
+// sync may be called beside write.
 func (m *metrics) sync() error { return m.file.Sync() }
 
 func (m *metrics) close() error {
 	if m == nil {
 		return nil
 	}
-	return errors.Join(m.file.Sync(), m.file.Close())
+	var unwritten error
+	if len(m.pending) > 0 {
+		if err := m.flush(); err != nil {
+			unwritten = fmt.Errorf("%s: %w", MetricsFile, err)
+		}
+	}
+	return errors.Join(unwritten, m.file.Sync(), m.file.Close())
 }
 
-func createMetrics(dir string) (*metrics, error) {
+func createMetrics(dir string, retry time.Duration) (*metrics, error) {
 	f, err := os.OpenFile(filepath.Join(dir, MetricsFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	return &metrics{f}, nil
+	return &metrics{file: f, retry: retry}, nil
 }
 
 // cutMetrics opens the metrics of a run that goes on from a step: what from recorded
 // up to and including that step is kept in dir, later lines are not. Lines that cannot
 // be read, one cut short among them, are kept aside in metrics.damaged.jsonl; damaged are
 // their numbers. It returns the scorings that stay.
-func cutMetrics(from, dir string, step int64) (m *metrics, scored scorings, damaged []int, err error) {
+func cutMetrics(from, dir string, step int64, retry time.Duration) (m *metrics, scored scorings, damaged []int, err error) {
 	raw, err := regular.ReadFile(filepath.Join(from, MetricsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, scored, nil, err
@@ -120,7 +155,7 @@ func cutMetrics(from, dir string, step int64) (m *metrics, scored scorings, dama
 	if err := atomicfile.Write(filepath.Join(dir, MetricsFile), kept.Bytes()); err != nil {
 		return nil, scorings{}, nil, err
 	}
-	m, err = createMetrics(dir)
+	m, err = createMetrics(dir, retry)
 	return m, scored, damaged, err
 }
 

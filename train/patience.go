@@ -1,6 +1,9 @@
 package train
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // patience follows the validation loss of a run that ends when it rises.
 type patience struct {
@@ -26,12 +29,15 @@ func (r *run) outOfPatience() bool {
 }
 
 // keepLowest saves what train.patience is to keep: the lowest loss, and the run's end.
-func (r *run) keepLowest() error {
+func (r *run) keepLowest(ctx context.Context) error {
 	s := &r.state
-	if r.c.Train.Patience == 0 || s.saved == s.step || s.patience.rises > 0 && !r.outOfPatience() {
+	if r.c.Train.Patience == 0 || s.begun == s.step || s.patience.rises > 0 && !r.outOfPatience() {
 		return nil
 	}
-	return r.save()
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	return r.save(ctx)
 }
 
 // noteEnd says why a run ends early.

@@ -75,8 +75,24 @@ const (
 
 // choose settles micro-batch, precision and recompute, and tells the memory that
 // the run will need. fixed, when not nil, is the choice of the run that is
-// resumed; it stands where c says auto.
+// resumed; it stands where c says auto. Where nothing else fits, checkpoints are written
+// without a copy.
 func choose(c *RunConfig, fixed *Choice, available, text int64, dev device.Device) (Choice, Memory, []string, error) {
+	choice, m, notes, err := chooseWithin(c, fixed, available, text, dev)
+	var tooLarge *MemoryError
+	if m.Saving == 0 || available == 0 || m.Total() <= available && !errors.As(err, &tooLarge) {
+		return choice, m, notes, err
+	}
+	without := *c
+	without.noCopy = true
+	leaner, least, more, lean := chooseWithin(&without, fixed, available, text, dev)
+	if lean != nil {
+		return leaner, least, more, lean
+	}
+	return leaner, least, append(more, fmt.Sprintf("checkpoints are written while the run waits: there is no memory for a copy of weights and moments, %s", gigabytes(m.Saving))), nil
+}
+
+func chooseWithin(c *RunConfig, fixed *Choice, available, text int64, dev device.Device) (Choice, Memory, []string, error) {
 	choice := Choice{int(c.Train.MicroBatch), c.Train.Precision.resolve(dev), engine.Recompute(c.Train.Recompute)}
 	if fixed != nil {
 		if c.Train.Precision.Auto {

@@ -31,6 +31,15 @@ func TestChoose(t *testing.T) {
 		}
 		return m.Total()
 	}
+	lean := c
+	lean.noCopy = true
+	least, err := estimate(&lean, 1, engine.PrecisionF32, engine.RecomputeBlock, 0, dev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if copied := need(1, engine.RecomputeBlock) - least.Total(); copied < 12*c.Model.ParameterCount() {
+		t.Errorf("the copy of weights and moments is %d bytes of %d parameters", copied, c.Model.ParameterCount())
+	}
 	fits := func(n int64) int64 { return int64(float64(n)/memoryShare) + 1 }
 	kept, again := engine.RecomputeNone, engine.RecomputeBlock
 	if need(1, again) >= need(1, kept) {
@@ -50,7 +59,8 @@ func TestChoose(t *testing.T) {
 		{"a byte less", fits(need(24, kept)) - 3, 16, kept, 0, ""},
 		{"one", fits(need(1, kept)), 1, kept, 0, ""},
 		{"less than one", fits(need(1, again)), 1, again, 1, ""},
-		{"too little", fits(need(1, again)) - 3, 0, 0, 0, "not enough memory: one sequence at a time needs "},
+		{"no copy", fits(need(1, again)) - 3, 1, again, 2, ""},
+		{"too little", fits(least.Total()) - 3, 0, 0, 0, "not enough memory: one sequence at a time needs "},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -58,7 +68,7 @@ func TestChoose(t *testing.T) {
 			if test.err != "" {
 				checkError(t, err, test.err, "\nhint: ")
 				var tooLarge *MemoryError
-				if !errors.As(err, &tooLarge) || tooLarge.Memory.Total() != need(1, again) {
+				if !errors.As(err, &tooLarge) || tooLarge.Memory.Total() != least.Total() {
 					t.Errorf("the error is %#v", err)
 				}
 				return
@@ -69,8 +79,12 @@ func TestChoose(t *testing.T) {
 			if got.MicroBatch != test.rows || got.Recompute != test.recompute || len(notes) != test.notes {
 				t.Errorf("chose %+v with notes %q, want %d rows and %s", got, notes, test.rows, test.recompute)
 			}
-			if m.Total() != need(test.rows, test.recompute) {
-				t.Errorf("planned %d bytes, the choice needs %d", m.Total(), need(test.rows, test.recompute))
+			want := need(test.rows, test.recompute)
+			if test.notes == 2 {
+				want = least.Total()
+			}
+			if m.Total() != want {
+				t.Errorf("planned %d bytes, the choice needs %d", m.Total(), want)
 			}
 		})
 	}

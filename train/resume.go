@@ -271,7 +271,7 @@ func (r *run) restore() error {
 		r.opt.SetSteps(r.from.State.OptimizerSteps)
 	}
 	state, s := r.from.State, &r.state
-	s.step, s.tokens, s.saved, s.savedPath = state.Step, state.Tokens, state.Step, r.from.Path
+	s.step, s.tokens, s.begun, s.saved, s.savedPath = state.Step, state.Tokens, state.Step, state.Step, r.from.Path
 	for _, f := range []struct {
 		to   *float64
 		from *float64
@@ -290,7 +290,7 @@ func (r *run) restore() error {
 // cutMetrics goes on with the run's metrics and takes from them the scorings that
 // came after the checkpoint was written.
 func (r *run) cutMetrics() error {
-	m, scored, damaged, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step)
+	m, scored, damaged, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step, r.c.Checkpoint.retry())
 	if err != nil {
 		return err
 	}

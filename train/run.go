@@ -105,6 +105,7 @@ type run struct {
 	teacherSum       string // checksum of the teacher's model, empty without
 
 	metrics *metrics
+	saver   *saver
 	state   progressState
 }
 
@@ -131,6 +132,7 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 	if err == nil {
 		err = r.summarize()
 	}
+	err = errors.Join(err, r.abandon())
 	o.Progress.Done()
 	return r.result(), err
 }
@@ -313,6 +315,9 @@ func (r *run) makeModel(context.Context) error {
 	if err := r.makeOptimizer(); err != nil {
 		return err
 	}
+	if r.saver, err = newSaver(r.hostCopyBytes()); err != nil {
+		return err
+	}
 	if r.schedule, _, err = optim.NewSchedule(r.c.Optim, r.c.Train.Steps); err != nil {
 		return err
 	}
@@ -382,7 +387,7 @@ func (r *run) startFolder(context.Context) error {
 			err = os.RemoveAll(filepath.Join(r.o.Out, MetricsFile))
 		}
 		if err == nil {
-			r.metrics, err = createMetrics(r.o.Out)
+			r.metrics, err = createMetrics(r.o.Out, r.c.Checkpoint.retry())
 		}
 	}
 	if err = errors.Join(err, r.listSkipped()); err != nil {
@@ -414,7 +419,7 @@ func (r *run) close() error {
 	if r.loader != nil {
 		r.loader.Close()
 	}
-	errs = append(errs, r.training.close(), r.scoring.close(), r.lesson.close(), r.metrics.close(), r.unclaim())
+	errs = append(errs, r.training.close(), r.scoring.close(), r.lesson.close(), r.metrics.close(), r.saver.close(), r.unclaim())
 	if r.remote != nil {
 		errs = append(errs, r.remote.Close())
 	}

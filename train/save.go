@@ -1,7 +1,7 @@
 package train
 
 import (
-	"errors"
+	"context"
 	"path/filepath"
 	"time"
 
@@ -11,36 +11,58 @@ import (
 	"mobilellm/tokenizer"
 )
 
-// save writes a checkpoint of the last update and removes old ones.
-func (r *run) save() error {
-	// The record must not lag behind the state, but it does not cost it.
-	return errors.Join(r.metrics.sync(), r.saveState())
+// save begins a checkpoint of the last update; old ones are removed after it. The one
+// before must have been settled.
+func (r *run) save(ctx context.Context) error {
+	return r.saveFor(ctx, r.c.Checkpoint.retry())
 }
 
-func (r *run) saveState() error {
+// saveFor tries for so long.
+func (r *run) saveFor(ctx context.Context, retry time.Duration) error {
 	s := &r.state
 	state, err := r.snapshot()
 	if err != nil {
 		return err
 	}
-	buffer := &hostBuffer{shared: true}
-	weights, moments := tensors(r.weightTensors(buffer)), tensors(r.momentTensors(buffer))
-	path, err := checkpoint.Save(r.checkpoints(), checkpoint.Contents{
+	c := checkpoint.Contents{
 		Config:     r.c.Model,
 		Meta:       r.meta(),
-		Weights:    weights,
 		Generation: r.text.Tokenizer.GenerationConfig(),
 		Tokenizer:  r.text.Tokenizer.Save,
-		Optimizer:  moments,
 		State:      state,
-	})
-	if err != nil {
+	}
+	if c.Weights, c.Optimizer, err = r.savedTensors(); err != nil {
 		return err
 	}
-	s.saved, s.savedAt, s.savedPath = s.step, time.Now(), path
-	r.o.Progress.Note("step %d: saved %s", s.step, path)
-	_, err = checkpoint.Prune(r.checkpoints(), r.c.Checkpoint.Keep, r.c.Checkpoint.KeepEvery, "")
-	return err
+	s.begun, s.savedAt, r.saver.late = s.step, time.Now(), false
+	dir, keep, metrics := r.checkpoints(), r.c.Checkpoint, r.metrics
+	r.saver.begin(s.step, retry, func() (string, error) {
+		_ = metrics.sync() // the record must not lag behind the state, but it does not cost it
+		return checkpoint.Save(dir, c)
+	}, func() error {
+		_, err := checkpoint.Prune(dir, keep.Keep, keep.KeepEvery, "")
+		return err
+	}, func(path string) error { return checkpoint.MarkBest(dir, filepath.Base(path)) })
+	if r.saver.memory == nil {
+		return r.settle(ctx) // what it writes must not change
+	}
+	return nil
+}
+
+// savedTensors are the weights and moments as they are now: a copy, or where there is no
+// memory for one, views of them and what is read from the device in its turn.
+func (r *run) savedTensors() (weights, moments []safetensors.Tensor, err error) {
+	arena := r.saver.arena()
+	if arena == nil {
+		buffer := &hostBuffer{shared: true}
+		return tensors(r.weightTensors(buffer)), tensors(r.momentTensors(buffer)), nil
+	}
+	buffer := &hostBuffer{arena: arena}
+	if weights, err = buffer.copied(r.weightTensors(buffer), r.dev); err != nil {
+		return nil, nil, err
+	}
+	moments, err = buffer.copied(r.momentTensors(buffer), r.dev)
+	return weights, moments, err
 }
 
 // markHeldout names the checkpoint of the step just scored as the best, if that is by
@@ -64,13 +86,35 @@ func (r *run) markTask() error {
 // mark compares the value that this step's weights have with the best so far.
 func (r *run) mark(value jsonfloat.Float, lower bool) error {
 	s, v := &r.state, float64(value)
-	if s.saved != s.step || !value.Finite() || s.bestStep > 0 && (v == s.best || lower != (v < s.best)) {
+	if s.begun != s.step || !value.Finite() || s.bestStep > 0 && (v == s.best || lower != (v < s.best)) {
 		return nil
 	}
-	if err := checkpoint.MarkBest(r.checkpoints(), filepath.Base(s.savedPath)); err != nil {
+	if err := r.markBest(); err != nil {
 		return err
 	}
 	s.best, s.bestStep = v, s.step
+	return nil
+}
+
+// markAgain marks the checkpoint that a run goes on from, which may have ended between
+// scoring and that.
+func (r *run) markAgain() error {
+	s := &r.state
+	if r.from == nil {
+		return nil
+	}
+	if own, err := sameFolder(filepath.Dir(s.savedPath), r.checkpoints()); !own {
+		s.begun = -1 // it is another run's
+		return err
+	}
+	if s.heldout != nil && s.heldout.Step == s.step {
+		if err := r.markHeldout(); err != nil {
+			return err
+		}
+	}
+	if s.tasks != nil && s.tasks.Step == s.step {
+		return r.markTask()
+	}
 	return nil
 }
 

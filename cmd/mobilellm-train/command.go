@@ -62,6 +62,7 @@ Exit codes:
     1  error
     2  mistake on the command line or in the configuration
     3  stopped by a loss or gradient that is not finite
+    4  a checkpoint could not be written; the one before is whole
   130  interrupted by Ctrl-C; saved
   143  interrupted by SIGTERM; saved`
 

@@ -13,8 +13,11 @@ import (
 	"mobilellm/train"
 )
 
-// exitNonFinite is this program's own exit code, as --help says.
-const exitNonFinite = 3
+// Exit codes of this program's own, as --help says.
+const (
+	exitNonFinite = 3
+	exitUnsaved   = 4
+)
 
 func main() {
 	cli.Main(newCommand(), cli.Options{
@@ -26,9 +29,12 @@ func main() {
 // exitCode tells an interrupted run that saved from one that failed to.
 func exitCode(err error) int {
 	var nonFinite *train.NonFiniteError
+	var unsaved *train.SaveError
 	switch {
 	case errors.As(err, &nonFinite):
 		return exitNonFinite
+	case errors.As(err, &unsaved):
+		return exitUnsaved
 	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
 		return 0
 	}

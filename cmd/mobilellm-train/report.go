@@ -47,8 +47,8 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 		fmt.Fprintf(out, "text             about %s\n", text)
 	}
 	fmt.Fprintf(out, "micro-batch      %d sequences, %s, recompute %s\n", p.MicroBatch, p.Precision, p.Recompute)
-	fmt.Fprintf(out, "memory           %.2f GB: weights %.2f, gradients %.2f, optimizer %.2f, activations %.2f, scoring %.2f, teacher %.2f, tasks %.2f, text %.2f, process %.2f\n",
-		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Teacher), gb(m.Tasks), gb(m.Data), gb(m.Process))
+	fmt.Fprintf(out, "memory           %.2f GB: weights %.2f, gradients %.2f, optimizer %.2f, activations %.2f, scoring %.2f, teacher %.2f, copy to save %.2f, tasks %.2f, text %.2f, process %.2f\n",
+		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Teacher), gb(m.Saving), gb(m.Tasks), gb(m.Data), gb(m.Process))
 	fmt.Fprintf(out, "device           %s, peak %.0f GFLOP/s, measured just now\n", p.Device, p.PeakFLOPS/1e9)
 	fmt.Fprintf(out, "time             about %s, if the run reaches %.0f %% of that peak\n",
 		p.Time(), 100*p.AssumedMFU)

@@ -67,7 +67,10 @@ func (d *Device) Missing() []string {
 }
 
 // Alloc implements engine.Device.
-func (d *Device) Alloc(bytes int64) (engine.Memory, error) { return alloc(bytes) }
+func (d *Device) Alloc(bytes int64) (engine.Memory, error) { return Alloc(bytes) }
+
+// Alloc takes zeroed memory of the host, outside Go's heap where the system lets it.
+func Alloc(bytes int64) (engine.Memory, error) { return alloc(bytes) }
 
 // kernels are the processor's, by operation.
 var kernels = engine.NewKernels[*Device]("the cpu")
