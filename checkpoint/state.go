@@ -35,6 +35,7 @@ type State struct {
 	Loss     Losses       `json:"loss"`
 	Schedule ScheduleInfo `json:"schedule"`
 	Chosen   Chosen       `json:"chosen"`
+	Guard    *Guard       `json:"guard,omitempty"` // of a run that watches for spikes
 
 	Config   string             `json:"config"`   // the run's resolved configuration, as YAML
 	Versions map[string]string  `json:"versions"` // of the program and its libraries
@@ -84,6 +85,14 @@ type Chosen struct {
 	Recompute  string `json:"recompute"`
 	Workers    int    `json:"workers"`
 	Device     string `json:"device"`
+}
+
+// Guard is what a run that watches for spikes compares its next step with.
+type Guard struct {
+	Losses  []float64 `json:"losses"` // of the window, the oldest first
+	Norms   []float64 `json:"norms"`  // of the gradients
+	Skipped int64     `json:"skipped"`
+	InARow  int       `json:"in_a_row"` // skipped last, one after the other
 }
 
 // FileSum is the size and checksum of a file.

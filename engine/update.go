@@ -9,6 +9,8 @@ type Update interface {
 	// Step enqueues the global norm, clipping and an update with that rate. The
 	// update leaves everything as it is where the norm is not finite.
 	Step(lr float64)
+	// Measure enqueues the global norm alone, for a Result before the update.
+	Measure()
 	// Result waits for the step and returns what was collected and the norm of the
 	// gradient before clipping.
 	Result() (collected []float32, norm float64, err error)

@@ -43,6 +43,8 @@ type Loop struct {
 	ZLoss      float64    `yaml:"z_loss" help:"Coefficient of the z-loss, the square of the log of each softmax's denominator, which is added to the loss and keeps logits small: 1e-4 in PaLM; 0 for none."`
 	Recompute  Recompute  `yaml:"recompute" help:"What the backward pass computes again to save memory: none, attention or block."`
 	Seed       uint64     `yaml:"seed" help:"Seed of the initial weights and of the order of samples."`
+	MaxHours   float64    `yaml:"max_hours" help:"The run saves and ends before it has lasted so long, counted anew where it is resumed: for a queue's limit; 0 for none."`
+	SpikeGuard SpikeGuard `yaml:"spike_guard" help:"What is done about a step whose loss or gradient norm is far above those before."`
 }
 
 // Eval is the `eval:` section.
@@ -103,10 +105,13 @@ type Saving struct {
 // configuration does not set is as here.
 func DefaultRun() RunConfig {
 	return RunConfig{
-		Model:      arch.Default(),
-		Data:       data.DefaultConfig(),
-		Optim:      optim.Default(),
-		Train:      Loop{Steps: 20000, Batch: 64, Seed: 1, Precision: Precision{Auto: true}},
+		Model: arch.Default(),
+		Data:  data.DefaultConfig(),
+		Optim: optim.Default(),
+		Train: Loop{
+			Steps: 20000, Batch: 64, Seed: 1, Precision: Precision{Auto: true},
+			SpikeGuard: SpikeGuard{Action: SpikeNone, Of: spikeEither, ZScore: 6, Window: 100, Most: 10},
+		},
 		Distil:     Distil{Temperature: 1},
 		Eval:       Eval{Every: 1000, TaskItems: 200, Protocol: "lm-eval"},
 		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3, RetryMinutes: 10, Best: HeldoutLoss},
@@ -151,7 +156,8 @@ func (l Loop) validate() error {
 	if !(l.Epochs >= 0) || math.IsInf(l.Epochs, 0) {
 		epochs = fmt.Errorf("train.epochs (%g) must be a number of 0 or more", l.Epochs)
 	}
-	err := errors.Join(atLeast("train.steps", l.Steps, 1), atLeast("train.batch", l.Batch, 1), atLeast("train.patience", l.Patience, 0), z, epochs)
+	err := errors.Join(atLeast("train.steps", l.Steps, 1), atLeast("train.batch", l.Batch, 1), atLeast("train.patience", l.Patience, 0), z, epochs,
+		notNegative("train.max_hours", l.MaxHours), l.SpikeGuard.validate())
 	if m := int(l.MicroBatch); err == nil && m > 0 && l.Batch%m != 0 {
 		err = fmt.Errorf("train.batch (%d) must be a multiple of train.micro_batch (%d)\nhint: the nearest smaller micro-batch is %d",
 			l.Batch, m, largestDivisor(l.Batch, m))

@@ -57,6 +57,9 @@ func (r *run) loop(ctx context.Context) error {
 		}
 	}
 	for s.step < int64(r.c.Train.Steps) && !r.outOfPatience() {
+		if err := r.nextRound(ctx); err != nil {
+			return r.stopped(ctx, err)
+		}
 		if err := r.step(ctx); err != nil {
 			return r.stopped(ctx, err)
 		}
@@ -86,12 +89,14 @@ func (r *run) loop(ctx context.Context) error {
 // after them the state may be half of an update, and is not saved.
 func (r *run) stopped(ctx context.Context, err error) error {
 	var unwritten metricsError
-	unwrittenNow := errors.As(err, &unwritten)
-	if !unwrittenNow && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+	unwrittenNow, why := errors.As(err, &unwritten), ErrInterrupted
+	if errors.Is(err, ErrTimeLimit) {
+		why = ErrTimeLimit
+	} else if !unwrittenNow && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 		return err
 	}
 	if r.state.step == 0 {
-		return fmt.Errorf("%w before the first step was done: nothing to save", ErrInterrupted)
+		return fmt.Errorf("%w before the first step was done: nothing to save", why)
 	}
 	if earlier := r.abandon(); earlier != nil {
 		r.o.Progress.Note("%v", earlier)
@@ -103,7 +108,7 @@ func (r *run) stopped(ctx context.Context, err error) error {
 	if saving != nil {
 		return saving
 	}
-	return fmt.Errorf("%w after step %d: saved as %s", ErrInterrupted, r.state.step, r.state.savedPath)
+	return fmt.Errorf("%w after step %d: saved as %s", why, r.state.step, r.state.savedPath)
 }
 
 // saveLast saves the last update, if it is not saved yet, and tries once.
@@ -148,6 +153,9 @@ func (r *run) step(ctx context.Context) error {
 	if !finite(loss) || !finite(norm) {
 		return r.refuse(b, loss, norm, bad)
 	}
+	if err := r.guarded(b, loss, norm); err != nil {
+		return err
+	}
 
 	if r.c.Train.ZLoss > 0 {
 		loss -= aside // of the text alone
@@ -158,7 +166,9 @@ func (r *run) step(ctx context.Context) error {
 	if s.smooth == 0 {
 		s.smooth = loss
 	}
-	s.smooth += (loss - s.smooth) / 10
+	if r.guard.record() == nil {
+		s.smooth += (loss - s.smooth) / 10
+	}
 	return r.log(b, aside, lr, norm, waited, time.Since(start))
 }
 
@@ -175,24 +185,13 @@ func (r *run) release(b *data.Batch) {
 	}
 }
 
-// refuse says why a step's update is not made.
-func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
-	e := &NonFiniteError{Step: r.state.step + 1, MicroBatch: bad + 1, Of: r.c.Train.Batch / r.choice.MicroBatch, What: "loss", Value: loss}
-	if finite(loss) {
-		e.What, e.Value = "gradient norm", norm
-	}
-	if err := r.training.close(); err != nil {
-		return errors.Join(e, err)
-	}
-	return r.locate(b, e)
-}
-
 func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Duration) error {
 	s := &r.state
 	speed := float64(b.Length) / took.Seconds()
 	record := StepRecord{
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
 		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(),
+		Spike: r.guard.record(),
 	}
 	if r.c.Train.ZLoss > 0 {
 		record.ZLoss = aside

@@ -30,8 +30,9 @@ type StepRecord struct {
 	LR              float64 `json:"lr"`
 	GradNorm        float64 `json:"grad_norm"` // before clipping
 	TokensPerSecond float64 `json:"tokens_per_second"`
-	MFU             float64 `json:"mfu"`       // model FLOPs utilisation: share of the device's peak
-	DataWait        float64 `json:"data_wait"` // share of the step's time spent waiting for its batch
+	MFU             float64 `json:"mfu"`             // model FLOPs utilisation: share of the device's peak
+	DataWait        float64 `json:"data_wait"`       // share of the step's time spent waiting for its batch
+	Spike           *Spike  `json:"spike,omitempty"` // of a step whose update was not made
 }
 
 // HeldoutRecord is the line of a scoring of the held-out text. What is not finite is

@@ -16,7 +16,8 @@ type NonFiniteError struct {
 	Of         int    // micro-batches of a step
 	What       string // loss or gradient norm
 	Value      float64
-	Cause      error // the first operation, if one was found
+	Cause      error  // the first operation, if one was found
+	Folder     string // of what led to it, empty where it could not be written
 }
 
 func (e *NonFiniteError) Error() string {
@@ -27,20 +28,20 @@ func (e *NonFiniteError) Error() string {
 			where += fmt.Sprintf(", first in %v", e.Cause)
 		}
 	}
-	return fmt.Sprintf("step %d: the %s is %v (%s)\nhint: the weights were not updated; go on from the last checkpoint with a lower optim.lr, or see whether the text is sound",
-		e.Step, e.What, e.Value, where)
+	return fmt.Sprintf("step %d: the %s is %v (%s)\nhint: the weights were not updated; go on from the last checkpoint with a lower optim.lr, or see whether the text is sound%s",
+		e.Step, e.What, e.Value, where, replayHint(e.Folder))
 }
 
 func (e *NonFiniteError) Unwrap() error { return e.Cause }
 
-// locate runs the micro-batches of a step again and looks at every result. The
-// training program has given its memory back before.
+// locate runs the micro-batches of a step again and looks at every result, for the first
+// that is not finite. The training program has given its memory back before.
 func (r *run) locate(b *data.Batch, e *NonFiniteError) error {
 	rows := r.choice.MicroBatch
 	p, err := compileTraining(&r.c, rows, r.weights, r.dev,
 		engine.Options{Precision: r.choice.Precision, Recompute: r.choice.Recompute, CheckNaN: true}, r.lesson)
 	if err != nil {
-		return errors.Join(e, err)
+		return err
 	}
 	defer p.close()
 	scale := 1 / float32(b.Tokens)
@@ -50,11 +51,11 @@ func (r *run) locate(b *data.Batch, e *NonFiniteError) error {
 		var found *engine.NonFiniteError
 		if errors.As(err, &found) {
 			e.MicroBatch, e.Cause = i+1, found
-			return e
+			return nil
 		}
 		if err != nil {
-			return errors.Join(e, err)
+			return err
 		}
 	}
-	return e
+	return nil
 }

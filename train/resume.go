@@ -211,17 +211,21 @@ func (r *run) recordedChoice() (*Choice, error) {
 	if r.from == nil {
 		return nil, nil
 	}
-	chosen := r.from.State.Chosen
+	return parseChoice(r.from.Path, r.from.State.Chosen, r.c.Train.Batch)
+}
+
+// parseChoice reads a choice that was recorded at a path.
+func parseChoice(path string, chosen checkpoint.Chosen, batch int) (*Choice, error) {
 	precision, err := engine.ParsePrecision(chosen.Precision)
 	if err != nil {
-		return nil, fmt.Errorf("%s: chosen: %w", r.from.Path, err)
+		return nil, fmt.Errorf("%s: chosen: %w", path, err)
 	}
 	recompute, err := engine.ParseRecompute(chosen.Recompute)
 	if err != nil {
-		return nil, fmt.Errorf("%s: chosen: %w", r.from.Path, err)
+		return nil, fmt.Errorf("%s: chosen: %w", path, err)
 	}
-	if chosen.MicroBatch < 1 || r.c.Train.Batch%chosen.MicroBatch != 0 {
-		return nil, fmt.Errorf("%s: chosen: micro_batch (%d) does not divide train.batch (%d)", r.from.Path, chosen.MicroBatch, r.c.Train.Batch)
+	if chosen.MicroBatch < 1 || batch%chosen.MicroBatch != 0 {
+		return nil, fmt.Errorf("%s: chosen: micro_batch (%d) does not divide train.batch (%d)", path, chosen.MicroBatch, batch)
 	}
 	return &Choice{chosen.MicroBatch, precision, recompute}, nil
 }
@@ -270,6 +274,7 @@ func (r *run) restore() error {
 	} else {
 		r.opt.SetSteps(r.from.State.OptimizerSteps)
 	}
+	r.guard.restore(r.from.State.Guard)
 	state, s := r.from.State, &r.state
 	s.step, s.tokens, s.begun, s.saved, s.savedPath = state.Step, state.Tokens, state.Step, state.Step, r.from.Path
 	for _, f := range []struct {

@@ -51,6 +51,13 @@ func TestResumeIsExact(t *testing.T) {
 		{"learned steps", 6, func(c *RunConfig) {
 			c.Model.Quantize = arch.Quantize{Weights: 4, Activations: 8, Method: quant.LSQ}
 		}},
+		{"spikes", 8, func(c *RunConfig) {
+			c.Train.SpikeGuard = SpikeGuard{Action: SpikeSkip, Of: spikeEither, ZScore: 0.5, Window: 3, Most: 10}
+		}},
+		{"several epochs", 7, func(c *RunConfig) { c.Data.Train = data.Sources{{Path: text(t, 20), Weight: 1}} }},
+		{"epochs of a mixture", 6, func(c *RunConfig) {
+			c.Data.Train, c.Data.Packing = data.Sources{{Path: text(t, 20), Weight: 1}, {Path: documents(t)[0].Path, Weight: 3}}, data.PackDocuments
+		}},
 		{"trained tokenizer", 9, func(c *RunConfig) { c.Data.Tokenizer, c.Model.VocabSize = "train", 300 }},
 	}
 	for _, test := range tests {

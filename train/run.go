@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
@@ -44,6 +45,9 @@ type Options struct {
 	Device    device.Device // to run on, which stays open; nil opens the one that the configuration names
 	// Tasks opens what measures by eval.tasks; nil for a program that measures none.
 	Tasks func(ctx context.Context, e Eval) (TaskScorer, error)
+
+	// SaveNow asks for a checkpoint after the step that is being made; nil never does.
+	SaveNow <-chan os.Signal
 
 	afterStep func(step int64) // of tests
 }
@@ -106,6 +110,8 @@ type run struct {
 
 	metrics *metrics
 	saver   *saver
+	guard   *guard // nil without one
+	rounds  rounds
 	state   progressState
 }
 
@@ -120,7 +126,7 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 		o.Progress = NewProgress(io.Discard, false)
 	}
 	c.Model = c.Model.Resolved()
-	r := &run{c: c, o: o, params: c.Model.Parameters()}
+	r := &run{c: c, o: o, params: c.Model.Parameters(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: time.Now()}}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -208,6 +214,9 @@ func (r *run) openDevice(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.from != nil && r.from.State.Chosen.Device != r.dev.Name() {
+		r.o.Progress.Note("the run began on %s and goes on on %s: its losses may differ from the unbroken run's in their last bits", r.from.State.Chosen.Device, r.dev.Name())
 	}
 	for _, missing := range r.dev.Missing() {
 		r.o.Progress.Note("slower than it could be without %s", missing)

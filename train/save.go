@@ -168,6 +168,14 @@ func (r *run) updates() int {
 	return r.opt.Steps()
 }
 
+// chosen is what the run settled on, as it is recorded.
+func (r *run) chosen() checkpoint.Chosen {
+	return checkpoint.Chosen{
+		MicroBatch: r.choice.MicroBatch, Precision: r.choice.Precision.String(), Recompute: r.choice.Recompute.String(),
+		Workers: r.dev.Workers(), Device: r.dev.Name(),
+	}
+}
+
 // snapshot is the run's state as it is saved.
 func (r *run) snapshot() (checkpoint.State, error) {
 	s := &r.state
@@ -188,11 +196,7 @@ func (r *run) snapshot() (checkpoint.State, error) {
 			Name: r.c.Optim.Schedule, Steps: int64(r.c.Train.Steps), WarmupSteps: int64(r.c.Optim.WarmupSteps),
 			PeakLR: r.c.Optim.LR, LR: r.schedule.LR(int(max(s.step-1, 0))),
 		},
-		Chosen: checkpoint.Chosen{
-			MicroBatch: r.choice.MicroBatch, Precision: r.choice.Precision.String(), Recompute: r.choice.Recompute.String(),
-			Workers: r.dev.Workers(), Device: r.dev.Name(),
-		},
-		Config: string(config), Versions: r.o.Versions,
+		Chosen: r.chosen(), Guard: r.guard.state(), Config: string(config), Versions: r.o.Versions,
 	}
 	if s.heldout != nil && s.heldout.HeldoutLoss.Finite() {
 		loss := float64(s.heldout.HeldoutLoss)

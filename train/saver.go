@@ -109,11 +109,7 @@ func (r *run) hostCopyBytes() int64 {
 	if _, ok := r.dev.(device.Accelerator); !ok {
 		return r.memory.Saving
 	}
-	state, err := r.c.Optim.StateBytes()
-	if err != nil {
-		return 0 // the optimizer said so before
-	}
-	bytes := copyBytes(&r.c, state*r.c.Model.ParameterCount())
+	bytes := copyBytes(&r.c, r.memory.Optimizer)
 	if available := availableMemory(); available > 0 && bytes > int64(memoryShare*float64(available)) {
 		r.o.Progress.Note("checkpoints are written while the run waits: %s for a copy of weights and moments are more than %.0f %% of the %s available", gigabytes(bytes), 100*memoryShare, gigabytes(available))
 		return 0
@@ -253,7 +249,7 @@ func (r *run) saveAsDue(ctx context.Context) error {
 	if err := r.landed(); err != nil {
 		return err
 	}
-	due := r.saveDue() || r.saver.late
+	due := r.asked() || r.saveDue() || r.saver.late
 	if !due || r.state.begun == r.state.step {
 		return nil
 	}

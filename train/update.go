@@ -21,7 +21,7 @@ func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, asid
 	}
 	clipping := time.Now()
 	norm = optim.GradNorm(r.trained, r.dev)
-	if !finite(loss) || !finite(norm) {
+	if !finite(loss) || !finite(norm) || r.guard.holds(loss, norm) {
 		return loss, aside, norm, bad, nil
 	}
 	updating := time.Now()
@@ -61,7 +61,7 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64
 
 // updateRemote enqueues a whole step on an accelerator, which holds the update
 // back by itself where the norm is not finite, and then waits for its losses and
-// norm, which come in one copy.
+// norm, which come in one copy. A guard has to see them before the update.
 func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss, aside, norm float64, bad int, err error) {
 	bad = -1
 	rows := r.choice.MicroBatch
@@ -81,6 +81,16 @@ func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss
 		}
 	}
 	updating := time.Now()
+	if r.guard != nil {
+		r.remote.Measure()
+		kept, norm, err := r.remote.Result()
+		if err != nil {
+			return 0, 0, 0, bad, err
+		}
+		if loss, aside, bad = r.collected(kept, parts); r.guard.holds(loss, norm) {
+			return loss, aside, norm, bad, nil
+		}
+	}
 	r.remote.Step(lr)
 	kept, norm, err := r.remote.Result()
 	if err != nil {
@@ -89,6 +99,13 @@ func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss
 	if r.o.Profile { // reading the program's marks has waited for its kernels already
 		r.training.vm.Profile().Add("optimizer", time.Since(updating))
 	}
+	loss, aside, bad = r.collected(kept, parts)
+	return loss, aside, norm, bad, nil
+}
+
+// collected adds up what an accelerator kept of a step's micro-batches.
+func (r *run) collected(kept []float32, parts int) (loss, aside float64, bad int) {
+	bad = -1
 	for i := range parts {
 		part := float64(kept[i])
 		if bad < 0 && !finite(part) {
@@ -99,5 +116,5 @@ func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss
 			aside += float64(kept[parts+i])
 		}
 	}
-	return loss, aside, norm, bad, nil
+	return loss, aside, bad
 }

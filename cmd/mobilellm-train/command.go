@@ -25,6 +25,7 @@ type flags struct {
 	out         string
 	resume      string
 	init        string
+	replay      string
 	data        []string
 	separator   string
 	set         []string
@@ -54,15 +55,17 @@ that sets another is a mistake, the embedded ones aside. The model is scored
 before the first step too.
 
 A run's folder holds run.yaml (the resolved configuration), metrics.jsonl and
-checkpoints/. Ctrl-C or SIGTERM saves and stops; --resume goes on from there with
-the losses of the unbroken run.
+checkpoints/. Ctrl-C or SIGTERM saves and stops, once more stops at once; SIGUSR1
+saves and goes on. --resume goes on from the last checkpoint with the losses of the
+unbroken run.
 
 Exit codes:
     0  done
     1  error
     2  mistake on the command line or in the configuration
-    3  stopped by a loss or gradient that is not finite
+    3  stopped by a loss or gradient that is not finite, or by train.spike_guard
     4  a checkpoint could not be written; the one before is whole
+   75  stopped by train.max_hours; saved, to be resumed
   130  interrupted by Ctrl-C; saved
   143  interrupted by SIGTERM; saved`
 
@@ -98,6 +101,7 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.resume, "resume", "", "go on with the run in --out or at PATH, or from the checkpoint at PATH")
 	l.Lookup("resume").NoOptDefVal = latest
 	l.StringVar(&f.init, "init", "", "start from the weights of this model (a Hugging Face folder, a GGUF file, a run's folder or a checkpoint), with a fresh optimizer")
+	l.StringVar(&f.replay, "replay", "", "run the batch in this crash folder again, which a run left that was stopped by its loss or gradient, and say what becomes of it; --set changes precision, recompute or micro-batch")
 	l.StringArrayVar(&f.set, "set", nil, "set a key of the configuration, such as optim.lr=6e-4, to YAML, text whole; may be repeated")
 	l.IntVar(&f.steps, "steps", 0, "updates of the weights (train.steps), in place of train.epochs")
 	l.Uint64Var(&f.seed, "seed", 0, "seed of weights and sample order (train.seed)")
@@ -131,12 +135,14 @@ func (f *flags) main(c *cobra.Command) error {
 		return configs.Print(c.OutOrStdout(), &config)
 	case f.dryRun:
 		return f.plan(c, config)
+	case f.replay != "":
+		return f.rerun(c, config, progress)
 	}
 	if resolved.Origin("data.train").Kind <= configs.FromFile && trainsOnGo(config) && resume == "" {
 		progress.Note("training on the Go source tree of the installed toolchain; --data PATH takes another text")
 	}
 	o := train.Options{
-		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress, Tasks: training.Open,
+		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress, Tasks: training.Open, SaveNow: saveNow(),
 	}
 	o.Out, o.Numbered = f.folder(out)
 	return f.train(c, config, o)
@@ -144,13 +150,16 @@ func (f *flags) main(c *cobra.Command) error {
 
 // alone refuses what does not go with --size, or without it.
 func (f *flags) alone() error {
+	if f.replay != "" && (f.config != "" || f.resume != "" || f.init != "" || f.out != "") {
+		return cli.Usagef("--replay takes configuration and weights from its folder: --config, --resume, --init and --out do not go with it")
+	}
 	if f.size == 0 {
 		if f.tokens != 0 {
 			return cli.Usagef("--tokens goes with --size, whose recipe it chooses\nhint: --steps N sets how long any other run takes")
 		}
 		return nil
 	}
-	for _, other := range []struct{ flag, value string }{{"--config", f.config}, {"--resume", f.resume}, {"--init", f.init}} {
+	for _, other := range []struct{ flag, value string }{{"--config", f.config}, {"--resume", f.resume}, {"--init", f.init}, {"--replay", f.replay}} {
 		if other.value != "" {
 			return cli.Usagef("--size and %s exclude each other: both say what the model is", other.flag)
 		}
@@ -199,6 +208,12 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 			return config, nil, err
 		}
 	case name != "":
+	case f.replay != "":
+		saved, err := train.CrashConfig(f.replay)
+		if err != nil {
+			return config, nil, fmt.Errorf("replay: %w", err)
+		}
+		config = *saved
 	case resume != "":
 		name = filepath.Join(train.RunFolder(resume), train.RunFile)
 		if _, err := os.Stat(name); errors.Is(err, os.ErrNotExist) { // the checkpoint has it too
@@ -247,7 +262,7 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	if err != nil {
 		return config, nil, cli.Usage(err)
 	}
-	if f.size == 0 && f.init == "" && resume == "" && !resolved.Sets("model") {
+	if f.size == 0 && f.init == "" && f.replay == "" && resume == "" && !resolved.Sets("model") {
 		resolved.Warnings = append(resolved.Warnings, fmt.Sprintf(
 			"%s sets no model: it is the %.0fM of 125m.yaml; another comes from extends: NAME or a model: section", name, float64(config.Model.ParameterCount())/1e6))
 	}

@@ -17,6 +17,7 @@ import (
 const (
 	exitNonFinite = 3
 	exitUnsaved   = 4
+	exitTimeLimit = 75 // EX_TEMPFAIL of sysexits.h: to be tried again
 )
 
 func main() {
@@ -29,12 +30,15 @@ func main() {
 // exitCode tells an interrupted run that saved from one that failed to.
 func exitCode(err error) int {
 	var nonFinite *train.NonFiniteError
+	var spike *train.SpikeError
 	var unsaved *train.SaveError
 	switch {
-	case errors.As(err, &nonFinite):
+	case errors.As(err, &nonFinite), errors.As(err, &spike), errors.Is(err, errAgain):
 		return exitNonFinite
 	case errors.As(err, &unsaved):
 		return exitUnsaved
+	case errors.Is(err, train.ErrTimeLimit):
+		return exitTimeLimit
 	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
 		return 0
 	}

@@ -221,6 +221,11 @@ func (u *Update) norm(scalars []byte) {
 	u.d.launch(kernels.GradientNorm(u.results, u.grad, u.scratch, u.total, float32(u.cfg.Clip)))
 }
 
+// Measure enqueues the global norm alone, for a Result before the step.
+func (u *Update) Measure() {
+	u.d.Do(func() { u.d.launch(kernels.GradientNorm(u.results, u.grad, u.scratch, u.total, float32(u.cfg.Clip))) })
+}
+
 // Result waits for the step and returns what was collected and the norm of the
 // gradient before clipping.
 func (u *Update) Result() (collected []float32, norm float64, err error) {
