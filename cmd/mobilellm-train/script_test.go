@@ -15,12 +15,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mobilellm/internal/cli/clitest"
+	"mobilellm/internal/slowed"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"mobilellm-train": main,
 		"limited-train":   limited,
+		"slow-train":      slow,
 	})
 }
 
@@ -39,6 +41,12 @@ func limited() {
 	main()
 }
 
+// slow is mobilellm-train on a disk that takes SLOW_FILE for each file of a checkpoint.
+func slow() {
+	slowed.File = os.Getenv("SLOW_FILE")
+	main()
+}
+
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out: trains many tiny models")
@@ -52,7 +60,7 @@ func TestScripts(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(e.WorkDir, "text.txt"), []byte(strings.Repeat("a deep and thin model reads this line\n", 300)), 0o644)
 		},
-		Cmds: clitest.Commands(map[string]clitest.Command{"under-tee": underTee}),
+		Cmds: clitest.Commands(map[string]clitest.Command{"under-tee": underTee, "steers": steers}),
 	})
 }
 
@@ -63,6 +71,38 @@ train: {steps: 4, batch: 4, micro_batch: 2}
 eval: {every: 2}
 checkpoint: {every: 2}
 `
+
+// steers SIGNAL,SIGNAL… CODE FILE COMMAND… sends the running command signals one after the
+// other, the first once the file exists. It must end with that code within 5 seconds of the
+// last; what it wrote to standard error becomes the file signalled.
+func steers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: steers SIGNAL,SIGNAL… CODE FILE COMMAND…")
+	}
+	known := map[string]syscall.Signal{"INT": syscall.SIGINT, "USR1": syscall.SIGUSR1}
+	cmd := exec.Command(args[3], args[4:]...)
+	cmd.Dir, cmd.Env = ts.Getenv("WORK"), append(os.Environ(), "SLOW_FILE="+ts.Getenv("SLOW_FILE"))
+	var text strings.Builder
+	cmd.Stderr = &text
+	ts.Check(cmd.Start())
+	for range 6000 {
+		if info, err := os.Stat(ts.MkAbs(args[2])); err == nil && info.Size() > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	var last time.Time
+	for _, name := range strings.Split(args[0], ",") {
+		ts.Check(cmd.Process.Signal(known[name]))
+		last = time.Now()
+		time.Sleep(500 * time.Millisecond)
+	}
+	_ = cmd.Wait() // the code says it
+	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] || time.Since(last) > 5*time.Second {
+		ts.Fatalf("exit code %d after %v, want %s\n%s", code, time.Since(last), args[1], text.String())
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("signalled"), []byte(text.String()), 0o644))
+}
 
 // under-tee SIGNAL TIMES RUN COMMAND… runs a command so many times with 2>&1 | tee and
 // sends both a signal, as Ctrl-C in a terminal does, once its run folder, RUN-1 and so on,

@@ -4,85 +4,75 @@ package reliability
 
 import (
 	"fmt"
-	"maps"
-	"os"
 	"os/exec"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"mobilellm/internal/reliability/killed"
 	"mobilellm/internal/testlong"
 )
 
-// Runs that are killed at random moments and resumed end with the weights, the
-// optimizer's state and the losses of the unbroken one, to the bit.
+// Runs that are killed at random moments and resumed, also while a checkpoint is written
+// to a slow disk, end with the weights, the optimizer's state and the losses of the
+// unbroken one, to the bit.
 func TestKills(t *testing.T) {
 	testlong.Only(t)
-	const runs, kills = 18, 8
+	const runs, each = 10, 3 // of each kind, and kills of a run
 	dir, r := folder(t), source(1)
-	args := []string{"--config", "tiny.yaml", "--steps", "600", "--set", "checkpoint.every=20", "--set", "checkpoint.keep=0"}
-	begun := time.Now()
-	must(t, dir, "mobilellm-train", append(args, "--out", "whole")...)
-	took := time.Since(begun)
-	want, losses := final(t, filepath.Join(dir, "whole")), lossesOf(t, filepath.Join(dir, "whole"))
-	good, killed := 0, 0
-	for n := range runs {
-		out := fmt.Sprintf("run-%d", n)
-		for try := 0; ; try++ {
-			now := append(args, "--out", out)
-			if _, err := os.Stat(filepath.Join(dir, out, "run.yaml")); err == nil {
-				now = []string{"--resume", "--out", out}
-			}
-			c := command(dir, "mobilellm-train", now...)
-			var text strings.Builder
-			c.Stdout, c.Stderr = &text, &text
-			if err := c.Start(); err != nil {
-				t.Fatal(err)
-			}
-			if try < kills {
-				time.Sleep(time.Duration(r.Int64N(int64(took))))
-				_ = c.Process.Kill() // of one that has ended is no kill
-			}
-			err := c.Wait()
-			if err == nil {
-				break
-			}
-			if s, ok := c.ProcessState.Sys().(syscall.WaitStatus); !ok || !s.Signaled() {
-				t.Fatalf("run %d, try %d: %v\n%s", n, try, err, text.String())
-			}
-			killed++
+	args := func(set ...string) []string {
+		list := []string{"--config", "tiny.yaml", "--steps", "600", "--set", "checkpoint.every=20", "--set", "eval.every=150"}
+		for _, s := range set {
+			list = append(list, "--set", s)
 		}
-		if maps.Equal(final(t, filepath.Join(dir, out)), want) && lossesOf(t, filepath.Join(dir, out)) == losses {
-			good++
+		return list
+	}
+	for i := range 40 {
+		write(t, filepath.Join(dir, "documents", fmt.Sprintf("%02d.txt", i)), []byte(strings.Repeat(fmt.Sprintf("document %d and what it says. ", i), 1+i%7)))
+	}
+	must(t, dir, "mobilellm-train", "--config", "tiny.yaml", "--out", "teacher", "--steps", "20")
+	must(t, dir, "mobilellm-data", "tokenize", "--tokenizer", "bytes", "--split", "line", "text.txt", "--out", "shards")
+	must(t, dir, "mobilellm-data", "teach", "--teacher", "teacher", "--shards", "shards", "--out", "taught", "--top-k", "8", "--seq", "32")
+	good, kills, saves := 0, 0, 0
+	for _, kind := range []struct {
+		name string
+		args []string
+	}{
+		{"packed", args("data.train=documents", "data.packing=documents", "data.document_mask=true")},
+		{"mixture", args("data.train=[{path: text.txt, weight: 2}, {path: documents, weight: 1}]", "train.spike_guard.action=skip", "train.spike_guard.z_score=2", "train.spike_guard.window=20")},
+		{"distillation", args("distil.teacher=teacher")},
+		{"shards", args("data.train=shards", "optim.moments=bf16")},
+		{"taught", args("data.train=shards", "distil.shards=taught", "data.packing=documents")},
+	} {
+		run := killed.Run{Program: filepath.Join(programs, "slow-train"), Dir: dir, Args: kind.args, Out: kind.name + "-whole"}
+		if err := run.Whole(); err != nil {
+			t.Fatal(err)
+		}
+		want := outcome(t, run)
+		for n := range runs {
+			run.Out = fmt.Sprintf("%s-%d", kind.name, n)
+			k, s, err := run.Killed(r, each)
+			kills, saves = kills+k, saves+s
+			if err != nil {
+				t.Errorf("%s, run %d: %v", kind.name, n, err)
+			} else if outcome(t, run) == want {
+				good++
+			}
 		}
 	}
-	figure(t, "killed runs equal to the unbroken one", good, runs, fmt.Sprintf("(%d kills)", killed))
+	figure(t, "killed runs equal to the unbroken one", good, 5*runs, fmt.Sprintf("(%d kills, %d of them in a save)", kills, saves))
 }
 
-// final are the checksums of the last checkpoint's tensors.
-func final(t *testing.T, run string) map[string]string {
-	sums := contents(t, filepath.Join(run, "checkpoints", "step-00000600"))
-	maps.DeleteFunc(sums, func(name, _ string) bool { return !strings.HasSuffix(name, ".safetensors") })
-	if len(sums) != 2 {
-		t.Fatalf("%s: %v", run, sums)
-	}
-	return sums
-}
-
-// lossesOf are a run's steps and losses, without times.
-func lossesOf(t *testing.T, run string) string {
-	raw, err := os.ReadFile(filepath.Join(run, "metrics.jsonl"))
+func outcome(t *testing.T, run killed.Run) string {
+	t.Helper()
+	got, err := run.Outcome()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	for line := range strings.Lines(string(raw)) {
-		line, _, _ = strings.Cut(line, `,"lr"`)
-		out.WriteString(line + "\n")
-	}
-	return out.String()
+	return got
 }
 
 // Ctrl-C under 2>&1 | tee log ends tee first; every run is saved.

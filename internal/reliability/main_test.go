@@ -43,6 +43,11 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 			return 1
 		}
+		slow := exec.Command("go", "build", "-ldflags", "-X mobilellm/internal/slowed.File=20ms", "-o", filepath.Join(programs, "slow-train"), "../../cmd/mobilellm-train")
+		if out, err := slow.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+			return 1
+		}
 		code := m.Run()
 		fmt.Printf("\n%s\n", strings.Join(figures, "\n"))
 		return code
@@ -117,6 +122,9 @@ func folder(t *testing.T) string {
 
 func write(t *testing.T, path string, raw []byte) {
 	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(path, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
