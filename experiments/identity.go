@@ -48,6 +48,11 @@ func identify(c *train.RunConfig, initial string) (string, error) {
 			return name == "data_dir" || len(c.Eval.Tasks) == 0 && (name == "task_items" || name == "protocol")
 		})
 	}
+	if section, ok := keys["train"].(map[string]any); ok {
+		maps.DeleteFunc(section, func(name string, _ any) bool {
+			return name == "max_hours" || name == "spike_guard" && !c.Train.SpikeGuard.On()
+		})
+	}
 	if section, ok := keys["model"].(map[string]any); ok && !c.Model.Quantize.Rounds() {
 		delete(section, "quantize")
 	}

@@ -30,10 +30,11 @@ const (
 // equal values everything else would be a spike.
 const minDeviation = 0.01
 
-func (s SpikeGuard) on() bool { return s.Action != "" && s.Action != SpikeNone }
+// On says whether anything is done about spikes.
+func (s SpikeGuard) On() bool { return s.Action != "" && s.Action != SpikeNone }
 
 func (s SpikeGuard) validate() error {
-	if !s.on() {
+	if !s.On() {
 		return nil
 	}
 	var errs []error
@@ -91,7 +92,7 @@ type guard struct {
 }
 
 func newGuard(c SpikeGuard) *guard {
-	if !c.on() {
+	if !c.On() {
 		return nil
 	}
 	return &guard{c: c}

@@ -46,6 +46,10 @@ func (d DType) Encode(dst []byte, src []float32) {
 	switch d {
 	case F32:
 		dst = dst[:4*len(src)]
+		if littleEndian {
+			copy(dst, asBytes(src))
+			return
+		}
 		for i, x := range src {
 			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(x))
 		}
@@ -64,8 +68,8 @@ func (d DType) Encode(dst []byte, src []float32) {
 	}
 }
 
-func asBytes(x []float32) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), 4*len(x))
+func asBytes[T float32 | uint16](x []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), int(unsafe.Sizeof(*new(T)))*len(x))
 }
 
 // Decode reads len(dst) elements of type d from src.

@@ -78,6 +78,8 @@ func (t Tensor) encode(dst []byte, from, n int) {
 		for i, q := range t.Int8[from : from+n] {
 			dst[i] = byte(q)
 		}
+	case t.BF16 != nil && littleEndian:
+		copy(dst, asBytes(t.BF16[from:from+n]))
 	case t.BF16 != nil:
 		for i, h := range t.BF16[from : from+n] {
 			binary.LittleEndian.PutUint16(dst[2*i:], h)
