@@ -18,9 +18,13 @@
 // With [Distil] a run learns from a teacher's distribution besides the text (section
 // 3.5): one that runs on every micro-batch, or what [Teach] stored of it.
 //
+// A checkpoint is copied between two steps and written beside the next; what cannot be
+// written is tried again for a while.
+//
 // Two promises hold. A loss or gradient that is not finite stops the run before
-// the update ([NonFiniteError]), so no checkpoint is ever spoilt by one. And a run
-// resumed from a checkpoint has the same losses, to the bit, as the unbroken one:
+// the update ([NonFiniteError]), as a spike may ([SpikeGuard]), so no checkpoint is
+// ever spoilt by one. And a run resumed from a checkpoint has the same losses, to the
+// bit, as the unbroken one:
 // weights are saved in float32 and moments in the type that they are kept in, the
 // order of samples is a pure function of the step, and what `auto` chose is
 // recorded and used again.
@@ -31,6 +35,7 @@
 //	  run.yaml       the resolved configuration and what it came to; loads again
 //	  metrics.jsonl  a line for each step and each held-out score
 //	  checkpoints/   see package checkpoint
+//	  crash-step-N/  what led to a stop by loss or gradient ([Crash]), which [Replay] runs again
 //	  result.json    what came out, once the run is finished ([Summary])
 //
 // For example:
