@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mobilellm/arch"
+	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/device"
 	"mobilellm/engine"
@@ -242,6 +243,37 @@ func TestResume(t *testing.T) {
 			tolerance = 1e-4
 		}
 		agree(t, "loss on the "+name, got[len(got)-10:], want[10:], tolerance)
+	}
+}
+
+// A guard on the device sees loss and norm before the update: what it lets pass is the run
+// without, and what it does not leaves weights and the optimizer's count as they were.
+func TestSpikeGuard(t *testing.T) {
+	c := small(text(t))
+	dev, _ := open(t, shadow.Options{}, cuda.Options{})
+	_, want, _, _ := losses(t, c, train.Options{Device: dev})
+	c.Train.SpikeGuard = train.SpikeGuard{Action: train.SpikeSkip, Of: "either", ZScore: 1e9, Window: 3, Most: 100}
+	_, got, _, _ := losses(t, c, train.Options{Device: dev})
+	agree(t, "guarded loss", got, want, 0)
+	c.Train.SpikeGuard.ZScore = 0.5
+	out, _, _, _ := losses(t, c, train.Options{Device: dev})
+	steps, _, err := train.ReadMetrics(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	skipped := 0
+	for _, s := range steps {
+		if s.Spike != nil {
+			skipped++
+		}
+	}
+	latest, err := train.LatestCheckpoint(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := checkpoint.ReadState(latest)
+	if err != nil || skipped == 0 || state.OptimizerSteps != len(steps)-skipped {
+		t.Errorf("%d of %d steps skipped, the optimizer made %d (%v)", skipped, len(steps), state.OptimizerSteps, err)
 	}
 }
 
