@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -18,7 +19,10 @@ import (
 	"mobilellm/engine"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	waitAlways = time.Minute // however slow the disk, tests find the checkpoints that they ask for
+	goleak.VerifyTestMain(m)
+}
 
 // text writes some sentences to a file and returns its path.
 func text(t *testing.T, sentences int) string {

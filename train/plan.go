@@ -191,6 +191,9 @@ func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error)
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
 		Device: dev.Name(), Fits: tooLarge == nil, Available: available, PeakFLOPS: peak, AssumedMFU: assumedMFU, Notes: append(c.doubts(), notes...),
 	}
+	if _, ok := dev.(device.Accelerator); ok {
+		p.Notes = append(p.Notes, fmt.Sprintf("checkpoints are written from a copy in the host's memory, %s", gigabytes(copyBytes(&c, memory.Optimizer))))
+	}
 	p.readText(plannedReadings(ctx, &c))
 	model, teacher, err := c.flopsPerToken()
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"time"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
@@ -126,7 +125,7 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 		o.Progress = NewProgress(io.Discard, false)
 	}
 	c.Model = c.Model.Resolved()
-	r := &run{c: c, o: o, params: c.Model.Parameters(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: time.Now()}}
+	r := &run{c: c, o: o, params: c.Model.Parameters(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: now()}}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.prepare(ctx); err != nil {
 		if ctx.Err() != nil {

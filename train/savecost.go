@@ -34,7 +34,7 @@ func MeasureSaves(ctx context.Context, c RunConfig, o Options, steps, pairs int)
 	}
 	c.Model = c.Model.Resolved()
 	c.Checkpoint.Keep = 1
-	r := &run{c: c, o: o, params: c.Model.Parameters(), rounds: rounds{begun: time.Now()}}
+	r := &run{c: c, o: o, params: c.Model.Parameters(), rounds: rounds{begun: now()}}
 	defer func() { err = errors.Join(err, r.abandon(), r.close()) }()
 	if err := r.prepare(ctx); err != nil {
 		return nil, err

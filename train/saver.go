@@ -18,8 +18,8 @@ import (
 
 const (
 	// waitShare of a run's time, besides waitAlways, is what its steps may wait for the save
-	// before when the next falls due. Where that is used up the next is put off until the
-	// one before is done.
+	// before when the next falls due, and waitAlways what one of them may. Where that is used
+	// up the next is put off until the one before is done.
 	waitShare = 0.02
 	// firstPause is the time between the first two tries of a save, longestPause at most
 	// between any two; each is twice as long as the one before.
@@ -241,7 +241,7 @@ func (f *flight) giveUp() {
 // patience is how long a step may still wait for the save before.
 func (s *saver) patience() time.Duration {
 	allowed := waitAlways + time.Duration(waitShare*float64(time.Since(s.begun)))
-	return allowed - s.waited
+	return min(allowed-s.waited, waitAlways)
 }
 
 // saveAsDue is told after each step: it begins the save that is due.
@@ -259,7 +259,7 @@ func (r *run) saveAsDue(ctx context.Context) error {
 		}
 		return r.save(ctx)
 	}
-	idle, err := r.awaitSave()
+	idle, err := r.awaitSave(ctx)
 	if err != nil || !idle {
 		return err
 	}
@@ -268,7 +268,7 @@ func (r *run) saveAsDue(ctx context.Context) error {
 
 // awaitSave waits for the save in flight as long as a step may, and says whether there is
 // none any more.
-func (r *run) awaitSave() (bool, error) {
+func (r *run) awaitSave(ctx context.Context) (bool, error) {
 	s := r.saver
 	if s.flight == nil {
 		return true, nil
@@ -278,6 +278,7 @@ func (r *run) awaitSave() (bool, error) {
 		select {
 		case <-s.flight.done:
 		case <-time.After(most):
+		case <-ctx.Done():
 		}
 		s.waited += time.Since(begun)
 	}

@@ -16,13 +16,6 @@ import (
 	"mobilellm/internal/slowed"
 )
 
-// slow makes every file of a checkpoint take so long.
-func slow(t *testing.T, file string) {
-	t.Helper()
-	slowed.File = file
-	t.Cleanup(func() { slowed.File = "" })
-}
-
 // checkpointNames are the checkpoints of a run.
 func checkpointNames(t *testing.T, out string) string {
 	t.Helper()
@@ -46,13 +39,16 @@ func TestSlowSaves(t *testing.T) {
 	if got, want := checkpointNames(t, whole), "step-00000002 step-00000004 step-00000006 step-00000008 step-00000010 step-00000012"; got != want {
 		t.Errorf("checkpoints are %s, want %s", got, want)
 	}
-	always := waitAlways
-	waitAlways = 0
-	defer func() { waitAlways = always }()
-	slow(t, "60ms")
+	always, held := waitAlways, make(chan struct{})
+	waitAlways, slowed.Hold = 0, func() { <-held }
+	defer func() { waitAlways, slowed.Hold = always, nil }()
 	var text lockedBuffer
-	slowOut, _ := train(t, c, Options{Progress: NewProgress(&text, false), afterStep: func(int64) { time.Sleep(20 * time.Millisecond) }})
-	if got := checkpointNames(t, slowOut); !strings.HasPrefix(got, "step-00000002 ") || !strings.HasSuffix(got, " step-00000012") || strings.Contains(got, "step-00000004") {
+	slowOut, _ := train(t, c, Options{Progress: NewProgress(&text, false), afterStep: func(step int64) {
+		if step == 7 { // so long the save of step 2 is held up
+			close(held)
+		}
+	}})
+	if got := checkpointNames(t, slowOut); !strings.HasPrefix(got, "step-00000002 ") || !strings.HasSuffix(got, " step-00000012") || strings.Contains(got, "step-00000004") || strings.Contains(got, "step-00000006") {
 		t.Errorf("checkpoints are %s", got)
 	}
 	if want := "step 4: the checkpoint of step 2 is still being written; the next is saved once it is\n"; !strings.Contains(text.String(), want) {
@@ -93,10 +89,16 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// breakDisk makes a run's checkpoints impossible to write, until it is mended.
+// breakDisk makes a run's checkpoints impossible to write, once that of step 4 is there and
+// marked, until it is mended.
 func breakDisk(t *testing.T, out string) (mend func()) {
 	t.Helper()
 	dir, aside := filepath.Join(out, CheckpointsDir), filepath.Join(out, "aside")
+	for begun := time.Now(); time.Since(begun) < time.Minute; time.Sleep(time.Millisecond) {
+		if best, err := os.Readlink(filepath.Join(dir, "best")); err == nil && best == "step-00000004" {
+			break
+		}
+	}
 	if err := errors.Join(os.Rename(dir, aside), os.WriteFile(dir, nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
@@ -107,28 +109,34 @@ func breakDisk(t *testing.T, out string) (mend func()) {
 	}
 }
 
+// mender mends the disk when it reads that a save is tried again.
+type mender struct {
+	bytes.Buffer
+	mend func()
+}
+
+func (m *mender) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("it is tried again")) {
+		m.mend()
+	}
+	return m.Buffer.Write(p)
+}
+
 // A save that fails is tried again while the run goes on; what comes out is what would
 // have without.
 func TestSaveIsTriedAgain(t *testing.T) {
 	c := tiny(t)
-	c.Checkpoint.RetryMinutes = 1
+	c.Checkpoint.RetryMinutes = 5
 	whole, _ := train(t, c, Options{})
 	out := filepath.Join(t.TempDir(), "run")
-	var text lockedBuffer
-	var mend func()
-	train(t, c, Options{Out: out, Progress: NewProgress(&text, false), afterStep: func(step int64) {
-		switch step {
-		case 7:
-			mend = breakDisk(t, out)
-		case 11: // the run got here without the checkpoint of step 8
-			if strings.Contains(text.String(), "step 8: saved") || !strings.Contains(text.String(), "saving checkpoint step-00000008: ") {
-				t.Errorf("before the disk is mended:\n%s", text.String())
-			}
-			mend()
+	text := &mender{}
+	train(t, c, Options{Out: out, Progress: NewProgress(text, false), afterStep: func(step int64) {
+		if step == 7 {
+			text.mend = breakDisk(t, out)
 		}
 	}})
 	compareRuns(t, out, whole)
-	for _, want := range []string{"it is tried again for 1m0s\n", "step 8: saved "} {
+	for _, want := range []string{"saving checkpoint step-00000008: ", "it is tried again for 5m0s\n", "step 8: saved "} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%q is not in\n%s", want, text.String())
 		}
@@ -183,7 +191,7 @@ func TestInterruptedWhileSaving(t *testing.T) {
 	}})
 	mend()
 	checkError(t, err, "saving checkpoint step-00000010: ", "step-00000004 is whole")
-	if took := time.Since(begun); took > time.Minute {
+	if took := time.Since(begun); took > 5*time.Minute {
 		t.Errorf("it took %v", took)
 	}
 }

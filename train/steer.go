@@ -10,6 +10,9 @@ import (
 // [ErrInterrupted]: the run was saved and can be resumed.
 var ErrTimeLimit = fmt.Errorf("%w by train.max_hours", ErrInterrupted)
 
+// now is the time; tests have a clock of their own.
+var now = time.Now
+
 // saveRate is how many bytes a second a checkpoint is taken to be written with until one
 // was.
 const saveRate = 100e6
@@ -39,17 +42,17 @@ type rounds struct {
 // next begins a round, and is an error where another and a save would last beyond
 // train.max_hours.
 func (r *run) nextRound(ctx context.Context) error {
-	now := time.Now()
+	begun := now()
 	if !r.rounds.last.IsZero() {
-		r.rounds.longest = max(r.rounds.longest, now.Sub(r.rounds.last))
+		r.rounds.longest = max(r.rounds.longest, begun.Sub(r.rounds.last))
 	}
-	r.rounds.last = now
+	r.rounds.last = begun
 	hours := r.c.Train.MaxHours
 	if hours == 0 || ctx.Err() != nil {
 		return nil // the step tells of a context
 	}
 	limit := time.Duration(hours * float64(time.Hour))
-	if now.Sub(r.rounds.begun)+r.rounds.longest+r.saveTime()+limit/100 < limit {
+	if begun.Sub(r.rounds.begun)+r.rounds.longest+r.saveTime()+limit/100 < limit {
 		return nil
 	}
 	return ErrTimeLimit

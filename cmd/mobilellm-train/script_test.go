@@ -73,7 +73,7 @@ checkpoint: {every: 2}
 `
 
 // steers SIGNAL,SIGNAL… CODE COMMAND… sends the running command signals one after the
-// other, the first once it tells of a step. It must end with that code within 5 seconds of
+// other, the first once it tells of a step. It must end with that code within 15 seconds of
 // the last; what it wrote to standard error becomes the file signalled.
 func steers(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -101,7 +101,7 @@ func steers(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(500 * time.Millisecond)
 	}
 	_ = cmd.Wait() // the code says it
-	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] || time.Since(last) > 5*time.Second {
+	if code := cmd.ProcessState.ExitCode(); strconv.Itoa(code) != args[1] || time.Since(last) > 15*time.Second {
 		ts.Fatalf("exit code %d after %v, want %s", code, time.Since(last), args[1])
 	}
 }

@@ -4,8 +4,8 @@ package reliability
 
 import (
 	"fmt"
-	"os/exec"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"

@@ -9,8 +9,15 @@ import "time"
 // [time.ParseDuration] reads it; empty for not at all.
 var File string
 
+// Hold is called in its place where it is not nil.
+var Hold func()
+
 // Wait waits so long.
 func Wait() {
+	if Hold != nil {
+		Hold()
+		return
+	}
 	if File == "" {
 		return
 	}

@@ -1,7 +1,5 @@
 //go:build unix
 
-// Package killed trains runs that are killed at random moments and gone on with each time,
-// for tests.
 package killed
 
 import (
