@@ -221,6 +221,10 @@ func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
 	n := b.norm(at("attn.norm"), x, LayerParameterName("input_layernorm", layer))
 	qkv := b.add(op.Linear(at("attn.qkv"), b.rounded(at("attn.qkv"), n),
 		weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj"))) // [N,(H+2K)·D]
+	if b.QKNorm {
+		h := op.QKHeads{Heads: b.Heads, KVHeads: b.KVHeads, HeadDim: b.HeadDim}
+		qkv = b.add(op.QKNorm(at("attn.qknorm"), qkv, b.param(LayerParameterName("self_attn.q_norm", layer)), b.param(LayerParameterName("self_attn.k_norm", layer)), h, b.NormEps))
+	}
 	a := b.attention(at("attn"), position, qkv)                                                     // [N,H·D]
 	o := b.add(op.Linear(at("attn.out"), b.rounded(at("attn.out"), a), weight("self_attn.o_proj"))) // [N,C]
 	h := b.add(op.Add(at("attn.add"), x, o))                                                        // [N,C]

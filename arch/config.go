@@ -17,6 +17,7 @@ type Config struct {
 	HeadDim        int          `yaml:"head_dim" help:"Size of a head, an even number; 0 means dim/heads."`
 	FFN            FFN          `yaml:"ffn" help:"Kind of feed-forward network: {choices}."`
 	FFNDim         int          `yaml:"ffn_dim" help:"Width of the feed-forward network; 0 means 8/3 of dim rounded up to a multiple of 256 for swiglu and 4 times dim for a network without a gate."`
+	QKNorm         bool         `yaml:"qk_norm" help:"RMSNorm with a weight over each head's query and key before the rotary position embedding, as Qwen3 has it."`
 	NormEps        float64      `yaml:"norm_eps" help:"Added to the mean square in RMSNorm."`
 	RoPEBase       float64      `yaml:"rope_base" help:"Base of the rotary position embedding's wavelengths."`
 	RoPEScaling    RoPEScaling  `yaml:"rope_scaling" help:"Stretches the rotary position embedding's wavelengths beyond those trained with."`

@@ -7,7 +7,7 @@ type Parameter struct {
 	// Name is Hugging Face's name for it in a LLaMA checkpoint.
 	Name string
 	// Shape is (out, in) for a matrix, (V, C) for the embedding and the head,
-	// (C) for a norm and (out) for what the rows of a matrix learn.
+	// (C) for a norm, (D) for one of heads, and (out) for what the rows of a matrix learn.
 	Shape []int
 	// Layer is the weight layer it belongs to, -1 outside the layers.
 	Layer int
@@ -65,7 +65,7 @@ func (c Config) HeadParameter() string {
 // layer or embedding appears once. c must be valid; an unknown FFN panics.
 func (c Config) Parameters() []Parameter {
 	c = c.Resolved()
-	list := make([]Parameter, 0, 3+9*c.Layers)
+	list := make([]Parameter, 0, 3+11*c.Layers)
 	list = append(list, Parameter{Name: EmbeddingName, Shape: []int{c.VocabSize, c.Dim}, Layer: -1})
 	for layer := range c.Layers {
 		list = c.appendLayer(list, layer)
@@ -79,8 +79,8 @@ func (c Config) Parameters() []Parameter {
 
 func (c Config) appendLayer(list []Parameter, layer int) []Parameter {
 	query, keyValue := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
-	norm := func(part string) {
-		list = append(list, Parameter{Name: LayerParameterName(part, layer), Shape: []int{c.Dim}, Layer: layer, Norm: true})
+	norm := func(part string, size int) {
+		list = append(list, Parameter{Name: LayerParameterName(part, layer), Shape: []int{size}, Layer: layer, Norm: true})
 	}
 	matrix := func(part string, out, in int) {
 		name := LayerParameterName(part, layer)
@@ -89,12 +89,16 @@ func (c Config) appendLayer(list []Parameter, layer int) []Parameter {
 			list = append(list, Parameter{Name: clipName(name), Shape: []int{out}, Layer: layer, Of: name})
 		}
 	}
-	norm("input_layernorm")
+	norm("input_layernorm", c.Dim)
 	matrix("self_attn.q_proj", query, c.Dim)
 	matrix("self_attn.k_proj", keyValue, c.Dim)
 	matrix("self_attn.v_proj", keyValue, c.Dim)
 	matrix("self_attn.o_proj", c.Dim, query)
-	norm("post_attention_layernorm")
+	if c.QKNorm { // behind the matrices: q, k and v are one matmul's
+		norm("self_attn.q_norm", c.HeadDim)
+		norm("self_attn.k_norm", c.HeadDim)
+	}
+	norm("post_attention_layernorm", c.Dim)
 	if c.FFN.kind().gated {
 		matrix("mlp.gate_proj", c.FFNDim, c.Dim)
 	}

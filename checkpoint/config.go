@@ -33,6 +33,7 @@ const maxConfig = 16 << 20
 // The values of model_type that are read and written.
 const (
 	typeLlama     = "llama"
+	typeQwen3     = "qwen3" // LLaMA with model.qk_norm
 	typeMobileLLM = "mobilellm"
 )
 
@@ -66,6 +67,7 @@ type configFile struct {
 	KVHeads       int            `json:"num_key_value_heads"`
 	HeadDim       int            `json:"head_dim"`
 	FFN           arch.FFN       `json:"ffn,omitempty"`
+	QKNorm        bool           `json:"qk_norm,omitempty"`
 	HiddenAct     string         `json:"hidden_act"`
 	FFNDim        int            `json:"intermediate_size"`
 	NormEps       float64        `json:"rms_norm_eps"`
@@ -94,8 +96,8 @@ type sharing struct {
 	Repeat   int           `json:"repeat"`
 }
 
-// MarshalConfig returns the config.json of a model. It says llama only where
-// LLaMA's code computes the same function.
+// MarshalConfig returns the config.json of a model. It says llama or qwen3 only where
+// LLaMA's or Qwen3's code computes the same function.
 func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 	c = c.Resolved()
 	if err := c.Validate(); err != nil {
@@ -127,10 +129,14 @@ func MarshalConfig(c arch.Config, m Meta) ([]byte, error) {
 		Quantization:  m.Quantization.config(),
 	}
 	f.BOS, f.EOS, f.PAD = m.Tokens.Values()
+	if c.QKNorm {
+		f.Architectures, f.ModelType = []string{"Qwen3ForCausalLM"}, typeQwen3
+	}
 	if c.LayerSharing.Shared() || c.FFN != arch.SwiGLU || c.Quantize.Rounds() {
 		f.Architectures = []string{"MobileLLMForCausalLM"}
 		f.ModelType = typeMobileLLM
 		f.FFN = c.FFN
+		f.QKNorm = c.QKNorm
 		f.Share = &c.ShareEmbedding
 		f.LayerSharing = &sharing{c.LayerSharing.Strategy, c.LayerSharing.Repeat}
 	}
@@ -155,6 +161,8 @@ type givenConfig struct {
 	KVHeads       *int            `json:"num_key_value_heads"`
 	HeadDim       *int            `json:"head_dim"`
 	FFN           *arch.FFN       `json:"ffn"`
+	QKNorm        bool            `json:"qk_norm"` // ours; qwen3 has it always
+	Window        bool            `json:"use_sliding_window"`
 	HiddenAct     *string         `json:"hidden_act"`
 	FFNDim        *int            `json:"intermediate_size"`
 	NormEps       *float64        `json:"rms_norm_eps"`
@@ -179,7 +187,7 @@ type givenConfig struct {
 	TorchDType    string          `json:"torch_dtype"`
 }
 
-// ReadConfig reads a config.json. It takes llama folders, this program's
+// ReadConfig reads a config.json. It takes llama and qwen3 folders, this program's
 // mobilellm ones, and those of the official MobileLLM code, whose
 // `"layer_sharing": true` means that each layer runs twice in a row. A model
 // that computes anything else is refused; errors name the file and the field.
@@ -254,6 +262,13 @@ func (g *givenConfig) parse(tokens tokenizer.ModelTokens) (c arch.Config, m Meta
 	c.HeadDim = or(g.HeadDim, 0)
 	c.NormEps = or(g.NormEps, 1e-6)
 	c.Context = or(g.Context, 2048)
+	c.QKNorm = g.QKNorm
+	if g.ModelType == typeQwen3 { // and Qwen3's
+		c.QKNorm = true
+		c.KVHeads = or(g.KVHeads, 32)
+		c.HeadDim = or(g.HeadDim, 128)
+		c.Context = or(g.Context, 32768)
+	}
 	c.InitStd = or(g.InitStd, 0.02)
 	if c.RoPEBase, c.RoPEScaling, err = g.rope(c.Context); err != nil {
 		return c, m, err
@@ -287,8 +302,12 @@ func or[T any](given *T, otherwise T) T {
 // refuse reports what the model has and this program does not compute.
 func (g *givenConfig) refuse() error {
 	switch {
-	case g.ModelType != typeLlama && g.ModelType != typeMobileLLM:
-		return fmt.Errorf("model_type %q is not supported: only %s and %s are", g.ModelType, typeLlama, typeMobileLLM)
+	case g.ModelType != typeLlama && g.ModelType != typeQwen3 && g.ModelType != typeMobileLLM:
+		return fmt.Errorf("model_type %q is not supported: only %s, %s and %s are", g.ModelType, typeLlama, typeQwen3, typeMobileLLM)
+	case g.QKNorm && g.ModelType == typeLlama:
+		return errors.New("qk_norm (true) is not LLaMA's: the model_type is qwen3 or mobilellm")
+	case g.Window:
+		return errors.New("use_sliding_window (true) is not supported")
 	case g.AttentionBias:
 		return errors.New("attention_bias (true) is not supported")
 	case g.MLPBias:

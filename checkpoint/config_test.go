@@ -23,6 +23,9 @@ func TestConfigRoundTrip(t *testing.T) {
 		{"untied", func(c *arch.Config) { c.ShareEmbedding = false }, "llama"},
 		{"a head size of its own", func(c *arch.Config) { c.HeadDim = 6 }, "llama"},
 		{"relu", func(c *arch.Config) { c.FFN = arch.ReLU; c.FFNDim = 0 }, "mobilellm"},
+		{"norms of queries and keys", func(c *arch.Config) { c.QKNorm = true }, "qwen3"},
+		{"norms of queries and keys, relu", func(c *arch.Config) { c.QKNorm, c.FFN, c.FFNDim = true, arch.ReLU, 0 }, "mobilellm"},
+		{"norms of queries and keys, shared", func(c *arch.Config) { c.QKNorm, c.LayerSharing.Strategy = true, arch.Immediate }, "mobilellm"},
 		{"immediate", func(c *arch.Config) { c.LayerSharing.Strategy = arch.Immediate }, "mobilellm"},
 		{"reverse", func(c *arch.Config) { c.LayerSharing = arch.LayerSharing{Strategy: arch.Reverse, Repeat: 4} }, "mobilellm"},
 		{"few bits", func(c *arch.Config) {
@@ -78,6 +81,10 @@ func TestReadConfig(t *testing.T) {
 		{
 			name: "official fields in a llama folder", json: `"model_type":"llama","share_embedding":true,"layer_sharing":true`,
 			want: func(c *arch.Config) { c.LayerSharing.Strategy = arch.Immediate },
+		},
+		{
+			name: "qwen3", json: `"model_type":"qwen3","tie_word_embeddings":true,"use_sliding_window":false,"sliding_window":null,"max_window_layers":28,"layer_types":["full_attention","full_attention"]`,
+			want: func(c *arch.Config) { c.QKNorm, c.HeadDim = true, 128 },
 		},
 		{
 			name: "transformers 5", json: `"model_type":"llama","tie_word_embeddings":true,"rope_parameters":{"rope_theta":3000.0,"rope_type":"default"},"dtype":"float16","pad_token_id":null`,
@@ -145,7 +152,7 @@ func TestReadConfigRejects(t *testing.T) {
 		value any // nil leaves the field out
 		want  string
 	}{
-		{"model_type", "gpt2", `model_type "gpt2" is not supported: only llama and mobilellm are`},
+		{"model_type", "gpt2", `model_type "gpt2" is not supported: only llama, qwen3 and mobilellm are`},
 		{"model_type", nil, `model_type "" is not supported`},
 		{"vocab_size", nil, "vocab_size is missing"},
 		{"hidden_size", "8", "hidden_size is a JSON string where int is expected"},
@@ -155,6 +162,8 @@ func TestReadConfigRejects(t *testing.T) {
 		{"hidden_act", "cube", `hidden_act ("cube") is not supported for model_type llama`},
 		{"hidden_act", "relu", `hidden_act ("relu") is not supported for model_type llama`},
 		{"ffn", "relu6", "relu6"},
+		{"qk_norm", true, "qk_norm (true) is not LLaMA's"},
+		{"use_sliding_window", true, "use_sliding_window (true) is not supported"},
 		{"attention_bias", true, "attention_bias (true) is not supported"},
 		{"mlp_bias", true, "mlp_bias (true) is not supported"},
 		{"rope_scaling", map[string]any{"type": "yarn", "factor": 2}, `rope_scaling: rope scaling "yarn" is not supported: only linear, dynamic and llama3 are`},

@@ -185,7 +185,7 @@ func TestOpenNothing(t *testing.T) {
 		{write("empty.gguf", nil), "%s is no model: a GGUF file"},
 		{write("cut.gguf", raw[:len(raw)-1]), "%s: truncated: tensor "},
 		{write("header.gguf", raw[:300]), "%s: "},
-		{write("other.gguf", other), `%s: general.architecture "qwen2" is not supported: only "llama" is`},
+		{write("other.gguf", other), `%s: general.architecture "qwen2" is not supported: only "llama" and "qwen3" are`},
 	} {
 		_, err := Open(tt.path)
 		if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf(tt.want, tt.path)) {

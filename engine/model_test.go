@@ -33,7 +33,7 @@ func configOf(c golden.Config, seq int) arch.Config {
 	return arch.Config{
 		VocabSize: c.VocabSize, Layers: c.Layers, Dim: c.Dim, Heads: c.Heads, KVHeads: c.KVHeads, HeadDim: c.HeadDim,
 		FFN: arch.SwiGLU, FFNDim: c.FFNDim, NormEps: c.NormEps, RoPEBase: c.RoPEBase, Context: seq,
-		ShareEmbedding: c.ShareEmbedding, InitStd: 0.02,
+		ShareEmbedding: c.ShareEmbedding, InitStd: 0.02, QKNorm: c.QKNorm,
 		LayerSharing: arch.LayerSharing{Strategy: arch.Strategy(c.Sharing), Repeat: max(c.Repeat, 2)},
 	}
 }

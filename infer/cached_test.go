@@ -75,6 +75,7 @@ func TestForward(t *testing.T) {
 				}
 				c := small(260)
 				c.LayerSharing.Strategy, c.KVHeads, c.ShareEmbedding, c.Context = strategy, kv, tied, 200
+				c.QKNorm = kv == 2 && tied || kv == 4 && !tied
 				// Weights that bf16 holds, so that its products differ by their order only.
 				dir := savedAs(t, filepath.Join(t.TempDir(), "model"), c, func(_ string, x []float32) {
 					for i := range x {

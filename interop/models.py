@@ -28,6 +28,7 @@ class Case:
     heads: int = 4
     layers: int = 3
     vocab: int = 512
+    qk_norm: bool = False
 
     @property
     def shared(self):
@@ -43,6 +44,7 @@ CASES = [
     Case("smollm", "SmolLM's kind of tokenizer", True, 2, tokenizer="smollm", layers=2),
     Case("qwen", "Qwen's kind of tokenizer", True, 2, tokenizer="qwen", layers=2),
     Case("llama3", "Llama 3's kind of tokenizer", True, 2, tokenizer="llama3", layers=2),
+    Case("qk-norm", "norms of queries and keys (qwen3)", True, 2, qk_norm=True),
     Case("immediate", "layers shared immediately", True, 2, "immediate", layers=2),
     Case("repeat", "layers repeated all over", True, 2, "repeat_all_over", layers=2),
     Case("reverse", "layers reversed, untied", False, 2, "reverse", 3, layers=2),
@@ -115,7 +117,7 @@ def train(case, work, binaries):
     config.write_text(f"""
 model:
   {{vocab_size: {case.vocab}, layers: {case.layers}, dim: {case.dim}, heads: {case.heads}, kv_heads: {case.kv_heads},
-    ffn_dim: {3 * case.dim}, context: {CONTEXT}, share_embedding: {str(case.tied).lower()},
+    ffn_dim: {3 * case.dim}, context: {CONTEXT}, share_embedding: {str(case.tied).lower()}, qk_norm: {str(case.qk_norm).lower()},
     layer_sharing: {{strategy: {case.sharing}, repeat: {case.repeat}}}}}
 data: {{tokenizer: {tokenizer}, seq: 128}}
 optim: {{lr: 4e-3, warmup_steps: 20}}

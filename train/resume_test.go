@@ -37,6 +37,7 @@ func TestResumeIsExact(t *testing.T) {
 		{"muon", 6, func(c *RunConfig) {
 			c.Optim.Name, c.Model.LayerSharing.Strategy = optim.NameMuon, arch.Immediate
 		}},
+		{"norms of queries and keys", 6, func(c *RunConfig) { c.Model.QKNorm = true }},
 		{"z-loss", 6, func(c *RunConfig) { c.Train.ZLoss = 1e-2 }},
 		{"document mask", 5, func(c *RunConfig) {
 			c.Data.Train, c.Data.DocumentMask = documents(t), true

@@ -270,7 +270,7 @@ func TestMalformed(t *testing.T) {
 		{"a type that is not read", tensor(0, 10, 256).Bytes(), "q2_k is not supported: only f32,"},
 		{"big-endian", []byte("GGUF\x00\x00\x00\x03\x00\x00\x00\x00"), "big-endian machine"},
 		{"a part of a model", start(0, 2).put(keyArchitecture, str, "llama", keySplits, u32, uint32(3)).Bytes(), "split.count (3) is not supported: this is one of several files"},
-		{"heads by layer", start(0, 5).put(keyArchitecture, str, "llama", keyContext, u32, uint32(8), keyDim, u32, uint32(8), keyLayers, u32, uint32(1), keyFFN, arr, u32, uint64(1), uint32(8)).Bytes(), "llama.feed_forward_length is a []int64; one number for all layers is expected"},
+		{"heads by layer", start(0, 5).put(keyArchitecture, str, "llama", "llama"+keyContext, u32, uint32(8), "llama"+keyDim, u32, uint32(8), "llama"+keyLayers, u32, uint32(1), "llama"+keyFFN, arr, u32, uint64(1), uint32(8)).Bytes(), "llama.feed_forward_length is a []int64; one number for all layers is expected"},
 		{"part of a super block", tensor(0, 14, 128).Bytes(), "no whole blocks of q6_k"},
 		{"part of a block", tensor(0, 8, 40).Bytes(), "no whole blocks of q8_0"},
 		{"beyond the end", tensor(0, 0, 1<<20).Bytes(), "truncated: tensor a takes bytes 0 to 4194304"},
@@ -306,7 +306,7 @@ func TestMalformed(t *testing.T) {
 
 // layers is the metadata entry of the number of layers.
 func layers(n uint32) []byte {
-	return (&file{}).put(keyLayers, uint32(typeUint32), n).Bytes()
+	return (&file{}).put("llama"+keyLayers, uint32(typeUint32), n).Bytes()
 }
 
 func FuzzFile(f *testing.F) {
@@ -358,16 +358,16 @@ func TestReadScaling(t *testing.T) {
 		err      string
 	}{
 		{"plain", nil, nil, c.RoPEScaling, ""},
-		{"linear", map[string]any{keyRoPEType: "linear", keyRoPEBy: float32(2)}, nil, linear, ""},
-		{"a factor alone", map[string]any{keyRoPEBy: float32(2)}, nil, linear, ""},
-		{"a factor of none", map[string]any{keyRoPEType: "none", keyRoPEBy: float32(2)}, nil, c.RoPEScaling, ""},
-		{"no factor", map[string]any{keyRoPEType: "linear"}, nil, c.RoPEScaling, ""},
-		{"a factor of 0", map[string]any{keyRoPEBy: float32(0)}, nil, c.RoPEScaling, ""},
+		{"linear", map[string]any{"llama" + keyRoPEType: "linear", "llama" + keyRoPEBy: float32(2)}, nil, linear, ""},
+		{"a factor alone", map[string]any{"llama" + keyRoPEBy: float32(2)}, nil, linear, ""},
+		{"a factor of none", map[string]any{"llama" + keyRoPEType: "none", "llama" + keyRoPEBy: float32(2)}, nil, c.RoPEScaling, ""},
+		{"no factor", map[string]any{"llama" + keyRoPEType: "linear"}, nil, c.RoPEScaling, ""},
+		{"a factor of 0", map[string]any{"llama" + keyRoPEBy: float32(0)}, nil, c.RoPEScaling, ""},
 		{"factors of 1", nil, ones, c.RoPEScaling, ""},
 		{"other factors", nil, twos, c.RoPEScaling, "tensor rope_freqs.weight: the scaling of rotary embeddings is not Llama 3's"},
 		{"no numbers", nil, []float32{1, float32(math.NaN()), 1, 1}, c.RoPEScaling, "is not Llama 3's"},
-		{"both", map[string]any{keyRoPEBy: float32(2)}, ones, c.RoPEScaling, `llama.rope.scaling.type "linear" beside tensor rope_freqs.weight is not supported`},
-		{"yarn", map[string]any{keyRoPEType: "yarn", keyRoPEBy: float32(2)}, nil, c.RoPEScaling, `llama.rope.scaling.type "yarn" is not supported`},
+		{"both", map[string]any{"llama" + keyRoPEBy: float32(2)}, ones, c.RoPEScaling, `llama.rope.scaling.type "linear" beside tensor rope_freqs.weight is not supported`},
+		{"yarn", map[string]any{"llama" + keyRoPEType: "yarn", "llama" + keyRoPEBy: float32(2)}, nil, c.RoPEScaling, `llama.rope.scaling.type "yarn" is not supported`},
 	} {
 		f := &File{Metadata: tt.metadata, file: filemap.Bytes(float32Bytes(tt.factors)), index: map[string]int{}}
 		if tt.factors != nil {

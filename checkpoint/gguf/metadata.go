@@ -9,31 +9,36 @@ import (
 	"mobilellm/arch"
 )
 
-// The architecture that is written and read, and its keys.
+// The architectures that are written and read: LLaMA's, and Qwen3's for models with
+// model.qk_norm.
 const (
-	architecture = "llama"
+	architectureLlama = "llama"
+	architectureQwen3 = "qwen3"
+)
 
+// The keys of the metadata. Those of the shape have the architecture before them.
+const (
 	keyArchitecture = "general.architecture"
 	keyAlignment    = "general.alignment"
 	keyFileType     = "general.file_type"
 	keyQuantVersion = "general.quantization_version"
 	quantVersion    = 2 // of ggml's blocks
 
-	keyVocab     = "llama.vocab_size"
-	keyContext   = "llama.context_length"
-	keyDim       = "llama.embedding_length"
-	keyLayers    = "llama.block_count"
-	keyFFN       = "llama.feed_forward_length"
-	keyHeads     = "llama.attention.head_count"
-	keyKVHeads   = "llama.attention.head_count_kv"
-	keyKeyLength = "llama.attention.key_length"
-	keyValLength = "llama.attention.value_length"
-	keyEps       = "llama.attention.layer_norm_rms_epsilon"
-	keyRoPEDim   = "llama.rope.dimension_count"
-	keyRoPEBase  = "llama.rope.freq_base"
-	keyRoPEType  = "llama.rope.scaling.type"
-	keyRoPEBy    = "llama.rope.scaling.factor"
-	keyExperts   = "llama.expert_count"
+	keyVocab     = ".vocab_size"
+	keyContext   = ".context_length"
+	keyDim       = ".embedding_length"
+	keyLayers    = ".block_count"
+	keyFFN       = ".feed_forward_length"
+	keyHeads     = ".attention.head_count"
+	keyKVHeads   = ".attention.head_count_kv"
+	keyKeyLength = ".attention.key_length"
+	keyValLength = ".attention.value_length"
+	keyEps       = ".attention.layer_norm_rms_epsilon"
+	keyRoPEDim   = ".rope.dimension_count"
+	keyRoPEBase  = ".rope.freq_base"
+	keyRoPEType  = ".rope.scaling.type"
+	keyRoPEBy    = ".rope.scaling.factor"
+	keyExperts   = ".expert_count"
 	keySplits    = "split.count"
 
 	// What llama.cpp has no key for, so that the way back is exact.
@@ -44,24 +49,32 @@ const (
 	keyOurOriginal = "mobilellm.rope_scaling.original_context"
 )
 
+func architectureOf(c arch.Config) string {
+	if c.QKNorm {
+		return architectureQwen3
+	}
+	return architectureLlama
+}
+
 // shapeMetadata lists the model's shape.
 func shapeMetadata(c arch.Config, t Type) ([]keyValue, error) {
+	name := architectureOf(c)
 	list := []keyValue{
-		{keyArchitecture, architecture},
+		{keyArchitecture, name},
 		{"general.name", "mobilellm"},
 		{keyFileType, t.fileType()},
-		{keyVocab, uint32(c.VocabSize)},
-		{keyContext, uint32(c.Context)},
-		{keyDim, uint32(c.Dim)},
-		{keyLayers, uint32(c.Layers)},
-		{keyFFN, uint32(c.FFNDim)},
-		{keyHeads, uint32(c.Heads)},
-		{keyKVHeads, uint32(c.KVHeads)},
-		{keyKeyLength, uint32(c.HeadDim)},
-		{keyValLength, uint32(c.HeadDim)},
-		{keyEps, float32(c.NormEps)},
-		{keyRoPEDim, uint32(c.HeadDim)},
-		{keyRoPEBase, float32(c.RoPEBase)},
+		{name + keyVocab, uint32(c.VocabSize)},
+		{name + keyContext, uint32(c.Context)},
+		{name + keyDim, uint32(c.Dim)},
+		{name + keyLayers, uint32(c.Layers)},
+		{name + keyFFN, uint32(c.FFNDim)},
+		{name + keyHeads, uint32(c.Heads)},
+		{name + keyKVHeads, uint32(c.KVHeads)},
+		{name + keyKeyLength, uint32(c.HeadDim)},
+		{name + keyValLength, uint32(c.HeadDim)},
+		{name + keyEps, float32(c.NormEps)},
+		{name + keyRoPEDim, uint32(c.HeadDim)},
+		{name + keyRoPEBase, float32(c.RoPEBase)},
 	}
 	if layouts[t].halves > 0 {
 		list = append(list, keyValue{keyQuantVersion, uint32(quantVersion)})
@@ -70,7 +83,7 @@ func shapeMetadata(c arch.Config, t Type) ([]keyValue, error) {
 	switch s.Type {
 	case arch.PlainRoPE:
 	case arch.LinearRoPE:
-		list = append(list, keyValue{keyRoPEType, "linear"}, keyValue{keyRoPEBy, float32(s.Factor)})
+		list = append(list, keyValue{name + keyRoPEType, "linear"}, keyValue{name + keyRoPEBy, float32(s.Factor)})
 	case arch.DynamicRoPE, arch.Llama3RoPE:
 		list = append(list, keyValue{keyOurType, string(s.Type)}, keyValue{keyOurFactor, s.Factor})
 		if s.Type == arch.Llama3RoPE {
@@ -112,17 +125,20 @@ func (f *File) Config() (arch.Config, error) {
 
 func (f *File) config() (arch.Config, error) {
 	c := arch.Default()
-	if name, _ := f.Metadata[keyArchitecture].(string); name != architecture {
-		return c, fmt.Errorf("%s %q is not supported: only %q is", keyArchitecture, name, architecture)
+	name, _ := f.Metadata[keyArchitecture].(string)
+	if name != architectureLlama && name != architectureQwen3 {
+		return c, fmt.Errorf("%s %q is not supported: only %q and %q are", keyArchitecture, name, architectureLlama, architectureQwen3)
 	}
-	if n, ok := number(f.Metadata[keyExperts]); ok && n > 0 {
-		return c, fmt.Errorf("%s (%g) is not supported: experts", keyExperts, n)
+	c.QKNorm = name == architectureQwen3
+	if n, ok := number(f.Metadata[name+keyExperts]); ok && n > 0 {
+		return c, fmt.Errorf("%s (%g) is not supported: experts", name+keyExperts, n)
 	}
 	if n, ok := number(f.Metadata[keySplits]); ok && n > 1 {
 		return c, fmt.Errorf("%s (%g) is not supported: this is one of several files of a model\nhint: llama-gguf-split --merge makes one of them", keySplits, n)
 	}
 	var errs []error
 	integer := func(key string, to *int, otherwise int) {
+		key = name + key
 		value, given := f.Metadata[key]
 		n, ok := number(value)
 		switch {
@@ -153,18 +169,18 @@ func (f *File) config() (arch.Config, error) {
 	if err := errors.Join(errs...); err != nil {
 		return c, err
 	}
-	if n, ok := decimal(f.Metadata[keyEps]); ok {
+	if n, ok := decimal(f.Metadata[name+keyEps]); ok {
 		c.NormEps = n
 	}
-	if n, ok := decimal(f.Metadata[keyRoPEBase]); ok {
+	if n, ok := decimal(f.Metadata[name+keyRoPEBase]); ok {
 		c.RoPEBase = n
 	}
 	head := c.Resolved().HeadDim
 	switch {
 	case rotated != 0 && rotated != head:
-		return c, fmt.Errorf("%s (%d) is not supported: heads of %d are rotated whole or not at all", keyRoPEDim, rotated, head)
+		return c, fmt.Errorf("%s (%d) is not supported: heads of %d are rotated whole or not at all", name+keyRoPEDim, rotated, head)
 	case values != 0 && values != head:
-		return c, fmt.Errorf("%s (%d) is not supported: it differs from keys of %d", keyValLength, values, head)
+		return c, fmt.Errorf("%s (%d) is not supported: it differs from keys of %d", name+keyValLength, values, head)
 	}
 	embedding, ok := f.tensor("token_embd.weight")
 	if !ok || len(embedding.Shape) != 2 {
@@ -184,7 +200,7 @@ func (f *File) config() (arch.Config, error) {
 }
 
 func (f *File) scaling(c arch.Config) (arch.RoPEScaling, error) {
-	none := c.RoPEScaling
+	none, name := c.RoPEScaling, architectureOf(c)
 	if ours, ok := f.Metadata[keyOurType].(string); ok {
 		s := arch.RoPEScaling{Type: arch.RoPEType(ours)}
 		s.Factor, _ = decimal(f.Metadata[keyOurFactor])
@@ -194,8 +210,8 @@ func (f *File) scaling(c arch.Config) (arch.RoPEScaling, error) {
 		s.OriginalContext = int(min(original, math.MaxInt32))
 		return s, nil
 	}
-	kind, given := f.Metadata[keyRoPEType].(string)
-	factor, stretched := decimal(f.Metadata[keyRoPEBy])
+	kind, given := f.Metadata[name+keyRoPEType].(string)
+	factor, stretched := decimal(f.Metadata[name+keyRoPEBy])
 	if !given { // llama.cpp's default
 		kind = "linear"
 	}
@@ -207,13 +223,13 @@ func (f *File) scaling(c arch.Config) (arch.RoPEScaling, error) {
 			scaled = arch.RoPEScaling{Type: arch.LinearRoPE, Factor: factor}
 		}
 	default:
-		return none, fmt.Errorf("%s %q is not supported", keyRoPEType, kind)
+		return none, fmt.Errorf("%s %q is not supported", name+keyRoPEType, kind)
 	}
 	if _, ok := f.tensor(ropeFactors); !ok {
 		return scaled, nil
 	}
 	if scaled != none {
-		return none, fmt.Errorf("%s %q beside tensor %s is not supported", keyRoPEType, kind, ropeFactors)
+		return none, fmt.Errorf("%s %q beside tensor %s is not supported", name+keyRoPEType, kind, ropeFactors)
 	}
 	return f.llama3(c)
 }

@@ -14,6 +14,8 @@ var partNames = []struct{ hf, gguf string }{
 	{"self_attn.k_proj", "attn_k"},
 	{"self_attn.v_proj", "attn_v"},
 	{"self_attn.o_proj", "attn_output"},
+	{"self_attn.q_norm", "attn_q_norm"},
+	{"self_attn.k_norm", "attn_k_norm"},
 	{"post_attention_layernorm", "ffn_norm"},
 	{"mlp.gate_proj", "ffn_gate"},
 	{"mlp.up_proj", "ffn_up"},
@@ -41,10 +43,13 @@ func tensorName(p arch.Parameter) string {
 	panic("gguf: parameter " + p.Name + " has no name")
 }
 
-// rotatedHeads is how many heads of a parameter's rows are rotated: those of
-// queries and keys.
+// rotatedHeads is how many heads of a parameter's rows llama.cpp rotates with their
+// neighbours: those of queries and keys of llama, and none of qwen3, whose rows lie as
+// Hugging Face's.
 func rotatedHeads(c arch.Config, p arch.Parameter) int {
 	switch {
+	case c.QKNorm:
+		return 0
 	case strings.HasSuffix(p.Name, ".q_proj.weight"):
 		return c.Heads
 	case strings.HasSuffix(p.Name, ".k_proj.weight"):

@@ -61,12 +61,14 @@ type Contents struct {
 	Vocabulary *tokenizer.Vocabulary // nil for none
 }
 
-// Write writes a model of SwiGLU layers without sharing, and says what llama.cpp
+// Write writes a model of SwiGLU layers without sharing, of llama.cpp's llama or qwen3, and says what llama.cpp
 // will do otherwise than the model's tokenizer. Tensors are converted one at a time.
 func Write(w io.Writer, m Contents, t Type) (notes []string, err error) {
 	switch {
 	case m.Config.FFN != arch.SwiGLU:
 		return nil, fmt.Errorf("gguf: a feed-forward network of %s has no place in llama.cpp's llama architecture", m.Config.FFN)
+	case m.Config.QKNorm && m.Config.RoPEScaling.Type == arch.Llama3RoPE:
+		return nil, fmt.Errorf("gguf: llama.cpp's qwen3 has no place for rope scaling %s (model.qk_norm)", m.Config.RoPEScaling.Type)
 	case m.Config.LayerSharing.Shared():
 		return nil, fmt.Errorf("gguf: shared layers (%s) have no place in the format: unroll them first", m.Config.LayerSharing.Strategy)
 	}

@@ -166,6 +166,8 @@ func TestTrainingAgreesWithProcessor(t *testing.T) {
 		}, cuda.Options{}, false},
 		{"documents", func(c *train.RunConfig) { c.Data.DocumentMask = true }, cuda.Options{}, false},
 		{"adam, bf16 moments", func(c *train.RunConfig) { c.Optim.Name, c.Optim.Moments = optim.NameAdam, optim.MomentsBF16 }, cuda.Options{}, true},
+		{"norms of queries and keys", func(c *train.RunConfig) { c.Model.QKNorm = true }, cuda.Options{}, false},
+		{"bf16, norms of queries and keys", func(c *train.RunConfig) { c.Model.QKNorm, c.Train.Precision = true, bf16 }, cuda.Options{}, true},
 		{"z-loss", func(c *train.RunConfig) { c.Train.ZLoss = 0.1 }, cuda.Options{}, true},
 		{"sgd", func(c *train.RunConfig) { c.Optim.Name, c.Optim.LR = optim.NameSGD, 0.1 }, cuda.Options{}, true},
 	} {

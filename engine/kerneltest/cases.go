@@ -91,6 +91,17 @@ func Cases(headTokens int) []Case {
 			}
 		}
 	}
+	for _, n := range []int{1, 5, 300} {
+		for _, h := range []op.QKHeads{{Heads: 3, KVHeads: 1, HeadDim: 16}, {Heads: 4, KVHeads: 2, HeadDim: 6}, {Heads: 2, KVHeads: 2, HeadDim: 70}} {
+			row, size := matrix(n, (h.Heads+2*h.KVHeads)*h.HeadDim), fmt.Sprintf(" %dx%d", n, h.HeadDim)
+			w := tensor.Shape{h.HeadDim}
+			add(Case{Name: "qknorm" + size, Op: op.QKNormOp{QKHeads: h, Eps: 1e-5}, In: []tensor.Shape{row, w, w}, Weights: map[int]bool{1: true, 2: true}, Out: []engine.DType{b}})
+			grad := Case{Name: "qknorm.grad" + size, Op: op.QKNormGradOp{QKHeads: h, Eps: 1e-5}, In: []tensor.Shape{row, row, w, w}, Weights: map[int]bool{2: true, 3: true}, Out: []engine.DType{b, f, f}}
+			add(grad)
+			grad.Name, grad.Gaps = "qknorm.grad of frozen weights"+size, []int{1, 2}
+			add(grad)
+		}
+	}
 	large := ids(headTokens+70, 33)
 	add(Case{Name: "headloss in chunks", Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, IDs: large, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}})
 	add(Case{Name: "headloss with z-loss in chunks", Op: op.HeadLossOp{Z: 0.1}, In: []tensor.Shape{matrix(len(large), 16), matrix(33, 16), nil, {}}, IDs: large, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f, f}})

@@ -124,6 +124,14 @@ func TestBadShapes(t *testing.T) {
 			[]string{"headloss head", "(6, 4)", "(9, 5)"},
 		},
 		{
+			"qknorm: weights of another size",
+			[]tensor.Shape{{6, 24}, {4}, {6}},
+			func(in nodes) (*gorgonia.Node, error) {
+				return QKNorm("0.attn.qknorm", in[0], in[1], in[2], QKHeads{2, 1, 6}, 1e-5)
+			},
+			[]string{"qknorm 0.attn.qknorm", "(6, 24)", "(4)", "2 query and 1 key heads of 6"},
+		},
+		{
 			"headloss: a coefficient below 0",
 			[]tensor.Shape{{6, 4}, {9, 4}},
 			func(in nodes) (*gorgonia.Node, error) {

@@ -84,6 +84,12 @@ func (m *llama) loss(tokens, targets, scale *gorgonia.Node) (*gorgonia.Node, err
 		at, name := fmt.Sprint(pos), fmt.Sprintf("model.layers.%d.", layer)
 		a := m.norm(at+".attn_norm", x, name+"input_layernorm")
 		a = m.linear(at+".qkv", a, name+"self_attn.q_proj", name+"self_attn.k_proj", name+"self_attn.v_proj")
+		if m.QKNorm {
+			qkv, q, k := a, m.weights[name+"self_attn.q_norm.weight"], m.weights[name+"self_attn.k_norm.weight"]
+			a = m.then(func() (*gorgonia.Node, error) {
+				return QKNorm(at+".qknorm", qkv, q, k, QKHeads{m.Heads, m.KVHeads, m.HeadDim}, m.NormEps)
+			})
+		}
 		a = m.then(func() (*gorgonia.Node, error) { return Attention(at+".attn", a, m.heads()) })
 		a = m.linear(at+".o", a, name+"self_attn.o_proj")
 		x = m.then(func() (*gorgonia.Node, error) { return Add(at+".attn_add", x, a) })

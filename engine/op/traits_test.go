@@ -60,6 +60,8 @@ func TestTraits(t *testing.T) {
 		{LearnedQuantizeGradOp{}, []tensor.Shape{w, {o}, w}, stated{rounds: []bool{false, false}, accumulates: []bool{true, true}}},
 		{AttentionOp{Heads: h}, []tensor.Shape{qkv}, stated{rounds: []bool{true, false}, accumulates: []bool{false, false}, recompute: WithAttention, flops: 2 * scores}},
 		{AttentionGradOp{Heads: h}, []tensor.Shape{qkv, qkv, y, qkv}, stated{rounds: yes, accumulates: no, flops: 4 * scores}},
+		{QKNormOp{}, []tensor.Shape{qkv, {h.HeadDim}, {h.HeadDim}}, stated{rounds: yes, accumulates: no, recompute: Always}},
+		{QKNormGradOp{}, []tensor.Shape{qkv, qkv, {h.HeadDim}, {h.HeadDim}}, stated{rounds: []bool{true, false, false}, accumulates: []bool{false, true, true}}},
 		{HeadLossOp{}, []tensor.Shape{x, w, {n}, scalar}, stated{rounds: []bool{false, true, false, false}, accumulates: []bool{false, false, true, false}, weights: [][]int{{1}}, flops: 3 * product}},
 		{HeadLossOp{Z: 1e-4}, []tensor.Shape{x, w, {n}, scalar}, stated{rounds: []bool{false, true, false, false, false}, accumulates: []bool{false, false, true, false, false}, weights: [][]int{{1}}, flops: 3 * product}},
 		{DistilLossOp{}, teacher, stated{rounds: []bool{false, true, false, false}, accumulates: []bool{false, false, true, false}, weights: [][]int{{1}, {5}}, flops: 3*product + 2*n*5*o}},

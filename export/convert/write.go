@@ -119,7 +119,7 @@ func Write(m *export.Model, o Options) (paths, notes []string, err error) {
 	switch o.Format {
 	case HF:
 		if m.Config.FFN != arch.SwiGLU {
-			return nil, nil, fmt.Errorf("a feed-forward network of %s has no place in Hugging Face's LLaMA", m.Config.FFN)
+			return nil, nil, fmt.Errorf("a feed-forward network of %s has no place in Hugging Face's LLaMA or Qwen3", m.Config.FFN)
 		}
 		said, saveErr := m.SaveFolder(o.Out, export.FolderOptions{DType: dtypes[o.Type], License: o.License, Quantize: o.Quantize})
 		notes, err = append(notes, said...), saveErr

@@ -116,6 +116,8 @@ func representable(c arch.Config) error {
 	switch {
 	case c.FFN != arch.SwiGLU:
 		return fmt.Errorf("llama2.c: a feed-forward network of %s has no place in the format", c.FFN)
+	case c.QKNorm:
+		return errors.New("llama2.c: norms of queries and keys (model.qk_norm) have no place in the format")
 	case c.LayerSharing.Shared():
 		return fmt.Errorf("llama2.c: shared layers (%s) have no place in the format: unroll them first", c.LayerSharing.Strategy)
 	case c.HeadDim*c.Heads != c.Dim:

@@ -147,9 +147,15 @@ func (d *decoder) attention(n string, position int, name func(string) string) st
 		d.opTo([]string{present}, "Concat", []string{past, fresh}, attribute{"axis", int64(2)})
 		return d.op("Unsqueeze", []string{present, d.ints(2)}) // [B,K,1,S,D]
 	}
-	q := d.rotate(heads("self_attn.q_proj", k*g))
+	normed := func(x, part string) string {
+		if !c.QKNorm {
+			return x
+		}
+		return d.norm(x, name(part))
+	}
+	q := d.rotate(normed(heads("self_attn.q_proj", k*g), "self_attn.q_norm"))
 	q = d.op("Reshape", []string{q, d.join(d.batch, d.ints(k, g), d.seq, d.ints(size))}) // [B,K,G,T,D]
-	keys := cache("key", d.rotate(heads("self_attn.k_proj", k)))
+	keys := cache("key", d.rotate(normed(heads("self_attn.k_proj", k), "self_attn.k_norm")))
 	values := cache("value", heads("self_attn.v_proj", k))
 
 	scores := d.op("MatMul", []string{q, d.op("Transpose", []string{keys}, attribute{"perm", []int64{0, 1, 2, 4, 3}})})

@@ -10,10 +10,10 @@ import (
 )
 
 // Cases are the names of the models in arch/testdata/llama: tied and untied
-// embeddings with GQA and MHA, and each layer sharing strategy.
+// embeddings with GQA and MHA, each layer sharing strategy, and Qwen3.
 var Cases = []string{
 	"tied_gqa", "untied_mha", "tied_mha", "untied_gqa",
-	"immediate", "repeat_all_over", "reverse",
+	"immediate", "repeat_all_over", "reverse", "qk_norm",
 }
 
 // Config is the shape of a case's model. All sizes are given; the feed-forward
@@ -31,6 +31,7 @@ type Config struct {
 	ShareEmbedding bool    `json:"share_embedding"`
 	Sharing        string  `json:"sharing"` // none, immediate, repeat_all_over or reverse
 	Repeat         int     `json:"repeat"`  // 1 where Sharing is none
+	QKNorm         bool    `json:"qk_norm"`
 }
 
 // Optim is the optimizer of the training losses: PyTorch's AdamW at a constant

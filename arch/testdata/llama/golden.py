@@ -1,4 +1,4 @@
-"""Writes NAME.json and NAME.bin for each case: a two-layer LLaMA by transformers.
+"""Writes NAME.json and NAME.bin for each case: a two-layer LLaMA, or Qwen3, by transformers.
 
 Run: python golden.py   (torch 2.x, transformers 5.x, CPU)
 
@@ -28,7 +28,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.nn.utils import clip_grad_norm_
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 STEPS, BATCH, SEQ = 10, 2, 12
 UNSUPERVISED = -1
@@ -49,6 +49,7 @@ BASE = {
     "share_embedding": True,
     "sharing": "none",
     "repeat": 1,
+    "qk_norm": False,
 }
 
 CASES = {
@@ -60,6 +61,7 @@ CASES = {
     "immediate": {"sharing": "immediate", "repeat": 2},
     "repeat_all_over": {"sharing": "repeat_all_over", "repeat": 2},
     "reverse": {"sharing": "reverse", "repeat": 2},
+    "qk_norm": {"qk_norm": True, "head_dim": 8},
 }
 
 
@@ -77,8 +79,9 @@ def schedule(config):
 
 def llama(config, seq, attention):
     """The untrained model, before its layers repeat."""
-    return LlamaForCausalLM(
-        LlamaConfig(
+    model, shape = (Qwen3ForCausalLM, Qwen3Config) if config["qk_norm"] else (LlamaForCausalLM, LlamaConfig)
+    return model(
+        shape(
             vocab_size=config["vocab_size"],
             hidden_size=config["dim"],
             intermediate_size=config["ffn_dim"],

@@ -128,6 +128,8 @@ var plain = map[string]func(run){
 			}
 		}
 	},
+	"qk_norm":          qkNorm,
+	"qk_norm_gradient": qkNormGradient,
 	"rmsnorm_gradient": func(r run) {
 		dx, parts, dy, xhat, rstd, w := r.f32(0), r.f32(1), r.typed(2), r.typed(3), r.f32(4), r.f32(5)
 		n, c, rows := r.int(6), r.int(7), r.int(8)
