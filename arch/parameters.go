@@ -30,6 +30,12 @@ func (p Parameter) Hidden() (shape [2]int) {
 	return shape
 }
 
+// In is the name of the same parameter in another layer.
+func (p Parameter) In(layer int) string {
+	prefix := fmt.Sprintf("model.layers.%d.", p.Layer)
+	return fmt.Sprintf("model.layers.%d.", layer) + p.Name[len(prefix):]
+}
+
 // Size is the number of values in p.
 func (p Parameter) Size() int64 {
 	n := int64(1)

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"mobilellm/data"
+	"mobilellm/optim"
 	"mobilellm/train"
 )
 
@@ -59,8 +60,20 @@ func identify(c *train.RunConfig, initial string) (string, error) {
 	if c.Distil == train.DefaultRun().Distil {
 		delete(keys, "distil")
 	}
-	if initial != "" {
+	if section, ok := keys["optim"].(map[string]any); ok {
+		maps.DeleteFunc(section, func(name string, _ any) bool {
+			return name == "decay_embeddings" || name == "muon" && c.Optim.Name != optim.NameMuon
+		})
+		if !c.Optim.DecayEmbeddings { // the value that is not the default must not be zero
+			section["embeddings"] = "no decay"
+		}
+	}
+	switch section, _ := keys["init"].(map[string]any); {
+	case initial == "":
+	case c.Init == train.Init{}:
 		keys["init"] = initial
+	default:
+		section["model"] = initial
 	}
 	canonical, err := json.Marshal(withoutZeros(keys)) // sorts keys
 	if err != nil {

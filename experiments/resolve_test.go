@@ -89,12 +89,15 @@ func TestIdentity(t *testing.T) {
 		"saving and device":           id(base, "checkpoint.every=7", "device=cpu"),
 		"a teacher's keys, off":       id(base, "distil.alpha=0"),
 		"a guard's keys, off":         id(base, "train.spike_guard.window=7", "train.max_hours=3"),
+		"Muon's keys, off":            id(base, "optim.muon.momentum=0.9"),
 	} {
 		if other != want {
 			t.Errorf("%s: id %s, want %s", name, other, want)
 		}
 	}
-	for _, set := range []string{"train.seed=2", "optim.lr=1e-3", "model.layers=4", "train.steps=5", "data.seq=16", "train.spike_guard.action=skip"} {
+	for _, set := range []string{
+		"train.seed=2", "optim.name=muon", "optim.decay_embeddings=false", "train.z_loss=1e-4", "model.qk_norm=true", "init.layers=stack", "train.spike_guard.action=skip", "optim.lr=1e-3", "model.layers=4", "train.steps=5", "data.seq=16",
+	} {
 		if other := id(base, set); (other == want) != (set == "train.seed=2") { // a seed is the sweep's, not the base's
 			t.Errorf("%s: id %s, before %s", set, other, want)
 		}

@@ -22,6 +22,7 @@ type RunConfig struct {
 	Data       data.Config  `yaml:"data" help:"Text to learn from."`
 	Optim      optim.Config `yaml:"optim" help:"Optimizer and learning rate."`
 	Train      Loop         `yaml:"train" help:"The training loop."`
+	Init       Init         `yaml:"init" help:"Starting from the weights of another model."`
 	Distil     Distil       `yaml:"distil" help:"Learning from a teacher."`
 	Eval       Eval         `yaml:"eval" help:"Scoring of held-out text."`
 	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
@@ -123,7 +124,7 @@ func DefaultRun() RunConfig {
 // errors.Join; each error names the key and its value.
 func (c *RunConfig) Validate() error {
 	errs := []error{
-		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
+		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Init.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
 		c.Eval.validate(), c.Checkpoint.validate(), device.Validate(c.Device),
 	}
 	if best := c.Checkpoint.bestBy(); best != HeldoutLoss && !slices.Contains(c.Eval.Measures(), best) {
@@ -216,7 +217,7 @@ func (c *RunConfig) AbsolutePaths() error {
 			}
 		}
 	}
-	if err := errors.Join(absolute(&c.Distil.Teacher, ""), absolute(&c.Distil.Shards, ""), absolute(&c.Eval.DataDir, "")); err != nil {
+	if err := errors.Join(absolute(&c.Init.Model, ""), absolute(&c.Distil.Teacher, ""), absolute(&c.Distil.Shards, ""), absolute(&c.Eval.DataDir, "")); err != nil {
 		return err
 	}
 	return errors.Join(absolute(&c.Data.ChatTemplate, append(chat.Names(), "")...), absolute(&c.Data.Tokenizer, data.TokenizerBytes, data.TokenizerTrain))

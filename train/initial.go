@@ -95,18 +95,11 @@ func (c *RunConfig) StartFrom(path string) error {
 // validateModel reports what keeps the shape from being a model, or the initial one.
 func (c *RunConfig) validateModel() error {
 	if c.initial != nil {
-		if err := compareInitial(c.initial.model, c.Model, c.initial.path); err != nil {
+		if err := c.compareInitial(c.initial.model, c.initial.path); err != nil {
 			return err
 		}
 	}
 	return c.Model.Validate()
-}
-
-// compareInitial reports the keys in which a model differs from the one that it starts
-// from. It may be quantised otherwise: that is what quantisation-aware training is.
-func compareInitial(initial, model arch.Config, path string) error {
-	initial.Quantize = model.Quantize
-	return compareModels(initial, model, path)
 }
 
 // startClips gives the rows' learned steps and clips of some parameters the values that

@@ -335,6 +335,9 @@ func (r *run) cutMetrics() error {
 // openInitial opens the model that a new run starts from, before any other work.
 func (r *run) openInitial() error {
 	if r.o.Init == "" {
+		if c := r.c.Init; c.Layers.given() || c.NewRows != "" {
+			return fmt.Errorf("init.layers (%s) and init.new_rows (%q) are for a run that starts from a model\nhint: name it in init.model or with --init", shown(c.Layers), c.NewRows)
+		}
 		return nil
 	}
 	var err error
@@ -345,7 +348,7 @@ func (r *run) openInitial() error {
 	if err := r.growVocabulary(&initial); err != nil {
 		return err
 	}
-	if err := compareInitial(initial, r.c.Model, r.o.Init); err != nil {
+	if err := r.c.compareInitial(initial, r.o.Init); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	return nil
@@ -358,6 +361,13 @@ func (r *run) loadInitial() error {
 	if was.Weights != now.Weights || was.Method != now.Method {
 		load, begin = r.loadMatrices, clips(r.params)
 	}
+	if r.c.Init.Layers.given() {
+		skip := map[string]bool{}
+		for _, p := range begin {
+			skip[p.Name] = true
+		}
+		load = func(tensors []safetensors.Tensor) error { return r.loadMapped(tensors, skip) }
+	}
 	if err := fill(r.weightTensors(new(hostBuffer)), r.withNewRows(load)); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
@@ -365,7 +375,7 @@ func (r *run) loadInitial() error {
 		return fmt.Errorf("init: %w", err)
 	}
 	r.o.Progress.Note("starting from the weights of %s", r.o.Init)
-	return nil
+	return r.noteMapped()
 }
 
 // loadMatrices takes all of them but what the rows of a matrix learn.

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ type Options struct {
 	Resume    string   // a checkpoint of a run to go on from; empty starts anew
 	Newest    bool     // Resume is the newest of its run: where it is damaged, one before it will do
 	Restart   bool     // begin anew in the folder of a run that has no checkpoint yet
-	Init      string   // a model folder whose weights a new run starts from; empty draws them
+	Init      string   // a model folder whose weights a new run starts from; empty takes that of init.model
 	Overfit   bool     // every step trains on the batch of the first
 	Profile   bool     // time every operation
 	LeaveOut  []string // folders that are not text where they lie in the text's, as Out is not
@@ -125,6 +126,9 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 		o.Progress = NewProgress(io.Discard, false)
 	}
 	c.Model = c.Model.Resolved()
+	if o.Resume == "" {
+		o.Init = cmp.Or(o.Init, c.Init.Model)
+	}
 	r := &run{c: c, o: o, params: c.Model.Parameters(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: now()}}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.prepare(ctx); err != nil {
@@ -335,11 +339,14 @@ func (r *run) makeModel(context.Context) error {
 	switch {
 	case r.from != nil:
 		return r.restore()
-	case r.o.Init != "":
+	case r.o.Init != "" && r.c.Init.NewRows != newRowsNormal:
 		return r.loadInitial()
 	}
 	if err := initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev); err != nil {
 		return err
+	}
+	if r.o.Init != "" {
+		return r.loadInitial()
 	}
 	return startClips(r.weights, r.c.Model, clips(r.params))
 }

@@ -51,8 +51,8 @@ configuration:
 %s.
 
 --init takes the shape of the model from the one that it names; a configuration
-that sets another is a mistake, the embedded ones aside. The model is scored
-before the first step too.
+that sets another is a mistake, the embedded ones aside, unless init.layers or
+init.new_rows maps it. The model is scored before the first step too.
 
 A run's folder holds run.yaml (the resolved configuration), metrics.jsonl and
 checkpoints/. Ctrl-C or SIGTERM saves and stops, once more stops at once; SIGUSR1
