@@ -10,6 +10,8 @@ import (
 // and drops the addition: a matmul adds to the residual stream, a norm's
 // gradient to the stream's gradient. It holds where the other term was made
 // before, and is not read from then on.
+//
+// An operation that can overwrite an input does so where nothing else reads it.
 func (pl *plan) alias() {
 	order, uses := pl.order(), pl.uses()
 	dropped := map[*step]bool{}
@@ -37,6 +39,22 @@ func (pl *plan) alias() {
 		}
 	}
 	pl.steps = slices.DeleteFunc(pl.steps, func(s *step) bool { return dropped[s] })
+	for _, s := range pl.steps {
+		if i, ok := op.InPlace(s.op); ok {
+			pl.replace(s.in[i], s.out[0], len(uses[s.in[i]]))
+		}
+	}
+}
+
+// replace lets a result lie in the place of an input that so many steps read.
+func (pl *plan) replace(in, out *value, readers int) {
+	if in.def == nil || in.root().home != nil || in.keep || out.into != nil || out.home != nil || readers != 1 {
+		return
+	}
+	out.into = in
+	if out.keep {
+		in.root().keep = true
+	}
 }
 
 // isSum reports whether a step adds two values.

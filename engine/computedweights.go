@@ -68,16 +68,37 @@ func (pl *plan) join() error {
 		if !op.Stacks(s.op) {
 			continue
 		}
-		for _, store := range s.store {
-			if store != s.store[0] {
-				return fmt.Errorf("engine: %s %s: gradients of its weights are partly added to others and partly not", s.op.Scope(), s.op.Kind())
+		for _, run := range wantedRuns(s) {
+			first := s.store[run[0].part]
+			for _, v := range run {
+				if s.store[v.part] != first {
+					return fmt.Errorf("engine: %s %s: gradients of its weights are partly added to others and partly not", s.op.Scope(), s.op.Kind())
+				}
 			}
-		}
-		if err := join(s.out); err != nil {
-			return fmt.Errorf("engine: %s %s: gradients of its weights %w", s.op.Scope(), s.op.Kind(), err)
+			if err := join(run); err != nil {
+				return fmt.Errorf("engine: %s %s: gradients of its weights %w", s.op.Scope(), s.op.Kind(), err)
+			}
 		}
 	}
 	return nil
+}
+
+// wantedRuns are the results of a step that somebody reads, in runs without a gap: a weight
+// that is not trained has no gradient.
+func wantedRuns(s *step) (runs [][]*value) {
+	gap := true
+	for _, v := range s.out {
+		switch {
+		case v == nil:
+			gap = true
+			continue
+		case gap:
+			runs = append(runs, nil)
+		}
+		gap = false
+		runs[len(runs)-1] = append(runs[len(runs)-1], v)
+	}
+	return runs
 }
 
 // join lays values end to end, unless they are parameters or their gradients,
@@ -86,9 +107,6 @@ func join(vs []*value) error {
 	elsewhere, joined := 0, true
 	var end int64
 	for _, v := range vs {
-		if v == nil {
-			return fmt.Errorf("are wanted in part only: an operation makes them all")
-		}
 		root, offset := v.located()
 		if root.home != nil {
 			elsewhere++

@@ -35,7 +35,7 @@ func (s *small) matrix(name string, rows, cols int) *gorgonia.Node {
 }
 
 func (s *small) param(name string, rows, cols int) *gorgonia.Node {
-	s.params = append(s.params, Parameter{name, []int{rows, cols}})
+	s.params = append(s.params, Parameter{Name: name, Shape: []int{rows, cols}})
 	n := s.matrix(name, rows, cols)
 	s.nodes = append(s.nodes, n)
 	return n

@@ -103,6 +103,7 @@ func lower(p Program, precision Precision) (*plan, error) {
 	}
 	pl.residualsInFloat32()
 	pl.weightsInFloat32()
+	pl.roundSums()
 	return pl, nil
 }
 
@@ -213,6 +214,74 @@ func (pl *plan) residualsInFloat32() {
 	for _, n := range pl.program.Outputs {
 		pl.values[n].dtype = F32
 	}
+	for _, s := range pl.steps {
+		if i, ok := op.InPlace(s.op); ok {
+			pl.sameType(s.in[i], s.out[0])
+		}
+	}
+}
+
+// sameType gives an input and the result that may take its place one type: float32 where
+// either is, as on the residual stream.
+func (pl *plan) sameType(in, out *value) {
+	if in.dtype == F32 || out.dtype == F32 {
+		in.dtype, out.dtype = F32, F32
+	}
+}
+
+// roundSums rounds sums of what is kept rounded, such as the two terms of a gradient where
+// a layer has an adapter: the terms are added in float32, and the sum is rounded for what
+// reads it, as each would have been. Matmuls that make the terms read rounded operands.
+func (pl *plan) roundSums() {
+	if pl.precision != PrecisionBF16 {
+		return
+	}
+	rounds, copies := map[*value]bool{}, map[*value]*value{}
+	var roundsAs func(v *value) bool
+	roundsAs = func(v *value) bool {
+		if v.def == nil || isSum(v.def) {
+			return rounds[v]
+		}
+		if i, ok := op.InPlace(v.def.op); ok {
+			return roundsAs(v.def.in[i])
+		}
+		return op.Rounds(v.def.op, v.part)
+	}
+	terms := map[*value]bool{}
+	for _, s := range pl.steps {
+		if isSum(s) && roundsAs(s.in[0]) && roundsAs(s.in[1]) {
+			rounds[s.out[0]], terms[s.in[0]], terms[s.in[1]] = true, true, true
+		}
+	}
+	var steps []*step
+	read := func(s *step, i int) {
+		v := s.in[i]
+		if copies[v] == nil {
+			r := &step{op: op.Round(v.def.op.Scope(), op.WithBlock), in: []*value{v}, store: make([]Store, 1), backward: v.def.backward}
+			r.out = []*value{pl.result(r, 0, v.shape)}
+			copies[v] = r.out[0]
+			steps = append(steps, r)
+		}
+		s.in[i] = copies[v]
+	}
+	for _, s := range pl.steps {
+		matmul := len(op.Weights(s.op, len(s.in))) > 0 && terms[s.out[0]]
+		for i, v := range s.in {
+			switch {
+			case rounds[v] && !isSum(s):
+				read(s, i)
+			case matmul && v.def != nil && v.dtype == F32 && !weighs(s, i):
+				read(s, i)
+			}
+		}
+		steps = append(steps, s)
+	}
+	pl.steps = steps
+}
+
+// weighs reports whether input i of a step is a weight of its matmul.
+func weighs(s *step, i int) bool {
+	return slices.ContainsFunc(op.Weights(s.op, len(s.in)), func(group []int) bool { return slices.Contains(group, i) })
 }
 
 // order numbers the steps.

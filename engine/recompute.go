@@ -139,8 +139,7 @@ func (r *repeater) repeatStep(v *value) *value {
 func (r *repeater) remake(v *value, m op.Remaking) *value {
 	from := v.def.out[m.Part]
 	if from == nil {
-		panic(fmt.Sprintf("engine: %s %s: part %d is needed in the backward pass without its gradient, which keeps part %d",
-			v.def.op.Scope(), v.def.op.Kind(), v.part, m.Part))
+		return v // nothing below is trained, and there is no gradient to keep the other part for
 	}
 	s := &step{op: m.Op, in: []*value{from}, backward: true, repeated: true, store: make([]Store, 1), out: make([]*value, 1)}
 	for _, i := range m.Inputs {

@@ -12,6 +12,11 @@ import (
 type Parameter struct {
 	Name  string
 	Shape []int
+	// Frozen is a parameter that is not trained: it has no gradient.
+	Frozen bool
+	// BF16 is a frozen matrix that only matmuls read, of an even number of elements: where
+	// those are in bf16 it is held in bf16 alone.
+	BF16 bool
 }
 
 // Weights are the parameters of a model on a device, and their gradients.
@@ -40,18 +45,25 @@ func NewWeights(dev Device, params []Parameter, keep WeightOptions) (*Weights, e
 		w.names = append(w.names, p.Name)
 	}
 	var err error
-	if w.values, err = w.place(params, "", ofType(F32)); err != nil {
+	if w.values, err = w.place(params, "", func(p Parameter) *Tensor {
+		if p.BF16 && keep.BF16 {
+			return &Tensor{DType: BF16}
+		}
+		return &Tensor{}
+	}); err != nil {
 		return nil, err
 	}
 	if keep.Gradients {
-		if w.grads, err = w.place(params, "grad.", ofType(F32)); err != nil {
+		trained := slices.DeleteFunc(slices.Clone(params), func(p Parameter) bool { return p.Frozen })
+		if w.grads, err = w.place(trained, "grad.", ofType(F32)); err != nil {
 			w.Close()
 			return nil, err
 		}
 		w.reused = w.mem[len(w.mem)-1]
 	}
 	if keep.BF16 && dev.KeepsBF16() {
-		copies, err := w.place(params, "bf16.", ofType(BF16))
+		whole := slices.DeleteFunc(slices.Clone(params), func(p Parameter) bool { return p.BF16 })
+		copies, err := w.place(whole, "bf16.", ofType(BF16))
 		if err != nil {
 			w.Close()
 			return nil, err
@@ -125,6 +137,9 @@ func (w *Weights) reusable(p Program, steps []*step) *reusable {
 	}
 	for _, name := range w.names {
 		g := w.grads[name]
+		if g == nil {
+			continue
+		}
 		offset := int64(uintptr(g.ptr) - uintptr(w.reused.Pointer()))
 		l.placed = append(l.placed, &interval{bytes: g.Bytes(), first: first[g], last: len(steps), offset: offset})
 	}
@@ -135,9 +150,22 @@ func (w *Weights) reusable(p Program, steps []*step) *reusable {
 // to date.
 func (w *Weights) Changed() {
 	for _, name := range w.names {
-		if v := w.values[name]; v.bf16 != nil {
-			w.device.Round(v.bf16, v)
+		w.round(w.values[name])
+	}
+}
+
+// Updated is Changed for what an optimizer writes: parameters with gradients.
+func (w *Weights) Updated() {
+	for _, name := range w.names {
+		if w.grads[name] != nil {
+			w.round(w.values[name])
 		}
+	}
+}
+
+func (w *Weights) round(v *Tensor) {
+	if v.bf16 != nil {
+		w.device.Round(v.bf16, v)
 	}
 }
 

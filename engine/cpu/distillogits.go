@@ -55,7 +55,7 @@ func (k *chunkLogits) rounds() bool { return k.typ == engine.BF16 && k.hidden.DT
 // prepare is called once before the chunks of a run.
 func (k *chunkLogits) prepare(scratch unsafe.Pointer) {
 	if k.full == nil {
-		rowProduct{d: k.d, n: k.head.Rows(), k: k.head.Cols(), transposed: true}.pack(unsafe.Add(scratch, k.packed), k.head.Pointer())
+		rowProduct{d: k.d, n: k.head.Rows(), k: k.head.Cols(), transposed: true}.pack(unsafe.Add(scratch, k.packed), k.head)
 	}
 }
 

@@ -58,7 +58,7 @@ func (k *headBF16) Scratch() int64 { return k.layout.size }
 // gradient of its logits.
 func (k *headBF16) run(scratch unsafe.Pointer, accumulating bool, loss func(first, n int) float64) {
 	w, tokens := k.in.In[1], k.in.In[0].Rows()
-	rowProduct{d: k.d, n: k.vocab, k: k.dim, transposed: true}.pack(unsafe.Add(scratch, k.packed), w.Pointer())
+	rowProduct{d: k.d, n: k.vocab, k: k.dim, transposed: true}.pack(unsafe.Add(scratch, k.packed), w)
 	if k.trains() {
 		k.packWeightRows(unsafe.Add(scratch, k.packedRows))
 	}

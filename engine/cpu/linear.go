@@ -39,9 +39,9 @@ func weightRows(ts []*engine.Tensor, t engine.DType) (int, error) {
 }
 
 // weightType is the type in which a matmul with operands of type t reads its
-// weight: package bf16 rounds float32 itself.
-func (d *Device) weightType(t engine.DType) engine.DType {
-	if d.pairs {
+// weight: package bf16 rounds float32 itself, where there is float32.
+func (d *Device) weightType(t engine.DType, w *engine.Tensor) engine.DType {
+	if d.pairs && w.DType == engine.F32 {
 		return engine.F32
 	}
 	return t
@@ -88,7 +88,7 @@ func newLinear(d *Device, in *engine.Instr, _ op.LinearOp) (engine.Kernel, error
 	if in.In[1].Packed() {
 		return newPackedLinear(d, in)
 	}
-	o, err := weightRows(in.In[1:], d.weightType(x.DType))
+	o, err := weightRows(in.In[1:], d.weightType(x.DType, in.In[1]))
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +129,7 @@ func newLinearGradInput(d *Device, in *engine.Instr, _ op.LinearGradInputOp) (en
 	if dy.DType == engine.BF16 {
 		t = engine.BF16
 	}
-	o, err := weightRows(in.In[1:], d.weightType(t))
+	o, err := weightRows(in.In[1:], d.weightType(t, in.In[1]))
 	if err != nil {
 		return nil, err
 	}
@@ -156,31 +156,66 @@ func (k *linearGradInput) Run(scratch unsafe.Pointer, accumulating bool) {
 }
 
 // linearGradWeight is dw[O,C] = dyᵀ·x, in float32, for all weights of the
-// matmul at once. Workers share its rows, never the sum over tokens.
+// matmul at once. Workers share its rows, never the sum over tokens. A weight whose
+// gradient nobody reads parts the matmul.
 type linearGradWeight struct {
-	d        *Device
-	in       *engine.Instr
-	round    rounding
+	d     *Device
+	in    *engine.Instr
+	round rounding
+	runs  []gradientRun
+}
+
+// gradientRun makes the gradients of some neighbouring weights.
+type gradientRun struct {
+	column   int // of dy, the first of theirs
+	part     int // the first of theirs
+	rows     int
 	set, add *tiled
 }
 
-func newLinearGradWeight(d *Device, in *engine.Instr, _ op.LinearGradWeightOp) (engine.Kernel, error) {
+// gradientRuns are the results of a matmul's gradient that are wanted, in runs of weights
+// side by side; each is one matrix.
+func gradientRuns(in *engine.Instr, rows []int) (runs []gradientRun, err error) {
+	column, gap := 0, true
+	for i, dw := range in.Out {
+		switch {
+		case dw == nil:
+			gap = true
+		case gap:
+			runs, gap = append(runs, gradientRun{column: column, part: i, rows: rows[i]}), false
+		default:
+			if err := engine.EndToEnd(in.Out[i-1], dw); err != nil {
+				return nil, fmt.Errorf("gradients of weights: %w", err)
+			}
+			runs[len(runs)-1].rows += rows[i]
+		}
+		column += rows[i]
+	}
+	return runs, nil
+}
+
+func newLinearGradWeight(d *Device, in *engine.Instr, o op.LinearGradWeightOp) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
-	if err := engine.EndToEnd(in.Out...); err != nil {
-		return nil, fmt.Errorf("gradients of weights: %w", err)
+	runs, err := gradientRuns(in, o.Rows)
+	if err != nil {
+		return nil, err
 	}
 	if x.DType == engine.BF16 && d.pairs {
-		return newLinearGradWeightBF16(d, in), nil
+		return newLinearGradWeightBF16(d, in, runs), nil
 	}
-	desc := onednn.Desc{
-		M: dy.Cols(), N: x.Cols(), K: x.Rows(), TransA: true,
-		A: elementType(x.DType), B: elementType(x.DType), C: onednn.F32,
-		LDA: dy.Cols(), LDB: x.Cols(), LDC: x.Cols(),
+	k := &linearGradWeight{d: d, in: in, round: newRounding(d, dy, x.DType), runs: runs}
+	for i := range k.runs {
+		r := &k.runs[i]
+		desc := onednn.Desc{
+			M: r.rows, N: x.Cols(), K: x.Rows(), TransA: true,
+			A: elementType(x.DType), B: elementType(x.DType), C: onednn.F32,
+			LDA: dy.Cols(), LDB: x.Cols(), LDC: x.Cols(),
+		}
+		if r.set, r.add, err = d.both(desc, in.Store[r.part], d.newWeightTiles); err != nil {
+			return nil, err
+		}
 	}
-	k := &linearGradWeight{d: d, in: in, round: newRounding(d, dy, x.DType)}
-	var err error
-	k.set, k.add, err = d.both(desc, in.Store[0], d.newWeightTiles)
-	return k, err
+	return k, nil
 }
 
 // newWeightTiles gives each worker the same number of tiles of rows.
@@ -190,12 +225,20 @@ func (d *Device) newWeightTiles(desc onednn.Desc) (*tiled, error) {
 	return d.newTiles(desc, tm, desc.N)
 }
 
-func (k *linearGradWeight) Scratch() int64 { return k.round.bytes + scratchOf(k.d, k.set, k.add) }
+func (k *linearGradWeight) Scratch() int64 {
+	var n int64
+	for _, r := range k.runs {
+		n = max(n, scratchOf(k.d, r.set, r.add))
+	}
+	return k.round.bytes + n
+}
 
 func (k *linearGradWeight) Run(scratch unsafe.Pointer, accumulating bool) {
 	dy, scratch := k.round.run(scratch)
-	p := choose(k.set, k.add, k.in.Store[0], accumulating)
-	p.run(k.d, dy, k.in.In[1].Pointer(), k.in.Out[0].Pointer(), scratch)
+	for _, r := range k.runs {
+		p := choose(r.set, r.add, k.in.Store[r.part], accumulating)
+		p.run(k.d, offset(dy, r.column, k.round.to), k.in.In[1].Pointer(), k.in.Out[r.part].Pointer(), scratch)
+	}
 }
 
 // rounding makes a bf16 copy of a float32 operand in scratch memory; it does

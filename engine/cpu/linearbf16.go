@@ -23,7 +23,7 @@ const bf16Depth = 1024
 // bf16Columns is the number of columns of a left side that are paired together.
 const bf16Columns = 96
 
-// rowProduct is c[m,n] = a[m,k]·w for a weight in float32, stored [k,n] or, as
+// rowProduct is c[m,n] = a[m,k]·w for a weight in float32 or bf16, stored [k,n] or, as
 // a linear layer's forward pass has it, [n,k].
 type rowProduct struct {
 	d          *Device
@@ -34,17 +34,22 @@ type rowProduct struct {
 func (p rowProduct) scratch() int64 { return aligned(2 * int64(bf16.PackedLen(p.k, p.n))) }
 
 // pack writes the weight as panels, split over the workers.
-func (p rowProduct) pack(dst, w unsafe.Pointer) {
+func (p rowProduct) pack(dst unsafe.Pointer, of *engine.Tensor) {
 	const panels = 4
+	w, t := of.Pointer(), of.DType
+	pack, transposed := bf16.RoundPack, bf16.RoundPackTransposed
+	if t == engine.BF16 {
+		pack, transposed = bf16.Pack, bf16.PackTransposed
+	}
 	columns := panels * bf16.Cols
 	p.d.run(ceil(p.n, columns), func(_, i int) {
 		j := i * columns
 		n := min(columns, p.n-j)
 		at := offset(dst, bf16.PackedLen(p.k, j), engine.BF16)
 		if p.transposed {
-			bf16.RoundPackTransposed(at, offset(w, j*p.k, engine.F32), p.k, p.k, n)
+			transposed(at, offset(w, j*p.k, t), p.k, p.k, n)
 		} else {
-			bf16.RoundPack(at, offset(w, j, engine.F32), p.n, p.k, n)
+			pack(at, offset(w, j, t), p.n, p.k, n)
 		}
 	})
 }
@@ -82,7 +87,7 @@ func (k *linearBF16) Scratch() int64 { return k.scratch() }
 
 func (k *linearBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 	y := k.in.Out[0]
-	k.pack(scratch, k.in.In[1].Pointer())
+	k.pack(scratch, k.in.In[1])
 	k.run(k.in.In[0].Pointer(), scratch, y.Pointer(), y.DType, storeAs(y.DType, k.in.Store[0].Adds(accumulating)))
 }
 
@@ -113,7 +118,7 @@ func (k *linearGradInputBF16) Scratch() int64 {
 func (k *linearGradInputBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 	dy, dx := k.in.In[0], k.in.Out[0]
 	store := storeAs(dx.DType, k.in.Store[0].Adds(accumulating))
-	k.pack(scratch, k.in.In[1].Pointer())
+	k.pack(scratch, k.in.In[1])
 	if dy.DType == engine.BF16 {
 		k.run(dy.Pointer(), scratch, dx.Pointer(), dx.DType, store)
 		return
@@ -130,16 +135,17 @@ func (k *linearGradInputBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 // packed once, in pieces of bf16Depth tokens; each worker pairs and sums the
 // columns of dy whose rows of dw it makes.
 type linearGradWeightBF16 struct {
-	d  *Device
-	in *engine.Instr
+	d    *Device
+	in   *engine.Instr
+	runs []gradientRun
 	// scratch: x packed, then each worker's paired columns
 	packed, paired int64
 }
 
-func newLinearGradWeightBF16(d *Device, in *engine.Instr) engine.Kernel {
+func newLinearGradWeightBF16(d *Device, in *engine.Instr, runs []gradientRun) engine.Kernel {
 	x := in.In[1]
 	return &linearGradWeightBF16{
-		d: d, in: in,
+		d: d, in: in, runs: runs,
 		packed: aligned(2 * int64(bf16.PackedLen(x.Rows(), x.Cols()))),
 		paired: aligned(2 * int64(bf16.PairedLen(min(x.Rows(), bf16Depth), bf16Columns))),
 	}
@@ -150,13 +156,15 @@ func (k *linearGradWeightBF16) Scratch() int64 { return k.packed + k.paired*int6
 func (k *linearGradWeightBF16) Run(scratch unsafe.Pointer, accumulating bool) {
 	dy, x := k.in.In[0], k.in.In[1]
 	k.d.packRows(scratch, x.Pointer(), x.Rows(), x.Cols())
-	g := weightGradient{
-		n: x.Rows(), o: dy.Cols(), c: x.Cols(), dy: dy.Pointer(), stride: dy.Cols(), typ: dy.DType,
-		packed: scratch, dw: k.in.Out[0].Pointer(), adds: k.in.Store[0].Adds(accumulating),
+	for _, r := range k.runs {
+		g := weightGradient{
+			n: x.Rows(), o: r.rows, c: x.Cols(), dy: offset(dy.Pointer(), r.column, dy.DType), stride: dy.Cols(), typ: dy.DType,
+			packed: scratch, dw: k.in.Out[r.part].Pointer(), adds: k.in.Store[r.part].Adds(accumulating),
+		}
+		k.d.run(ceil(g.o, bf16Columns), func(worker, i int) {
+			g.rows(i*bf16Columns, unsafe.Add(scratch, k.packed+int64(worker)*k.paired))
+		})
 	}
-	k.d.run(ceil(g.o, bf16Columns), func(worker, i int) {
-		g.rows(i*bf16Columns, unsafe.Add(scratch, k.packed+int64(worker)*k.paired))
-	})
 }
 
 // packRows packs x[n,c] in pieces of bf16Depth rows, split over the workers.

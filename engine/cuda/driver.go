@@ -33,7 +33,7 @@ type Driver interface {
 	Launch(l kernels.Launch) error
 	// Plan chooses how a matmul is computed.
 	Plan(p Product) (Plan, error)
-	// Multiply enqueues c = a·b, or c += a·b, with the workspace of the plan.
+	// Multiply enqueues c = scale·a·b, or adds that to c, with the workspace of the plan.
 	Multiply(p Plan, a, b, c, workspace kernels.Pointer, accumulate bool) error
 
 	// Capture records what f enqueues in place of running it.
@@ -47,7 +47,7 @@ type Driver interface {
 	Close() error
 }
 
-// Product is a matmul of row-major matrices, C[M,N] = A[M,K]·B[K,N]. A
+// Product is a matmul of row-major matrices, C[M,N] = Scale·A[M,K]·B[K,N]. A
 // transposed operand is stored [K,M] or [N,K]. LDA, LDB and LDC are the elements
 // from row to row as stored. Sums are in float32.
 type Product struct {
@@ -55,7 +55,16 @@ type Product struct {
 	AB, C          engine.DType // of A and B; of C: float32 for both, or bf16 into either
 	TransA, TransB bool
 	LDA, LDB, LDC  int
-	Align          int // bytes that every address is a multiple of, at most 256
+	Align          int     // bytes that every address is a multiple of, at most 256
+	Scale          float32 // 0 for 1
+}
+
+// Factor is what a product is scaled by.
+func (p Product) Factor() float32 {
+	if p.Scale == 0 {
+		return 1
+	}
+	return p.Scale
 }
 
 // Plan is a chosen way to compute a matmul.

@@ -56,6 +56,11 @@ func (c *commands) multiply(p Plan, a, b, to, workspace kernels.Pointer, accumul
 	c.enqueue = append(c.enqueue, func() error { return c.d.driver.Multiply(p, a, b, to, workspace, accumulate) })
 }
 
+// copy adds a copy within the GPU's memory.
+func (c *commands) copy(dst, src kernels.Pointer, bytes int64) {
+	c.enqueue = append(c.enqueue, func() error { return c.d.driver.Copy(dst, src, bytes) })
+}
+
 // adds reports whether result i is added to what is there.
 func (c *commands) adds(in *engine.Instr, i int) bool { return in.Store[i].Adds(c.accumulating) }
 

@@ -3,6 +3,7 @@
 package cuda_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -20,7 +21,7 @@ const chunk = 512
 // compareKernels runs every case that the device has a kernel for.
 func compareKernels(t *testing.T, dev *cuda.Device, skip func(kerneltest.Case) bool) {
 	for _, c := range kerneltest.Cases(chunk) {
-		if _, cached := c.Op.(op.CachedAttentionOp); cached || skip(c) {
+		if !onGPU(c.Op) || skip(c) {
 			continue
 		}
 		for _, precision := range []engine.Precision{engine.PrecisionF32, engine.PrecisionBF16} {
@@ -29,19 +30,32 @@ func compareKernels(t *testing.T, dev *cuda.Device, skip func(kerneltest.Case) b
 	}
 }
 
-// A KV cache is refused by the operation's name.
-func TestNoCacheOnGPU(t *testing.T) {
+// onGPU reports whether the GPU has a kernel for an operation: for a KV cache and for
+// dropout it has none.
+func onGPU(o op.Op) bool {
+	switch o.(type) {
+	case op.CachedAttentionOp, op.DropoutOp, op.DropoutGradOp:
+		return false
+	}
+	return true
+}
+
+// An operation that there is no kernel for is refused by its name.
+func TestNotOnGPU(t *testing.T) {
 	dev, _ := open(t, shadow.Options{}, cuda.Options{})
+	refused := map[string]bool{}
 	for _, c := range kerneltest.Cases(chunk) {
-		if o, cached := c.Op.(op.CachedAttentionOp); cached {
-			_, err := dev.Compile(&engine.Instr{Op: o})
-			if err == nil || !strings.Contains(err.Error(), "has no kernel for op.CachedAttentionOp") {
+		if name := fmt.Sprintf("%T", c.Op); !onGPU(c.Op) && !refused[name] {
+			refused[name] = true
+			_, err := dev.Compile(&engine.Instr{Op: c.Op})
+			if err == nil || !strings.Contains(err.Error(), "has no kernel for "+name) {
 				t.Errorf("%s: %v", c.Name, err)
 			}
-			return
 		}
 	}
-	t.Error("no case of a KV cache")
+	if len(refused) != 3 {
+		t.Errorf("refused are %v", refused)
+	}
 }
 
 // Every instruction becomes the launches that its operation means: on the shadow,

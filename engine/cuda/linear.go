@@ -133,29 +133,52 @@ func (d *Device) linearGradInput(in *engine.Instr, _ op.LinearGradInputOp) (engi
 	}}, nil
 }
 
-// linearGradWeight is dw[O,C] = dyᵀ·x, of all weights of the matmul at once.
-func (d *Device) linearGradWeight(in *engine.Instr, _ op.LinearGradWeightOp) (engine.Kernel, error) {
+// linearGradWeight is dw[O,C] = dyᵀ·x, of all weights of the matmul at once. Weights whose
+// gradient nobody reads part it.
+func (d *Device) linearGradWeight(in *engine.Instr, o op.LinearGradWeightOp) (engine.Kernel, error) {
 	dy, x := in.In[0], in.In[1]
-	dw, _, err := oneMatrix(in.Out)
-	if err != nil {
-		return nil, err
-	}
 	var l layout
 	a, b := operandOf(dy, x.DType, &l), operandOf(x, dy.DType, &l)
 	t := engine.F32
 	if x.DType == engine.BF16 || dy.DType == engine.BF16 {
 		t = engine.BF16
 	}
-	plan, err := d.plan(Product{
-		M: dy.Cols(), N: x.Cols(), K: x.Rows(), AB: t, C: engine.F32, TransA: true, LDA: dy.Cols(), LDB: x.Cols(), LDC: x.Cols(),
-		Align: alignment(arenaAlignment, offset(dw)),
-	})
-	if err != nil {
-		return nil, err
+	type run struct {
+		plan         Plan
+		column, part int
 	}
-	work := l.take(plan.Workspace())
+	var runs []run
+	var workspace int64
+	for first, column := 0, 0; first < len(in.Out); {
+		if in.Out[first] == nil {
+			column, first = column+o.Rows[first], first+1
+			continue
+		}
+		last := first
+		for last < len(in.Out) && in.Out[last] != nil {
+			last++
+		}
+		dw, rows, err := oneMatrix(in.Out[first:last])
+		if err != nil {
+			return nil, err
+		}
+		plan, err := d.plan(Product{
+			M: rows, N: x.Cols(), K: x.Rows(), AB: t, C: engine.F32, TransA: true, LDA: dy.Cols(), LDB: x.Cols(), LDC: x.Cols(),
+			Align: alignment(arenaAlignment, offset(dw), pitch(column, t)),
+		})
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, run{plan, column, first})
+		workspace = max(workspace, plan.Workspace())
+		column, first = column+rows, last
+	}
+	work := l.take(workspace)
 	return &kernel{d: d, scratch: l.taken(), list: func(c *commands) {
-		c.multiply(plan, a.read(c), b.read(c), at(dw), c.piece(work), c.adds(in, 0))
+		left, right := a.read(c), b.read(c)
+		for _, r := range runs {
+			c.multiply(r.plan, left+kernels.Pointer(pitch(r.column, t)), right, at(in.Out[r.part]), c.piece(work), c.adds(in, r.part))
+		}
 	}}, nil
 }
 

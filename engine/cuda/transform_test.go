@@ -19,6 +19,7 @@ import (
 	"mobilellm/engine"
 	"mobilellm/engine/cuda"
 	"mobilellm/engine/cuda/shadow"
+	"mobilellm/internal/bfloat16"
 )
 
 // copyOp computes a weight that is the parameter, and likewise its gradient: the
@@ -72,14 +73,20 @@ func (d withCopy) Compile(in *engine.Instr) (engine.Kernel, error) {
 // gradients are the loss and every gradient of two micro-batches.
 func gradients(t *testing.T, dev engine.Device, c arch.Config, p engine.Precision, options ...arch.Option) map[string][]float32 {
 	t.Helper()
+	var shapes []engine.Parameter
+	for _, p := range c.Parameters() {
+		shapes = append(shapes, engine.Parameter{Name: p.Name, Shape: p.Shape})
+	}
+	return gradientsOf(t, dev, c, shapes, p, options...)
+}
+
+// gradientsOf is gradients of a model with other parameters than its own besides.
+func gradientsOf(t *testing.T, dev engine.Device, c arch.Config, shapes []engine.Parameter, p engine.Precision, options ...arch.Option) map[string][]float32 {
+	t.Helper()
 	const seq = 12
 	g, err := c.BuildTraining(1, seq, options...)
 	if err != nil {
 		t.Fatal(err)
-	}
-	var shapes []engine.Parameter
-	for _, p := range c.Parameters() {
-		shapes = append(shapes, engine.Parameter{Name: p.Name, Shape: p.Shape})
 	}
 	w, err := engine.NewWeights(dev, shapes, engine.WeightOptions{Gradients: true, BF16: p == engine.PrecisionBF16})
 	if err != nil {
@@ -98,7 +105,15 @@ func gradients(t *testing.T, dev engine.Device, c arch.Config, p engine.Precisio
 		for i := range x {
 			x[i] = float32(rng.NormFloat64() / 4)
 		}
-		must(engine.Write(w.Value(q.Name), x))
+		if w.Value(q.Name).DType == engine.F32 {
+			must(engine.Write(w.Value(q.Name), x))
+			continue
+		}
+		half := make([]uint16, len(x))
+		for i, v := range x {
+			half[i] = bfloat16.Round(v)
+		}
+		must(engine.Write(w.Value(q.Name), half))
 	}
 	w.Changed()
 	vm, err := engine.Compile(engine.Program{Outputs: []*gorgonia.Node{g.Loss}, Gradients: g.Gradients, Weights: w}, dev, engine.Options{Precision: p})
@@ -120,6 +135,9 @@ func gradients(t *testing.T, dev engine.Device, c arch.Config, p engine.Precisio
 		must(engine.Read(vm.Output(g.Loss), read["loss"]))
 	}
 	for _, q := range shapes {
+		if q.Frozen {
+			continue
+		}
 		read[q.Name] = make([]float32, w.Gradient(q.Name).Len())
 		must(engine.Read(w.Gradient(q.Name), read[q.Name]))
 	}

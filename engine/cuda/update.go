@@ -10,15 +10,15 @@ import (
 	"mobilellm/optim"
 )
 
-// Update is an optimizer over parameters that lie end to end on the GPU: one
-// kernel for all of them. The norm, the clipping and the decision not to update
+// Update is an optimizer over the parameters with gradients, which lie end to end on the
+// GPU: one kernel for all parameters that lie so too, where none between them is frozen. The norm, the clipping and the decision not to update
 // are made there too; the host reads norm and losses in one copy afterwards.
 type Update struct {
 	d      *Device
 	cfg    optim.Config
 	names  []string
 	total  int // parameters
-	chunks int
+	pieces []piece
 	steps  int
 	mem    []engine.Memory
 	step   func(u *Update, lr float64)
@@ -30,11 +30,29 @@ type Update struct {
 	momentsAt   []kernels.Pointer
 	moments     [][]*engine.Tensor
 
-	value, grad, copy kernels.Pointer
-	table, scalars    kernels.Pointer
-	results           kernels.Pointer // norm, its factor, and the losses
-	scratch           kernels.Pointer
-	out               []float32
+	grad    kernels.Pointer
+	scalars kernels.Pointer
+	results kernels.Pointer // norm, its factor, and the losses
+	scratch kernels.Pointer
+	out     []float32
+}
+
+// piece is parameters that lie end to end.
+type piece struct {
+	value, copy kernels.Pointer
+	first       int // elements before it of gradients and moments
+	sizes       []int
+	decays      []bool
+	table       kernels.Pointer
+	chunks      int
+}
+
+// at is an address of the piece's elements, of a type, in memory of all.
+func (p piece) at(all kernels.Pointer, t engine.DType) kernels.Pointer {
+	if all == 0 {
+		return 0
+	}
+	return all + kernels.Pointer(int64(p.first)*t.Size())
 }
 
 // updates are the optimizers that there are kernels for.
@@ -47,7 +65,7 @@ var updates = map[string]func(u *Update, lr float64){
 // momentTypes are the types of moments that the kernels know.
 var momentTypes = map[string]engine.DType{optim.MomentsFloat32: engine.F32, optim.MomentsBF16: engine.BF16}
 
-// NewUpdate takes memory for the optimizer of c over all of w's parameters.
+// NewUpdate takes memory for the optimizer of c over w's parameters with gradients.
 // decays says for each whether weight decay applies; a step collects at most so
 // many scalars.
 func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, scalars int) (engine.Update, error) {
@@ -58,56 +76,62 @@ func (d *Device) NewUpdate(c optim.Config, w *engine.Weights, decays []bool, sca
 	if err := u.choose(); err != nil {
 		return nil, err
 	}
-	u.names = w.Names()
-	sizes, err := u.locate(w)
-	if err != nil {
+	for _, name := range w.Names() {
+		if w.Gradient(name) != nil {
+			u.names = append(u.names, name)
+		}
+	}
+	if len(u.names) != len(decays) {
+		return nil, fmt.Errorf("cuda: optimizer of %d parameters with gradients, told of %d", len(u.names), len(decays))
+	}
+	if err := u.locate(w, decays); err != nil {
 		return nil, err
 	}
-	if err := u.allocate(w, kernels.Chunks(sizes, decays)); err != nil {
+	if err := u.allocate(w); err != nil {
 		return nil, fmt.Errorf("cuda: optimizer: %w", err)
 	}
 	return u, nil
 }
 
-// locate finds the first address of values, gradients and copies.
-func (u *Update) locate(w *engine.Weights) (sizes []int, err error) {
-	var values, grads, copies []*engine.Tensor
-	for _, name := range u.names {
-		v, g := w.Value(name), w.Gradient(name)
-		if g == nil {
-			return nil, fmt.Errorf("cuda: parameter %s has no gradient", name)
+// locate finds gradients, and values with their copies in pieces without a gap.
+func (u *Update) locate(w *engine.Weights, decays []bool) error {
+	var grads []*engine.Tensor
+	var last *engine.Tensor
+	for i, name := range u.names {
+		v := w.Value(name)
+		if last == nil || engine.EndToEnd(last, v) != nil {
+			p := piece{value: at(v), first: u.total}
+			if h := v.BF16Copy(); h != nil {
+				p.copy = at(h)
+			}
+			u.pieces = append(u.pieces, p)
 		}
-		values, grads = append(values, v), append(grads, g)
-		if h := v.BF16Copy(); h != nil {
-			copies = append(copies, h)
-		}
-		sizes = append(sizes, v.Len())
+		p := &u.pieces[len(u.pieces)-1]
+		p.sizes, p.decays = append(p.sizes, v.Len()), append(p.decays, decays[i])
+		grads, last = append(grads, w.Gradient(name)), v
 		u.total += v.Len()
 	}
-	for _, list := range []struct {
-		of []*engine.Tensor
-		to *kernels.Pointer
-	}{{values, &u.value}, {grads, &u.grad}, {copies, &u.copy}} {
-		if len(list.of) == 0 {
-			continue
-		}
-		first, _, err := oneMatrix(list.of)
-		if err != nil {
-			return nil, fmt.Errorf("cuda: %w", err)
-		}
-		*list.to = at(first)
+	first, _, err := oneMatrix(grads)
+	if err != nil {
+		return fmt.Errorf("cuda: %w", err)
 	}
-	return sizes, nil
+	u.grad = at(first)
+	return nil
 }
 
-func (u *Update) allocate(w *engine.Weights, table []int64) error {
-	u.chunks = len(table) / 3
+func (u *Update) allocate(w *engine.Weights) error {
 	var l layout
+	tables := make([][]int64, len(u.pieces))
+	for i := range u.pieces {
+		p := &u.pieces[i]
+		tables[i] = kernels.Chunks(p.sizes, p.decays)
+		p.chunks, p.table = len(tables[i])/3, l.take(8*int64(len(tables[i])))
+	}
 	places := make([]kernels.Pointer, len(u.momentNames))
 	for i := range places {
 		places[i] = l.take(int64(u.total) * u.momentType.Size())
 	}
-	tab, scalars := l.take(8*int64(len(table))), l.take(int64(unsafe.Sizeof(kernels.AdamScalars{})))
+	scalars := l.take(int64(unsafe.Sizeof(kernels.AdamScalars{})))
 	results, scratch := l.take(4*int64(len(u.out))), l.take(kernels.GradientNormScratch(u.total))
 	mem, err := u.d.Alloc(l.taken())
 	if err != nil {
@@ -115,12 +139,19 @@ func (u *Update) allocate(w *engine.Weights, table []int64) error {
 	}
 	u.mem = append(u.mem, mem)
 	place := commands{scratch: address(mem.Pointer())}
-	u.table, u.scalars, u.results, u.scratch = place.piece(tab), place.piece(scalars), place.piece(results), place.piece(scratch)
+	u.scalars, u.results, u.scratch = place.piece(scalars), place.piece(results), place.piece(scratch)
 	for _, p := range places {
 		all := place.piece(p)
 		u.momentsAt, u.moments = append(u.momentsAt, all), append(u.moments, u.split(w, all, u.momentType))
 	}
-	return u.upload(u.table, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(table))), 8*len(table)))
+	for i, table := range tables {
+		p := &u.pieces[i]
+		p.table = place.piece(p.table)
+		if err := u.upload(p.table, unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(table))), 8*len(table))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CheckUpdate reports an optimizer that there is no kernel for.
@@ -202,7 +233,10 @@ func (u *Update) adamScalars(lr float64) kernels.AdamScalars {
 
 func (u *Update) launchAdam(s kernels.AdamScalars) {
 	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
-	u.d.launch(kernels.Adam(u.value, u.grad, u.momentsAt[0], u.momentsAt[1], u.copy, u.table, u.scalars, u.results, u.chunks, u.momentType))
+	for _, p := range u.pieces {
+		u.d.launch(kernels.Adam(p.value, p.at(u.grad, engine.F32), p.at(u.momentsAt[0], u.momentType), p.at(u.momentsAt[1], u.momentType),
+			p.copy, p.table, u.scalars, u.results, p.chunks, u.momentType))
+	}
 }
 
 func (u *Update) sgd(lr float64) {
@@ -212,7 +246,9 @@ func (u *Update) sgd(lr float64) {
 		buffer = u.momentsAt[0]
 	}
 	u.norm(unsafe.Slice((*byte)(unsafe.Pointer(&s)), unsafe.Sizeof(s)))
-	u.d.launch(kernels.SGD(u.value, u.grad, buffer, u.copy, u.table, u.scalars, u.results, u.chunks))
+	for _, p := range u.pieces {
+		u.d.launch(kernels.SGD(p.value, p.at(u.grad, engine.F32), p.at(buffer, engine.F32), p.copy, p.table, u.scalars, u.results, p.chunks))
+	}
 }
 
 // norm enqueues the step's scalars, and the norm with its factor.

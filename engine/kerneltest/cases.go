@@ -19,6 +19,7 @@ type Case struct {
 	IDs     []int32
 	IDsOf   map[int][]int32 // of other inputs of ids
 	Weights map[int]bool    // inputs that are parameters: float32 with a bf16 copy
+	Half    map[int]bool    // those of them that are bf16 alone in bf16 runs
 	F32     map[int]bool    // inputs that stay float32 in bf16 runs
 	Out     []engine.DType  // of the parts in bf16 runs
 	Gaps    []int           // parts that nobody reads
@@ -52,12 +53,17 @@ func Cases(headTokens int) []Case {
 			add(Case{Name: "embedding.grad" + size, Op: op.EmbeddingGradOp{Vocab: 50}, In: []tensor.Shape{nil, matrix(n, c)}, IDs: ids(n, 50), F32: map[int]bool{1: true}, Out: []engine.DType{f}})
 			add(Case{Name: "linear" + size, Op: op.LinearOp{}, In: []tensor.Shape{matrix(n, c), matrix(40, c), matrix(8, c)}, Weights: map[int]bool{1: true, 2: true}, Out: []engine.DType{b}})
 			add(Case{Name: "linear to residual" + size, Op: op.LinearOp{}, In: []tensor.Shape{matrix(n, c), matrix(40, c)}, Weights: map[int]bool{1: true}, Out: []engine.DType{f}})
+			halves := map[int]bool{1: true, 2: true}
+			add(Case{Name: "linear of frozen weights" + size, Op: op.LinearOp{}, In: []tensor.Shape{matrix(n, c), matrix(40, c), matrix(8, c)}, Weights: halves, Half: halves, Out: []engine.DType{b}})
+			add(Case{Name: "linear.dx of frozen weights" + size, Op: op.LinearGradInputOp{}, In: []tensor.Shape{matrix(n, 48), matrix(40, c), matrix(8, c)}, Weights: halves, Half: halves, Out: []engine.DType{b}})
 			add(Case{Name: "linear.dx" + size, Op: op.LinearGradInputOp{}, In: []tensor.Shape{matrix(n, 48), matrix(40, c), matrix(8, c)}, Weights: map[int]bool{1: true, 2: true}, Out: []engine.DType{b}})
 			add(Case{Name: "linear.dx of residual" + size, Op: op.LinearGradInputOp{}, In: []tensor.Shape{matrix(n, 40), matrix(40, c)}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b}})
 			add(Case{Name: "linear.dw" + size, Op: op.LinearGradWeightOp{Rows: []int{40, 8}}, In: []tensor.Shape{matrix(n, 48), matrix(n, c)}, Out: []engine.DType{f, f}})
+			add(Case{Name: "linear.dw of some" + size, Op: op.LinearGradWeightOp{Rows: []int{40, 8, 16, 24}}, In: []tensor.Shape{matrix(n, 88), matrix(n, c)}, Out: []engine.DType{f, f, f, f}, Gaps: []int{1}})
 			add(Case{Name: "linear.dw of residual" + size, Op: op.LinearGradWeightOp{Rows: []int{48}}, In: []tensor.Shape{matrix(n, 48), matrix(n, c)}, F32: map[int]bool{0: true}, Out: []engine.DType{f}})
 			add(Case{Name: "rmsnorm" + size, Op: op.RMSNormOp{Eps: 1e-5}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b, b, f}})
 			add(Case{Name: "rmsnorm scoring" + size, Op: op.RMSNormOp{Eps: 1e-5}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b, b, f}, Gaps: []int{1, 2}})
+			add(Case{Name: "rmsnorm.grad of no weight" + size, Op: op.RMSNormGradOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c), {n}, {c}}, Weights: map[int]bool{3: true}, F32: map[int]bool{2: true}, Out: []engine.DType{f, f}, Gaps: []int{1}})
 			add(Case{Name: "rmsnorm.grad" + size, Op: op.RMSNormGradOp{}, In: []tensor.Shape{matrix(n, c), matrix(n, c), {n}, {c}}, Weights: map[int]bool{3: true}, F32: map[int]bool{2: true}, Out: []engine.DType{f, f}})
 			add(Case{Name: "scale" + size, Op: op.ScaleOp{}, In: []tensor.Shape{matrix(n, c), {c}}, Weights: map[int]bool{1: true}, Out: []engine.DType{b}})
 			add(Case{Name: "round" + size, Op: op.RoundOp{}, In: []tensor.Shape{matrix(n, c)}, F32: map[int]bool{0: true}, Out: []engine.DType{b}})
@@ -71,6 +77,9 @@ func Cases(headTokens int) []Case {
 					add(c)
 				}
 			}
+			for _, c := range loraCases(n, c, size) {
+				add(c)
+			}
 			targets := ids(n, 70)
 			targets[0] = op.Unsupervised
 			head := Case{Name: "headloss" + size, Op: op.HeadLossOp{}, In: []tensor.Shape{matrix(n, c), matrix(70, c), nil, {}}, IDs: targets, Weights: map[int]bool{1: true}, F32: map[int]bool{3: true}, Out: []engine.DType{f, b, f, f}, Gaps: []int{3}}
@@ -80,6 +89,8 @@ func Cases(headTokens int) []Case {
 			head.Name, head.Op, head.Out, head.Gaps = "headloss with z-loss"+size, op.HeadLossOp{Z: 0.1}, []engine.DType{f, b, f, f, f}, []int{3}
 			add(head)
 			head.Op, head.Out = op.HeadLossOp{}, []engine.DType{f, b, f, f}
+			head.Name, head.Gaps = "headloss of a frozen head"+size, []int{2, 3}
+			add(head)
 			if c == 24 {
 				head.Name, head.Gaps = "headloss of each token"+size, []int{1, 2}
 				add(head)
@@ -151,6 +162,26 @@ func Cases(headTokens int) []Case {
 		}
 	}
 	return cs
+}
+
+// loraCases are of n rows of width c with adapters of rank 8 on the first and the last of
+// three weights, and on one alone, whose result is on the residual stream; and of dropout.
+func loraCases(n, c int, size string) []Case {
+	matrix := func(r, c int) tensor.Shape { return tensor.Shape{r, c} }
+	const f, b = engine.F32, engine.BF16
+	two, one := []int{0, c + 8}, []int{0}
+	key := []int32{7, -3, 5, 12}
+	return []Case{
+		{Name: "lora" + size, Op: op.LoRAOp{Scale: 1.5, Columns: two}, In: []tensor.Shape{matrix(n, c+24), matrix(n, 16), matrix(c, 8), matrix(16, 8)}, Weights: map[int]bool{2: true, 3: true}, Out: []engine.DType{b}},
+		{Name: "lora on residual" + size, Op: op.LoRAOp{Scale: 0.5, Columns: one}, In: []tensor.Shape{matrix(n, c), matrix(n, 8), matrix(c, 8)}, Weights: map[int]bool{2: true}, F32: map[int]bool{0: true}, Out: []engine.DType{f}},
+		{Name: "lora.du" + size, Op: op.LoRAGradInputOp{Scale: 1.5, Columns: two}, In: []tensor.Shape{matrix(n, c+24), matrix(c, 8), matrix(16, 8)}, Weights: map[int]bool{1: true, 2: true}, Out: []engine.DType{b}},
+		{Name: "lora.du of residual" + size, Op: op.LoRAGradInputOp{Scale: 0.5, Columns: one}, In: []tensor.Shape{matrix(n, c), matrix(c, 8)}, Weights: map[int]bool{1: true}, F32: map[int]bool{0: true}, Out: []engine.DType{b}},
+		{Name: "lora.db" + size, Op: op.LoRAGradWeightOp{Scale: 1.5, Columns: two, Rows: []int{c, 16}}, In: []tensor.Shape{matrix(n, c+24), matrix(n, 16)}, Out: []engine.DType{f, f}},
+		{Name: "lora.db of one" + size, Op: op.LoRAGradWeightOp{Scale: 1.5, Columns: two, Rows: []int{c, 16}}, In: []tensor.Shape{matrix(n, c+24), matrix(n, 16)}, Out: []engine.DType{f, f}, Gaps: []int{0}},
+		{Name: "lora.db of residual" + size, Op: op.LoRAGradWeightOp{Scale: 0.5, Columns: one, Rows: []int{c}}, In: []tensor.Shape{matrix(n, c), matrix(n, 8)}, F32: map[int]bool{0: true}, Out: []engine.DType{f}},
+		{Name: "dropout" + size, Op: op.DropoutOp{P: 0.3}, In: []tensor.Shape{matrix(n, c), nil}, IDs: key, Out: []engine.DType{b}},
+		{Name: "dropout.grad" + size, Op: op.DropoutGradOp{P: 0.3}, In: []tensor.Shape{matrix(n, c), nil}, IDs: key, Out: []engine.DType{b}},
+	}
 }
 
 // quantizeCases are of n rows of width c, of every rule.

@@ -175,6 +175,11 @@ func (r *run) inputs() {
 func (r *run) input(i int, s tensor.Shape, x []float32, weight *engine.Tensor) *engine.Tensor {
 	bf16 := r.precision == engine.PrecisionBF16
 	switch {
+	case weight != nil && weight.DType == engine.BF16:
+		rounded := toBF16(x)
+		r.check(engine.Write(weight, rounded))
+		widen(x, rounded)
+		return weight
 	case weight != nil:
 		if c := weight.BF16Copy(); c != nil {
 			rounded := toBF16(x)
@@ -223,6 +228,11 @@ func (r *run) placeWeights() map[int]*engine.Tensor {
 	}
 	for i, s := range r.In {
 		if !r.Weights[i] {
+			continue
+		}
+		if copies != nil && r.Half[i] {
+			list[i] = r.place(copies, engine.BF16, s)
+			copies = unsafe.Add(copies, 2*elements(s))
 			continue
 		}
 		list[i] = r.place(value, engine.F32, s)

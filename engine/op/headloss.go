@@ -104,13 +104,15 @@ func (o HeadLossOp) Weights(int) [][]int { return [][]int{{1}} }
 // FLOPs implements FLOPCounter.
 func (o HeadLossOp) FLOPs(in, out []tensor.Shape) int64 { return headFLOPs(in, out) }
 
-// headFLOPs are those of the logits and, where they are wanted, of both gradients.
+// headFLOPs are those of the logits and of the gradients that are wanted.
 func headFLOPs(in, out []tensor.Shape) int64 {
-	n := productFLOPs(in[0], in[1][0])
-	if out[1] != nil || out[2] != nil {
-		return 3 * n
+	n := int64(1)
+	for _, gradient := range out[1:3] {
+		if gradient != nil {
+			n++
+		}
 	}
-	return n
+	return n * productFLOPs(in[0], in[1][0])
 }
 
 // Do is the plain version. A target beyond the vocabulary is an error.

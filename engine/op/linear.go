@@ -43,7 +43,10 @@ func (l LinearOp) check(in []tensor.Shape) error {
 	return nil
 }
 
-func (l LinearOp) DiffWRT(n int) []bool {
+func (l LinearOp) DiffWRT(n int) []bool { return all(n) }
+
+// all is DiffWRT of an operation whose every input takes a gradient.
+func all(n int) []bool {
 	d := make([]bool, n)
 	for i := range d {
 		d[i] = true
@@ -202,7 +205,14 @@ func (l LinearGradWeightOp) Accumulates(int) bool { return true }
 func (l LinearGradWeightOp) Stacks() bool { return true }
 
 // FLOPs implements FLOPCounter.
-func (l LinearGradWeightOp) FLOPs(in, _ []tensor.Shape) int64 { return productFLOPs(in[0], in[1][1]) }
+func (l LinearGradWeightOp) FLOPs(in, out []tensor.Shape) (flops int64) {
+	for _, dw := range out {
+		if dw != nil {
+			flops += 2 * int64(in[0][0]) * int64(dw.TotalSize())
+		}
+	}
+	return flops
+}
 
 // Do is the plain version.
 func (l LinearGradWeightOp) Do(v ...gorgonia.Value) (gorgonia.Value, error) {

@@ -36,6 +36,22 @@ func Accumulates(o Op, i int) bool {
 	return ok && a.Accumulates(i)
 }
 
+// Replacer states which input its kernels can overwrite by the result: where nothing
+// else reads that input, the result lies in its memory. The result has the input's type.
+type Replacer interface {
+	// InPlace is the number of that input. The result is the operation's only part.
+	InPlace() int
+}
+
+// InPlace reports which input o's result may take the place of: by default none.
+func InPlace(o Op) (input int, ok bool) {
+	r, ok := o.(Replacer)
+	if !ok {
+		return 0, false
+	}
+	return r.InPlace(), true
+}
+
 // FLOPCounter states the floating-point operations of its matmuls, a
 // multiplication and an addition counted apart. Element-wise work does not count.
 type FLOPCounter interface {

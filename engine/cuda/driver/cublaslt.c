@@ -58,6 +58,7 @@ struct lt_plan {
 	cublasLtMatrixLayout_t a, b, c;
 	cublasLtMatmulAlgo_t algo;
 	size_t workspace;
+	float scale;
 };
 
 #define TRY(call)                                        \
@@ -121,6 +122,7 @@ int lt_plan_make(const lt_product *p, lt_plan **plan, uint64_t *workspace) {
 		lt_plan_free(made);
 		return s;
 	}
+	made->scale = p->scale;
 	*plan = made;
 	*workspace = made->workspace;
 	return CUBLAS_STATUS_SUCCESS;
@@ -135,7 +137,7 @@ void lt_plan_free(lt_plan *plan) {
 }
 
 int lt_multiply(const lt_plan *plan, uint64_t a, uint64_t b, uint64_t c, uint64_t workspace, int accumulate, void *stream) {
-	float alpha = 1, beta = accumulate ? 1 : 0;
+	float alpha = plan->scale, beta = accumulate ? 1 : 0;
 	return p_cublasLtMatmul(handle, plan->desc, &alpha, (const void *)(uintptr_t)a, plan->a, (const void *)(uintptr_t)b, plan->b,
 		&beta, (const void *)(uintptr_t)c, plan->c, (void *)(uintptr_t)c, plan->c, &plan->algo,
 		(void *)(uintptr_t)workspace, plan->workspace, (cudaStream_t)stream);

@@ -74,7 +74,7 @@ func (d *Driver) Plan(p cuda.Product) (cuda.Plan, error) {
 		bf16: flag(p.AB == engine.BF16), bf16_c: flag(p.C == engine.BF16), transa: flag(p.TransB), transb: flag(p.TransA),
 		m: C.uint64_t(p.N), n: C.uint64_t(p.M), k: C.uint64_t(p.K),
 		lda: C.int64_t(p.LDB), ldb: C.int64_t(p.LDA), ldc: C.int64_t(p.LDC),
-		align: C.uint32_t(p.Align), workspace: maxWorkspace, tf32: flag(d.tf32),
+		align: C.uint32_t(p.Align), workspace: maxWorkspace, tf32: flag(d.tf32), scale: C.float(p.Factor()),
 	}
 	made := &plan{}
 	var workspace C.uint64_t

@@ -12,7 +12,7 @@ void lt_close(void);
 size_t lt_version(void);
 const char *lt_error(int status);
 
-// A product of column-major matrices, C[m,n] = op(A)·op(B), with sums in float32.
+// A product of column-major matrices, C[m,n] = scale·op(A)·op(B), with sums in float32.
 typedef struct {
 	int bf16;     // A and B; else float32
 	int bf16_c;   // C; else float32
@@ -22,6 +22,7 @@ typedef struct {
 	uint32_t align;     // of all addresses, in bytes
 	uint64_t workspace; // at most so many bytes
 	int tf32;           // float32 products round their factors
+	float scale;        // of the product
 } lt_product;
 
 typedef struct lt_plan lt_plan;

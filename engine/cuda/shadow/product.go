@@ -82,6 +82,7 @@ func multiply(p cuda.Product, a, b, c array, accumulate bool) {
 			for k, x := range row {
 				s += x * col[k]
 			}
+			s *= p.Factor()
 			if i := m*p.LDC + n; accumulate {
 				c.set(i, c.get(i)+s)
 			} else {
