@@ -30,13 +30,16 @@ type Graph struct {
 	TopLogP  *gorgonia.Node   // [N,k], nil but for BuildTop
 	TopIDs   *gorgonia.Node   // [N,k], the tokens of TopLogP as numbers
 
+	DropoutKey *gorgonia.Node // [op.DropoutKeys] int32, what decides on what is dropped; nil where nothing is
+
 	Params    map[string]*gorgonia.Node // by Hugging Face name
-	Gradients map[string]*gorgonia.Node // of Params; empty unless built for training
+	Gradients map[string]*gorgonia.Node // of those that are trained; empty unless built for training
 }
 
 // BuildTraining returns the graph of the loss and of every parameter's gradient.
 func (c Config) BuildTraining(batch, seq int, options ...Option) (*Graph, error) {
-	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss, options...)
+	training := func(b *builder) { b.training = true }
+	b, err := c.build(batch, seq, tensor.Float32, (*builder).loss, append([]Option{training}, options...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +155,9 @@ type builder struct {
 	watch      bool
 	transform  WeightTransform // nil for weights as they are
 	order      []string
+	training   bool                   // the graph has gradients
+	frozen     func(name string) bool // nil for none
+	lora       *LoRA                  // nil without adapters
 	err        error
 
 	weightRule, activationRule *quant.Rule // nil where they are as they are
@@ -176,10 +182,14 @@ func (c Config) newBuilder(batch, seq int, dtype tensor.Dtype) (*builder, error)
 		return nil, err // Validate would have said so
 	}
 	for _, p := range c.Parameters() {
-		b.graph.Params[p.Name] = gorgonia.NewTensor(b.graph.ExprGraph, dtype, len(p.Shape), gorgonia.WithShape(p.Shape...), gorgonia.WithName(p.Name))
-		b.order = append(b.order, p.Name)
+		b.addParameter(p)
 	}
 	return b, nil
+}
+
+func (b *builder) addParameter(p Parameter) {
+	b.graph.Params[p.Name] = gorgonia.NewTensor(b.graph.ExprGraph, b.dtype, len(p.Shape), gorgonia.WithShape(p.Shape...), gorgonia.WithName(p.Name))
+	b.order = append(b.order, p.Name)
 }
 
 func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *gorgonia.Node), options ...Option) (*builder, error) {
@@ -190,6 +200,9 @@ func (c Config) build(batch, seq int, dtype tensor.Dtype, head func(*builder, *g
 	b.graph.Tokens = b.ids("tokens")
 	for _, option := range options {
 		option(b)
+	}
+	if b.err != nil {
+		return nil, fmt.Errorf("arch: %w", b.err)
 	}
 	b.graph.Hidden = b.body()
 	head(b, b.graph.Hidden)
@@ -221,17 +234,18 @@ func (b *builder) block(x *gorgonia.Node, position, layer int) *gorgonia.Node {
 	n := b.norm(at("attn.norm"), x, LayerParameterName("input_layernorm", layer))
 	qkv := b.add(op.Linear(at("attn.qkv"), b.rounded(at("attn.qkv"), n),
 		weight("self_attn.q_proj"), weight("self_attn.k_proj"), weight("self_attn.v_proj"))) // [N,(H+2K)·D]
+	qkv = b.adapted(at("attn.qkv"), n, qkv, layer, "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 	if b.QKNorm {
-		h := op.QKHeads{Heads: b.Heads, KVHeads: b.KVHeads, HeadDim: b.HeadDim}
-		qkv = b.add(op.QKNorm(at("attn.qknorm"), qkv, b.param(LayerParameterName("self_attn.q_norm", layer)), b.param(LayerParameterName("self_attn.k_norm", layer)), h, b.NormEps))
+		shape := op.QKHeads{Heads: b.Heads, KVHeads: b.KVHeads, HeadDim: b.HeadDim}
+		qkv = b.add(op.QKNorm(at("attn.qknorm"), qkv, b.param(LayerParameterName("self_attn.q_norm", layer)), b.param(LayerParameterName("self_attn.k_norm", layer)), shape, b.NormEps))
 	}
-	a := b.attention(at("attn"), position, qkv)                                                     // [N,H·D]
-	o := b.add(op.Linear(at("attn.out"), b.rounded(at("attn.out"), a), weight("self_attn.o_proj"))) // [N,C]
-	h := b.add(op.Add(at("attn.add"), x, o))                                                        // [N,C]
+	a := b.attention(at("attn"), position, qkv)                                                       // [N,H·D]
+	o := b.add(op.Linear(at("attn.out"), b.rounded(at("attn.out"), a), weight("self_attn.o_proj")))   // [N,C]
+	h := b.adapted(at("attn.out"), a, b.add(op.Add(at("attn.add"), x, o)), layer, "self_attn.o_proj") // [N,C]
 	n = b.norm(at("ffn.norm"), h, LayerParameterName("post_attention_layernorm", layer))
-	f := b.ffn(at, n, weight)                                                                    // [N,F]
+	f := b.ffn(at, n, layer, weight)                                                             // [N,F]
 	d := b.add(op.Linear(at("ffn.down"), b.rounded(at("ffn.down"), f), weight("mlp.down_proj"))) // [N,C]
-	return b.add(op.Add(at("ffn.add"), h, d))
+	return b.adapted(at("ffn.down"), f, b.add(op.Add(at("ffn.add"), h, d)), layer, "mlp.down_proj")
 }
 
 func (b *builder) attention(at string, position int, qkv *gorgonia.Node) *gorgonia.Node {
@@ -244,13 +258,14 @@ func (b *builder) attention(at string, position int, qkv *gorgonia.Node) *gorgon
 	return b.add(op.Attention(at, qkv, b.heads()))
 }
 
-func (b *builder) ffn(at func(string) string, n *gorgonia.Node, weight func(string) *gorgonia.Node) *gorgonia.Node {
+func (b *builder) ffn(at func(string) string, n *gorgonia.Node, layer int, weight func(string) *gorgonia.Node) *gorgonia.Node {
 	k := b.FFN.kind()
 	if k.gated {
 		gu := b.add(op.Linear(at("ffn.gateup"), b.rounded(at("ffn.gateup"), n), weight("mlp.gate_proj"), weight("mlp.up_proj"))) // [N,2F]
-		return b.add(k.activation(at("ffn.act"), gu))
+		return b.add(k.activation(at("ffn.act"), b.adapted(at("ffn.gateup"), n, gu, layer, "mlp.gate_proj", "mlp.up_proj")))
 	}
-	return b.add(k.activation(at("ffn.act"), b.add(op.Linear(at("ffn.up"), b.rounded(at("ffn.up"), n), weight("mlp.up_proj")))))
+	up := b.add(op.Linear(at("ffn.up"), b.rounded(at("ffn.up"), n), weight("mlp.up_proj"))) // [N,F]
+	return b.add(k.activation(at("ffn.act"), b.adapted(at("ffn.up"), n, up, layer, "mlp.up_proj")))
 }
 
 func (b *builder) heads() op.Heads {
@@ -335,15 +350,21 @@ func (b *builder) add(n *gorgonia.Node, err error) *gorgonia.Node {
 }
 
 func (b *builder) differentiate() error {
-	wrt := make([]*gorgonia.Node, len(b.order))
-	for i, name := range b.order {
-		wrt[i] = b.param(name)
+	var wrt []*gorgonia.Node
+	var names []string
+	for _, name := range b.order {
+		if b.frozen == nil || !b.frozen(name) {
+			wrt, names = append(wrt, b.param(name)), append(names, name)
+		}
+	}
+	if len(wrt) == 0 {
+		return errors.New("arch: every parameter is frozen: there is nothing to train")
 	}
 	grads, err := gorgonia.Grad(b.graph.Loss, wrt...)
 	if err != nil {
 		return fmt.Errorf("arch: gradients: %w", err)
 	}
-	for i, name := range b.order {
+	for i, name := range names {
 		b.graph.Gradients[name] = grads[i]
 	}
 	return nil

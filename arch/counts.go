@@ -34,6 +34,57 @@ func (c Config) ForwardFLOPs(seq int) int64 {
 // that MFU compares runs with and without them.
 func (c Config) TrainingFLOPs(seq int) int64 { return 3 * c.ForwardFLOPs(seq) }
 
+// PartialTrainingFLOPs is TrainingFLOPs where some parameters are frozen and adapters are
+// trained beside them: matmuls for gradients that nothing needs are left out, those of the
+// weights that are frozen and those of the inputs below the lowest layer that is trained.
+func (c Config) PartialTrainingFLOPs(seq int, frozen func(name string) bool, adapters []Parameter) int64 {
+	c = c.Resolved()
+	weights, trained := make([]int64, c.Layers), make([]int64, c.Layers) // those in matmuls
+	learns, extra := make([]bool, c.Layers), make([]int64, c.Layers)     // extra: adapters
+	reached := false                                                     // whether the blocks' output needs a gradient
+	for _, p := range c.Parameters() {
+		switch {
+		case p.Layer < 0:
+			reached = reached || p.Name != HeadName && !frozen(p.Name)
+		case len(p.Shape) == 2:
+			weights[p.Layer] += p.Size()
+			fallthrough
+		default:
+			if !frozen(p.Name) {
+				learns[p.Layer] = true
+				if len(p.Shape) == 2 {
+					trained[p.Layer] += p.Size()
+				}
+			}
+		}
+	}
+	for _, p := range adapters {
+		if !frozen(p.Name) {
+			extra[p.Layer] += p.Size()
+			learns[p.Layer] = true
+		}
+	}
+	head := int64(c.VocabSize) * int64(c.Dim)
+	n := c.ForwardFLOPs(seq)
+	if !frozen(c.HeadParameter()) {
+		n += 2 * head
+	}
+	below := !frozen(EmbeddingName)
+	attention := 2 * int64(c.Heads*c.HeadDim) * int64(seq)
+	for _, layer := range c.Schedule().All() {
+		below = below || learns[layer]
+		reached = reached || below
+		n += 6*extra[layer] + 2*trained[layer]
+		if below {
+			n += 2*weights[layer] + 2*attention
+		}
+	}
+	if reached {
+		n += 2 * head
+	}
+	return n
+}
+
 // productWeights is the number of weights that one token is multiplied with on
 // its way through the schedule and the head.
 func (c Config) productWeights() int64 {

@@ -16,6 +16,8 @@ type Parameter struct {
 	// Of names the matrix whose rows' learned step or clip this is: it starts from the
 	// matrix and is not decayed.
 	Of string
+	// Adapter says which factor of an adapter this is, none for the model's own.
+	Adapter Adapter
 }
 
 // Decays reports whether weight decay is meant for p: for matrices.

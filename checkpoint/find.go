@@ -18,7 +18,9 @@ import (
 //
 //   - a Hugging Face folder, or a checkpoint of a run, which is one;
 //   - a run's folder, or that of its checkpoints: the best is meant, or else the latest;
-//   - a GGUF file.
+//   - a GGUF file;
+//   - an adapter's folder, which says what model it is for: that model, with the adapter
+//     merged.
 //
 // Tensors must be exactly the parameters that the model's shape describes. Weights are
 // read by [Model.LoadInto] or [Model.Load], straight from the files' mappings. Files of
@@ -30,6 +32,8 @@ func Open(path string) (*Model, error) {
 		return nil, err
 	case file:
 		return openGGUF(at)
+	case isAdapter(at):
+		return openAdapted(at)
 	}
 	return openFolder(at)
 }
@@ -40,6 +44,13 @@ func ConfigOf(path string) (arch.Config, error) {
 	at, file, err := find(path)
 	if err != nil {
 		return arch.Config{}, err
+	}
+	if !file && isAdapter(at) {
+		a, err := readAdapter(at)
+		if err != nil {
+			return arch.Config{}, err
+		}
+		return ConfigOf(a.Base)
 	}
 	if !file {
 		c, _, err := ReadConfig(filepath.Join(at, ConfigFile))
@@ -67,22 +78,32 @@ func find(path string) (at string, file bool, err error) {
 	case !info.IsDir():
 		return path, true, checkGGUF(path)
 	}
-	if _, err := os.Stat(filepath.Join(path, ConfigFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(path, ConfigFile)); err == nil || isAdapter(path) {
 		return path, false, nil
 	}
+	at, err = bestOrLatest(path)
+	if at == "" && err == nil {
+		err = noModel(path)
+	}
+	return at, false, err
+}
+
+// bestOrLatest is a run's best checkpoint or else its latest, of its folder or that of its
+// checkpoints; empty where there is none.
+func bestOrLatest(path string) (string, error) {
 	for _, dir := range []string{path, filepath.Join(path, CheckpointsDir)} {
 		entry, err := Best(dir)
 		if errors.Is(err, ErrNone) {
 			entry, err = Latest(dir)
 		}
 		if err == nil {
-			return entry.Path, false, nil
+			return entry.Path, nil
 		}
 		if !errors.Is(err, ErrNone) {
-			return "", false, err
+			return "", err
 		}
 	}
-	return "", false, noModel(path)
+	return "", nil
 }
 
 // notHere is what a hub or a server has; it is fs.ErrNotExist.

@@ -150,3 +150,37 @@ func compareLogits(t *testing.T, got, want []float32) {
 		}
 	}
 }
+
+// An adapter that peft wrote gives peft's logits: testdata/adapter.py.
+func TestAdapterOfPEFT(t *testing.T) {
+	const dir = "testdata/peft-adapter"
+	var golden struct {
+		IDs    []int32
+		Logits []float32 // of the last position
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "logits.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(raw, &golden); err != nil {
+		t.Fatal(err)
+	}
+	m, err := export.Open("testdata/hf-llama")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := checkpoint.OpenAdapter(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Merge(a); err != nil {
+		t.Fatal(err)
+	}
+	dev := cpu.New(cpu.Options{Workers: 1})
+	defer dev.Close()
+	logits, err := m.Logits(dev, golden.IDs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compareLogits(t, logits[len(logits)-len(golden.Logits):], golden.Logits)
+}

@@ -22,6 +22,7 @@ type Model struct {
 
 	weights tensorFiles
 	gguf    *gguf.File // nil for a folder
+	adapter *Adapter   // merged into the weights; nil for none
 }
 
 // openFolder opens a model folder: its config, and the headers of its weights.
@@ -107,21 +108,33 @@ func (m *Model) ignored(name string) (bool, error) {
 // LoadInto reads the tensor of that name, which must have the given shape, into
 // dst as float32, row-major.
 func (m *Model) LoadInto(name string, dst []float32, shape []int) error {
-	return m.weights.load(name, dst, shape)
+	err := m.weights.load(name, dst, shape)
+	if err == nil && m.adapter != nil {
+		m.adapter.Merge(name, 0, dst)
+	}
+	return err
 }
 
 // LoadPart reads as many elements of a tensor as dst has, from the first-th on, where
 // [Model.HasParts].
 func (m *Model) LoadPart(name string, first int, dst []float32, shape []int) error {
-	return m.weights.loadPart(name, first, dst, shape)
+	err := m.weights.loadPart(name, first, dst, shape)
+	if err == nil && m.adapter != nil {
+		m.adapter.Merge(name, first, dst)
+	}
+	return err
 }
 
 // HasParts reports whether some elements of a tensor are read as cheaply as all. GGUF's
 // rows may lie in another order, and PyTorch's files are read from their beginning.
 func (m *Model) HasParts() bool { return m.weights.hasParts() }
 
-// StoresBF16 reports whether all matrices of the file are bf16 that are not in 8 bits.
+// StoresBF16 reports whether all matrices of the file are bf16 that are not in 8 bits. With
+// an adapter they are not.
 func (m *Model) StoresBF16() bool {
+	if m.adapter != nil {
+		return false
+	}
 	for _, p := range m.Config.Parameters() {
 		if info, _ := m.weights.where[p.Name].Lookup(p.Name); len(p.Shape) == 2 && info.DType != safetensors.BF16 && !m.StoresInt8(p.Name) {
 			return false
@@ -133,7 +146,16 @@ func (m *Model) StoresBF16() bool {
 // Load reads all weights: tensors must be exactly those of the model, each with
 // memory for its values in Data. Their DType does not matter.
 func (m *Model) Load(tensors []safetensors.Tensor) error {
-	return m.weights.loadAll(tensors, m.ignored)
+	if err := m.weights.loadAll(tensors, m.ignored); err != nil || m.adapter == nil {
+		return err
+	}
+	for _, t := range tensors {
+		if t.BF16 != nil {
+			return fmt.Errorf("%s: tensor %s has an adapter, and is read as float32", m.Path, t.Name)
+		}
+		m.adapter.Merge(t.Name, 0, t.Data)
+	}
+	return nil
 }
 
 // openWeights opens the folder's weights and gives its tensors the parameters'

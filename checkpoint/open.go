@@ -17,9 +17,10 @@ var ErrDamaged = errors.New("damaged checkpoint")
 
 // Checkpoint is an open checkpoint of a run.
 type Checkpoint struct {
-	Path  string // symbolic links resolved
-	State State
-	Model *Model
+	Path    string // symbolic links resolved
+	State   State
+	Model   *Model   // of a run that trained an adapter the one that it adapts, without it
+	Adapter *Adapter // nil for a run that trained the model itself
 
 	moments tensorFiles
 }
@@ -49,8 +50,20 @@ func OpenCheckpoint(path string) (*Checkpoint, error) {
 	if err := verify(resolved, state.Files); err != nil {
 		return nil, err
 	}
-	if c.Model, err = readModel(resolved); err != nil {
+	if isAdapter(resolved) {
+		if c.Adapter, err = readAdapter(resolved); err == nil {
+			c.Model, err = c.Adapter.openBase()
+		}
+	} else {
+		c.Model, err = readModel(resolved)
+	}
+	if err != nil {
 		return nil, err
+	}
+	if c.Adapter != nil {
+		if err := c.Adapter.checkBase(c.Model); err != nil {
+			return nil, errors.Join(err, c.Model.Close())
+		}
 	}
 	optimizer := filepath.Join(resolved, OptimizerFile)
 	if c.moments, err = openTensors(optimizer, optimizer); err != nil {
@@ -73,7 +86,11 @@ func (c *Checkpoint) checkSizes() error {
 	if _, sharded := c.State.Files[IndexFile]; sharded {
 		weights = IndexFile
 	}
-	for _, name := range []string{ConfigFile, weights, OptimizerFile} {
+	config := ConfigFile
+	if _, adapter := c.State.Files[AdapterConfigFile]; adapter {
+		config, weights = AdapterConfigFile, AdapterWeightsFile
+	}
+	for _, name := range []string{config, weights, OptimizerFile} {
 		if _, ok := c.State.Files[name]; !ok {
 			return fmt.Errorf("%s: files: %s is missing", filepath.Join(c.Path, StateFile), name)
 		}
@@ -114,7 +131,12 @@ func (c *Checkpoint) LoadOptimizer(tensors []safetensors.Tensor) error {
 	return c.moments.loadAll(tensors, nil)
 }
 
-// Close closes the checkpoint's files.
+// Close closes the checkpoint's files; State stays. It may be called again.
 func (c *Checkpoint) Close() error {
-	return errors.Join(c.Model.Close(), c.moments.close())
+	if c.Model == nil {
+		return nil
+	}
+	err := errors.Join(c.Model.Close(), c.moments.close())
+	c.Model, c.moments = nil, tensorFiles{}
+	return err
 }

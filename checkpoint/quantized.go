@@ -304,7 +304,9 @@ func (t tensorFiles) int8Of(name string) *int8File {
 }
 
 // StoresInt8 reports whether a matrix is stored in 8 bits, with a scale for each row.
-func (m *Model) StoresInt8(name string) bool { return m.weights.int8Of(name) != nil }
+func (m *Model) StoresInt8(name string) bool {
+	return m.weights.int8Of(name) != nil && !m.adapter.adapts(name)
+}
 
 // LoadInt8 reads rows of such a matrix from the row-th on, as many as there are scales, as
 // they are stored: row i is scales[i]·q[i].

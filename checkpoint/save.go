@@ -36,6 +36,9 @@ type Contents struct {
 	Card []byte
 	// Tokenizer writes the tokenizer's files into dir; nil writes none.
 	Tokenizer func(dir string) error
+	// Adapter, where it is not nil, is written in place of the model that it adapts: Config,
+	// Weights and what else describes that model are not needed.
+	Adapter *AdapterContents
 
 	// A run's checkpoint has these besides. Optimizer may be empty: SGD without
 	// momentum has no state.
@@ -73,7 +76,7 @@ func Save(dir string, c Contents) (path string, err error) {
 		return "", err
 	}
 	err = build(tmp, c, func(d *folder) error {
-		if err := d.writeTensors(OptimizerFile, c.Optimizer); err != nil {
+		if err := d.writeTensors(OptimizerFile, c.Optimizer, nil); err != nil {
 			return err
 		}
 		state := c.State
@@ -91,6 +94,11 @@ func Save(dir string, c Contents) (path string, err error) {
 		return "", errors.Join(err, os.RemoveAll(tmp))
 	}
 	return final, atomicfile.SyncFolder(dir)
+}
+
+// SaveAdapter writes an adapter's folder, as SaveModel writes a model's.
+func SaveAdapter(dir string, c AdapterContents) error {
+	return SaveModel(dir, Contents{Adapter: &c})
 }
 
 // SaveModel writes a model folder without a run's state: config, weights and
@@ -129,11 +137,38 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 			err = errors.Join(err, os.RemoveAll(tmp))
 		}
 	}()
+	d := &folder{path: tmp, sums: map[string]FileSum{}}
+	if c.Adapter != nil {
+		err = c.Adapter.writeTo(d)
+		if err == nil && c.Generation != nil { // what the tokenizer's files mean by BOS and EOS
+			err = d.writeBytes(GenerationFile, c.Generation)
+		}
+	} else {
+		err = c.writeModel(d)
+	}
+	if err != nil {
+		return err
+	}
+	if c.Tokenizer != nil {
+		if err := c.Tokenizer(tmp); err != nil {
+			return fmt.Errorf("tokenizer: %w", err)
+		}
+		if err := d.adopt(); err != nil {
+			return err
+		}
+	}
+	if err := more(d); err != nil {
+		return err
+	}
+	return atomicfile.SyncFolder(tmp)
+}
+
+// writeModel adds the model's files to a folder, all but the tokenizer's.
+func (c Contents) writeModel(d *folder) error {
 	config, err := modelConfig(c)
 	if err != nil {
 		return err
 	}
-	d := &folder{path: tmp, sums: map[string]FileSum{}}
 	if err := d.writeBytes(ConfigFile, config); err != nil {
 		return err
 	}
@@ -153,21 +188,7 @@ func build(tmp string, c Contents, more func(*folder) error) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := d.writeWeights(weights, c.ShardBytes); err != nil {
-		return err
-	}
-	if c.Tokenizer != nil {
-		if err := c.Tokenizer(tmp); err != nil {
-			return fmt.Errorf("tokenizer: %w", err)
-		}
-		if err := d.adopt(); err != nil {
-			return err
-		}
-	}
-	if err := more(d); err != nil {
-		return err
-	}
-	return atomicfile.SyncFolder(tmp)
+	return d.writeWeights(weights, c.ShardBytes)
 }
 
 // modelConfig returns config.json, once the weights are known to be those that

@@ -83,7 +83,7 @@ func (d *folder) writeWeights(weights []safetensors.Tensor, limit int64) error {
 		total += bytes
 	}
 	if len(shards) == 1 {
-		return d.writeTensors(WeightsFile, shards[0])
+		return d.writeTensors(WeightsFile, shards[0], nil)
 	}
 	index := shardIndex{WeightMap: map[string]string{}}
 	index.Metadata.TotalSize = total
@@ -92,7 +92,7 @@ func (d *folder) writeWeights(weights []safetensors.Tensor, limit int64) error {
 		for _, w := range shard {
 			index.WeightMap[w.Name] = name
 		}
-		if err := d.writeTensors(name, shard); err != nil {
+		if err := d.writeTensors(name, shard, nil); err != nil {
 			return err
 		}
 	}
@@ -103,6 +103,6 @@ func (d *folder) writeWeights(weights []safetensors.Tensor, limit int64) error {
 	return d.writeBytes(IndexFile, append(raw, '\n'))
 }
 
-func (d *folder) writeTensors(name string, tensors []safetensors.Tensor) error {
-	return d.write(name, func(w io.Writer) error { return safetensors.Write(w, tensors, nil) })
+func (d *folder) writeTensors(name string, tensors []safetensors.Tensor, metadata map[string]string) error {
+	return d.write(name, func(w io.Writer) error { return safetensors.Write(w, tensors, metadata) })
 }

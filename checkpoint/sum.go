@@ -5,13 +5,14 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"path/filepath"
 
 	"mobilellm/internal/regular"
 )
 
 // Sum is the SHA-256, in hex, of what decides the model's function: its shape as
 // [MarshalConfig] writes it, and its files of weights, byte by byte in their
-// order. It reads them all.
+// order, with those of an adapter. It reads them all.
 func (m *Model) Sum() (string, error) {
 	config, err := MarshalConfig(m.Config, Meta{Tokens: NoTokens()})
 	if err != nil {
@@ -22,6 +23,13 @@ func (m *Model) Sum() (string, error) {
 	for _, file := range m.weights.files {
 		if err := addFile(sum, file.Name()); err != nil {
 			return "", fmt.Errorf("%s: %w", file.Name(), err)
+		}
+	}
+	if m.adapter != nil {
+		for _, name := range []string{AdapterConfigFile, AdapterWeightsFile} {
+			if err := addFile(sum, filepath.Join(m.adapter.Path, name)); err != nil {
+				return "", err
+			}
 		}
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil

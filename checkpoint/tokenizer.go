@@ -77,6 +77,9 @@ func folderTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 
 // HasTokenizer says whether the model brings a tokenizer, without reading it.
 func (m *Model) HasTokenizer() bool {
+	if m.adapterTokenizer() {
+		return true
+	}
 	if m.gguf != nil {
 		return m.gguf.HasTokenizer()
 	}
@@ -86,6 +89,9 @@ func (m *Model) HasTokenizer() bool {
 // Tokenizer reads the model's tokenizer. Its error wraps fs.ErrNotExist where there is
 // none.
 func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
+	if m.adapterTokenizer() {
+		return folderTokenizer(m.adapter.Path)
+	}
 	if m.gguf != nil {
 		return m.gguf.Tokenizer()
 	}
@@ -94,8 +100,15 @@ func (m *Model) Tokenizer() (*tokenizer.Tokenizer, error) {
 
 // TokenizerFiles reads what a folder has of a tokenizer; a GGUF file has none.
 func (m *Model) TokenizerFiles() (tokenizer.Files, error) {
+	if m.adapterTokenizer() {
+		return tokenizer.ReadFiles(m.adapter.Path)
+	}
 	if m.gguf != nil {
 		return nil, nil
 	}
 	return tokenizer.ReadFiles(m.Path)
 }
+
+// adapterTokenizer reports whether the tokenizer is the one that the adapter was trained
+// with, which its folder has.
+func (m *Model) adapterTokenizer() bool { return m.adapter != nil && tokenizer.In(m.adapter.Path) }
