@@ -89,6 +89,7 @@ func (r *run) compareRuns(before *RunConfig) error {
 			list = append(list, d)
 		}
 	}
+	list = append(list, differingTrained(before, &r.c)...)
 	tokenizers, err := r.differingTokenizer(before)
 	if err != nil {
 		return err
@@ -105,6 +106,22 @@ func (r *run) compareRuns(before *RunConfig) error {
 		them = "them"
 	}
 	return fmt.Errorf("%s: a resumed run cannot change %s\nhint: a new run can start from its weights with --init", strings.Join(lines, "\n"), them)
+}
+
+// differingTrained compares what two runs train.
+func differingTrained(was, now *RunConfig) (list []difference) {
+	if !slices.Equal(was.Train.Freeze, now.Train.Freeze) {
+		list = append(list, difference{"train.freeze", was.Train.Freeze, now.Train.Freeze})
+	}
+	a, b := was.LoRA, now.LoRA
+	if (a == nil) != (b == nil) {
+		said := map[bool]string{true: "missing", false: "given"}
+		return append(list, difference{"lora", said[a == nil], said[b == nil]})
+	}
+	if a == nil {
+		return list
+	}
+	return append(list, differing("lora", a.Resolved(), b.Resolved())...)
 }
 
 // differingData compares the `data:` sections. Files may have moved: their text is
@@ -190,7 +207,7 @@ func (r *run) differingTokenizer(before *RunConfig) ([]difference, error) {
 func (r *run) noteChanges(before *RunConfig) {
 	now := &r.c
 	list := differing("optim", before.Optim, now.Optim)
-	list = append(list, differing("train", before.Train, now.Train, "steps")...)
+	list = append(list, differing("train", before.Train, now.Train, "steps", "freeze")...)
 	list = append(list, differing("distil", before.Distil, now.Distil)...)
 	list = append(list, differing("eval", before.Eval, now.Eval)...)
 	list = append(list, differing("checkpoint", before.Checkpoint, now.Checkpoint)...)

@@ -23,6 +23,7 @@ type RunConfig struct {
 	Optim      optim.Config `yaml:"optim" help:"Optimizer and learning rate."`
 	Train      Loop         `yaml:"train" help:"The training loop."`
 	Init       Init         `yaml:"init" help:"Starting from the weights of another model."`
+	LoRA       *arch.LoRA   `yaml:"lora" help:"Adapters that are trained in place of the model; nothing here trains the model itself."`
 	Distil     Distil       `yaml:"distil" help:"Learning from a teacher."`
 	Eval       Eval         `yaml:"eval" help:"Scoring of held-out text."`
 	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
@@ -43,6 +44,7 @@ type Loop struct {
 	Precision  Precision  `yaml:"precision" help:"float32 or bf16; auto takes bf16 where the hardware has it."`
 	ZLoss      float64    `yaml:"z_loss" help:"Coefficient of the z-loss, the square of the log of each softmax's denominator, which is added to the loss and keeps logits small: 1e-4 in PaLM; 0 for none."`
 	Recompute  Recompute  `yaml:"recompute" help:"What the backward pass computes again to save memory: none, attention or block."`
+	Freeze     []string   `yaml:"freeze" help:"Parameters that stay as they are, by patterns of their names in the checkpoint, such as model.embed_tokens.*; * stands for any text."`
 	Seed       uint64     `yaml:"seed" help:"Seed of the initial weights and of the order of samples."`
 	MaxHours   float64    `yaml:"max_hours" help:"The run saves and ends before it has lasted so long, counted anew where it is resumed: for a queue's limit; 0 for none."`
 	SpikeGuard SpikeGuard `yaml:"spike_guard" help:"What is done about a step whose loss or gradient norm is far above those before."`
@@ -126,6 +128,9 @@ func (c *RunConfig) Validate() error {
 	errs := []error{
 		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Init.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
 		c.Eval.validate(), c.Checkpoint.validate(), device.Validate(c.Device),
+	}
+	if errs[0] == nil {
+		errs = append(errs, c.validateTrained())
 	}
 	if best := c.Checkpoint.bestBy(); best != HeldoutLoss && !slices.Contains(c.Eval.Measures(), best) {
 		errs = append(errs, fmt.Errorf("checkpoint.best (%q) must be %s or one of eval.tasks %q", best, HeldoutLoss, c.Eval.Measures()))

@@ -133,10 +133,12 @@ func (r *run) writeCrash(b *data.Batch, c Crash) (_ string, err error) {
 	if err := errors.Join(writeJSON(filepath.Join(tmp, CrashFile), c), writeJSON(filepath.Join(tmp, BatchFile), stored)); err != nil {
 		return "", err
 	}
-	if err := checkpoint.SaveModel(filepath.Join(tmp, CrashModel), checkpoint.Contents{
-		Config: r.c.Model, Meta: r.meta(), Weights: tensors(r.weightTensors(&hostBuffer{shared: true})),
+	model := checkpoint.Contents{
+		Config: r.c.Model, Meta: r.meta(), Weights: tensors(r.weightTensors(r.trains.kept(), &hostBuffer{shared: true})),
 		Generation: r.text.Tokenizer.GenerationConfig(), Tokenizer: r.text.Tokenizer.Save,
-	}); err != nil {
+	}
+	r.keepAdapter(&model)
+	if err := checkpoint.SaveModel(filepath.Join(tmp, CrashModel), model); err != nil {
 		return "", err
 	}
 	if err := os.RemoveAll(folder); err != nil {

@@ -72,15 +72,19 @@ func (c *RunConfig) teacherConfig() (arch.Config, error) {
 // flopsPerToken are those of a step: of the model, forward and backward, and of
 // a teacher's forward pass.
 func (c *RunConfig) flopsPerToken() (model, teacher int64, err error) {
-	model = c.Model.TrainingFLOPs(c.Data.Seq)
-	if !c.Distil.runsTeacher() {
-		return model, 0, nil
-	}
-	t, err := c.teacherConfig()
+	t, err := c.parameters()
 	if err != nil {
 		return 0, 0, err
 	}
-	return model, t.ForwardFLOPs(c.Data.Seq), nil
+	model = c.Model.PartialTrainingFLOPs(c.Data.Seq, func(name string) bool { return t.frozen[name] }, t.adapters)
+	if !c.Distil.runsTeacher() {
+		return model, 0, nil
+	}
+	taught, err := c.teacherConfig()
+	if err != nil {
+		return 0, 0, err
+	}
+	return model, taught.ForwardFLOPs(c.Data.Seq), nil
 }
 
 // validateShards reports where what a teacher stored could not be read beside the

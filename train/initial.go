@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 
 	"mobilellm/arch"
@@ -65,6 +66,32 @@ func initialise(w *engine.Weights, params []arch.Parameter, std float64, seed ui
 		}
 	}
 	w.Changed()
+	return nil
+}
+
+// initialiseAdapters draws the factors that adapters start from, as PEFT does: A from
+// Kaiming's uniform distribution with a = √5, which is ±1/√in, and B zero. Values depend on
+// the seed, the name and the place, as those of [initialise].
+func initialiseAdapters(w *engine.Weights, params []arch.Parameter, seed uint64) error {
+	for _, p := range params {
+		draw := func(dst []float32) error {
+			clear(dst)
+			if p.Adapter == arch.AdapterB {
+				return nil
+			}
+			bound := 1 / math.Sqrt(float64(p.Shape[1]))
+			h := fnv.New64a()
+			h.Write([]byte(p.Name))
+			r := rand.New(rand.NewPCG(seed, h.Sum64()))
+			for i := range dst {
+				dst[i] = float32(bound * (2*r.Float64() - 1))
+			}
+			return nil
+		}
+		if err := engine.Fill(w.Value(p.Name), draw); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

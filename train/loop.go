@@ -51,7 +51,7 @@ func (r *run) loop(ctx context.Context) error {
 			return r.stopped(ctx, err)
 		}
 	}
-	if s.step == 0 && r.initial != nil {
+	if s.step == 0 && r.from == nil && r.o.Init != "" {
 		if err := r.scoreInitial(ctx); err != nil {
 			return r.stopped(ctx, err)
 		}

@@ -53,9 +53,8 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	if err != nil {
 		return Memory{}, err
 	}
-	parameters := 4 * c.Model.ParameterCount() // in float32
 	m := Memory{
-		Weights: l.weights - parameters, Gradients: parameters, Optimizer: state,
+		Weights: l.weights, Gradients: l.gradients, Optimizer: state,
 		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Tasks: taskMemory(c) + l.quantized, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
 	}
 	if a, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
@@ -72,7 +71,11 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 // optimizerBytes is what the optimizer keeps, and what its workers need while they update.
 func optimizerBytes(c *RunConfig, workers int) (int64, error) {
 	var state, scratch int64
-	for _, p := range c.Model.Parameters() {
+	t, err := c.parameters()
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range t.learning() {
 		shape := p.Hidden()
 		each, err := c.Optim.StateBytes(shape != [2]int{})
 		if err != nil {

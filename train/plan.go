@@ -23,13 +23,14 @@ type Choice struct {
 // Plan says what a run will take.
 type Plan struct {
 	Parameters    int64        `json:"parameters"`
-	FLOPsPerToken int64        `json:"flops_per_token"` // forward and backward pass
-	MemoryBytes   int64        `json:"memory_bytes"`    // the process at its largest
-	Memory        Memory       `json:"memory"`          // its parts
-	Tokens        int64        `json:"tokens"`          // in the whole run
-	TextBytes     int64        `json:"text_bytes"`      // to train on, estimated
-	TextTokens    int64        `json:"text_tokens"`     // estimated
-	Passes        float64      `json:"passes"`          // over the text, or the source that is read most often; estimated
+	Trained       int64        `json:"trained_parameters"` // adapters, or those of the model that are not frozen
+	FLOPsPerToken int64        `json:"flops_per_token"`    // forward and backward pass
+	MemoryBytes   int64        `json:"memory_bytes"`       // the process at its largest
+	Memory        Memory       `json:"memory"`             // its parts
+	Tokens        int64        `json:"tokens"`             // in the whole run
+	TextBytes     int64        `json:"text_bytes"`         // to train on, estimated
+	TextTokens    int64        `json:"text_tokens"`        // estimated
+	Passes        float64      `json:"passes"`             // over the text, or the source that is read most often; estimated
 	Steps         int          `json:"steps"`
 	Batch         int          `json:"batch"` // sequences in a step
 	Seq           int          `json:"seq"`   // tokens in a sequence
@@ -184,8 +185,16 @@ func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error)
 	if err != nil {
 		return nil, err
 	}
+	trains, err := c.parameters()
+	if err != nil {
+		return nil, err
+	}
+	model, teacher, err := c.flopsPerToken()
+	if err != nil {
+		return nil, err
+	}
 	p := &Plan{
-		Parameters: c.Model.ParameterCount(), FLOPsPerToken: c.Model.TrainingFLOPs(c.Data.Seq),
+		Parameters: c.Model.ParameterCount(), Trained: values(trains.learning()), FLOPsPerToken: model,
 		Memory: memory, MemoryBytes: memory.Total(),
 		Tokens: c.stepTokens() * int64(c.Train.Steps), Steps: c.Train.Steps, Batch: c.Train.Batch, Seq: c.Data.Seq,
 		MicroBatch: choice.MicroBatch, Precision: choice.Precision.String(), Recompute: choice.Recompute.String(),
@@ -195,10 +204,6 @@ func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error)
 		p.Notes = append(p.Notes, fmt.Sprintf("checkpoints are written from a copy in the host's memory, %s", gigabytes(copyBytes(&c, memory.Optimizer))))
 	}
 	p.readText(plannedReadings(ctx, &c))
-	model, teacher, err := c.flopsPerToken()
-	if err != nil {
-		return nil, err
-	}
 	p.Seconds = estimateTime(&c, model+teacher, int64(c.Train.Steps), peak).Seconds()
 	if teacher > 0 {
 		t, err := c.teacherConfig()

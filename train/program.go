@@ -18,6 +18,7 @@ type program struct {
 	vm     *engine.VM
 	seq    int
 	vocab  int
+	seed   uint64
 	lesson *lesson
 }
 
@@ -25,7 +26,11 @@ type program struct {
 // out for as many rows and outlive it.
 func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
 	o.ReuseGradients = rows == c.Train.Batch // else micro-batches add to them
-	options := append(graphOptions(c), arch.ZLoss(c.Train.ZLoss))
+	options, err := graphOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, arch.ZLoss(c.Train.ZLoss))
 	if l != nil {
 		options = append(options, l.option())
 	}
@@ -38,7 +43,11 @@ func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Devic
 
 func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options) (*program, error) {
 	o.ReuseGradients = true // scores are taken between steps
-	g, err := c.Model.BuildScoring(rows, c.Data.Seq, graphOptions(c)...)
+	options, err := graphOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	g, err := c.Model.BuildScoring(rows, c.Data.Seq, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +56,13 @@ func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device
 
 // graphOptions are the same in training and scoring: a model is scored with the
 // attention that it learns with.
-func graphOptions(c *RunConfig) []arch.Option {
+func graphOptions(c *RunConfig) ([]arch.Option, error) {
+	t, err := c.parameters()
+	return append(maskOptions(c), t.options(c)...), err
+}
+
+// maskOptions are those of a teacher too.
+func maskOptions(c *RunConfig) []arch.Option {
 	if c.Data.DocumentMask {
 		return []arch.Option{arch.DocumentMask}
 	}
@@ -63,13 +78,17 @@ func compile(g *arch.Graph, c *RunConfig, w *engine.Weights, dev engine.Device, 
 		p.Outputs = append(p.Outputs, g.ZLoss)
 	}
 	vm, err := engine.Compile(p, dev, o)
-	if _, away := dev.(device.Accelerator); err != nil && away && l != nil && l.teacher == nil {
+	_, away := dev.(device.Accelerator)
+	if err != nil && away && l != nil && l.teacher == nil {
 		return nil, fmt.Errorf("distil.shards: %w\nhint: --device cpu, or distil.teacher in their place", err)
+	}
+	if err != nil && away && g.DropoutKey != nil {
+		return nil, fmt.Errorf("lora.dropout (%g): %w\nhint: --set lora.dropout=0, or --device cpu", c.LoRA.Dropout, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &program{graph: g, vm: vm, seq: c.Data.Seq, vocab: c.Model.VocabSize, lesson: l}, nil
+	return &program{graph: g, vm: vm, seq: c.Data.Seq, vocab: c.Model.VocabSize, seed: c.Train.Seed, lesson: l}, nil
 }
 
 // run computes the loss of rows first, first+1, … of a batch, as many as the
@@ -109,6 +128,9 @@ func (p *program) enqueue(b *data.Batch, first int, scale float32) error {
 	if p.graph.Starts != nil {
 		errs = append(errs, writeStarts(p.vm.Input(p.graph.Starts), b, first))
 	}
+	if key := p.graph.DropoutKey; key != nil {
+		errs = append(errs, engine.Write(p.vm.Input(key), []int32{int32(p.seed), int32(p.seed >> 32), int32(b.Step), int32(at)}))
+	}
 	if p.lesson != nil {
 		errs = append(errs, p.lesson.prepare(p, b, first))
 	}
@@ -140,9 +162,14 @@ func (p *program) close() error {
 
 // newWeights takes memory for a model's parameters.
 func newWeights(dev engine.Device, params []arch.Parameter, keep engine.WeightOptions) (*engine.Weights, error) {
-	list := make([]engine.Parameter, len(params))
-	for i, p := range params {
-		list[i] = engine.Parameter{Name: p.Name, Shape: p.Shape}
+	return trained{model: params}.newWeights(dev, keep)
+}
+
+// newWeights takes memory for them.
+func (t trained) newWeights(dev engine.Device, keep engine.WeightOptions) (*engine.Weights, error) {
+	var list []engine.Parameter
+	for _, p := range t.all() {
+		list = append(list, engine.Parameter{Name: p.Name, Shape: p.Shape, Frozen: t.frozen[p.Name], BF16: t.narrow(p)})
 	}
 	return engine.NewWeights(dev, list, keep)
 }
@@ -155,7 +182,8 @@ func (d planDevice) Alloc(bytes int64) (engine.Memory, error) { return d.reserve
 
 // layout is the memory that the engine takes for a run, in bytes.
 type layout struct {
-	weights           int64 // with their gradients and, where the device wants one, a bf16 copy
+	weights           int64 // with, where the device wants one, a bf16 copy
+	gradients         int64 // of the weights that are trained
 	training, scoring int64 // activations and scratch of the two programs, beside the memory that they reuse
 	teacher           int64 // its weights, activations and scratch
 	quantized         int64 // of the largest program that scores the model quantised
@@ -164,7 +192,11 @@ type layout struct {
 // layOut plans a run's programs for micro-batches of rows sequences.
 func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev device.Device) (_ layout, err error) {
 	plan := planDevice{dev}
-	w, err := newWeights(plan, c.Model.Parameters(), engine.WeightOptions{Gradients: true, BF16: p == engine.PrecisionBF16})
+	params, err := c.parameters()
+	if err != nil {
+		return layout{}, err
+	}
+	w, err := params.newWeights(plan, engine.WeightOptions{Gradients: true, BF16: p == engine.PrecisionBF16})
 	if err != nil {
 		return layout{}, fmt.Errorf("planning memory: %w", err)
 	}
@@ -183,7 +215,8 @@ func layOut(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, dev 
 	if err != nil {
 		return layout{}, err
 	}
-	all := layout{weights: w.Bytes(), training: t.vm.Bytes(), scoring: s.vm.Bytes(), teacher: l.bytes()}
+	learned := values(params.learning())
+	all := layout{weights: w.Bytes() - 4*learned, gradients: 4 * learned, training: t.vm.Bytes(), scoring: s.vm.Bytes(), teacher: l.bytes()}
 	for _, name := range c.Eval.Quantize {
 		other, err := quantized(c, name)
 		if err != nil {

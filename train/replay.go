@@ -53,6 +53,9 @@ func Replay(ctx context.Context, c RunConfig, folder string, o Options) (_ *Repl
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	if c.LoRA != nil {
+		return nil, fmt.Errorf("replay: %s is of a run with adapters (lora), whose batches are not run again", folder)
+	}
 	crash, err := ReadCrash(folder)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
@@ -61,7 +64,11 @@ func Replay(ctx context.Context, c RunConfig, folder string, o Options) (_ *Repl
 	if o.Progress == nil {
 		o.Progress = NewProgress(io.Discard, false)
 	}
-	r := &run{c: c, o: o, params: c.Model.Parameters()}
+	trains, err := c.parameters()
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	r := &run{c: c, o: o, trains: trains, params: trains.all()}
 	defer func() { err = errors.Join(err, r.close()) }()
 	b, err := readBatch(folder, &r.c)
 	if err != nil {
@@ -100,7 +107,7 @@ func (r *run) openReplay(folder string, chosen checkpoint.Chosen) error {
 	for _, note := range notes {
 		r.o.Progress.Note("%s", note)
 	}
-	r.weights, err = newWeights(r.dev, r.params, engine.WeightOptions{Gradients: true, BF16: r.choice.Precision == engine.PrecisionBF16})
+	r.weights, err = r.trains.newWeights(r.dev, engine.WeightOptions{Gradients: true, BF16: r.choice.Precision == engine.PrecisionBF16})
 	if err != nil {
 		return err
 	}

@@ -262,7 +262,13 @@ func (r *run) startStep() int64 {
 
 // restore fills weights, moments and counters from the checkpoint.
 func (r *run) restore() error {
-	if err := fill(r.weightTensors(new(hostBuffer)), r.from.Model.Load); err != nil {
+	var err error
+	if a := r.from.Adapter; a != nil {
+		err = errors.Join(r.loadBase(r.from.Model), fill(r.weightTensors(r.trains.adapters, new(hostBuffer)), a.Load))
+	} else {
+		err = fill(r.weightTensors(r.trains.model, new(hostBuffer)), r.from.Model.Load)
+	}
+	if err != nil {
 		return err
 	}
 	if err := fill(r.momentTensors(new(hostBuffer)), r.from.LoadOptimizer); err != nil {
@@ -356,6 +362,17 @@ func (r *run) openInitial() error {
 
 // loadInitial takes its weights, and what their rows learned where it is quantised alike.
 func (r *run) loadInitial() error {
+	if r.c.LoRA != nil {
+		if n := len(r.text.Added) + r.c.Model.VocabSize - r.initial.Config.VocabSize; n > 0 {
+			return fmt.Errorf("lora: %d tokens have no row in %s, and an adapter holds none\nhint: a template of the model's own tokens, such as alpaca, or the whole model trained, without lora", n, r.o.Init)
+		}
+		if err := errors.Join(r.loadBase(r.initial), initialiseAdapters(r.weights, r.trains.adapters, r.c.Train.Seed)); err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		r.weights.Changed()
+		r.o.Progress.Note("adapters of the weights of %s", r.o.Init)
+		return nil
+	}
 	was, now := r.initial.Config.Quantize, r.c.Model.Quantize
 	load, begin := r.initial.Load, []arch.Parameter(nil)
 	if was.Weights != now.Weights || was.Method != now.Method {
@@ -368,7 +385,7 @@ func (r *run) loadInitial() error {
 		}
 		load = func(tensors []safetensors.Tensor) error { return r.loadMapped(tensors, skip) }
 	}
-	if err := fill(r.weightTensors(new(hostBuffer)), r.withNewRows(load)); err != nil {
+	if err := fill(r.weightTensors(r.trains.model, new(hostBuffer)), r.withNewRows(load)); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	if err := startClips(r.weights, r.c.Model, begin); err != nil {

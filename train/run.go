@@ -80,6 +80,7 @@ type run struct {
 	from    *checkpoint.Checkpoint // that it goes on from, or nil
 	initial *checkpoint.Model      // whose weights it starts from, or nil
 	taught  *checkpoint.Model      // of the teacher, or nil
+	base    adapterBase            // of a run with adapters
 	shards  *topk.File             // what a teacher stored, or nil
 	held    *filelock.Lock         // of its folder
 	made    []string               // folders that were not there before
@@ -90,7 +91,8 @@ type run struct {
 	loader  *data.Loader
 	fixed   *data.Batch // of a run that overfits
 
-	params   []arch.Parameter
+	trains   trained
+	params   []arch.Parameter // all of them
 	weights  *engine.Weights
 	trained  []optim.Param
 	opt      optim.Optimizer
@@ -129,7 +131,11 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 	if o.Resume == "" {
 		o.Init = cmp.Or(o.Init, c.Init.Model)
 	}
-	r := &run{c: c, o: o, params: c.Model.Parameters(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: now()}}
+	trains, err := c.parameters()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{c: c, o: o, trains: trains, params: trains.all(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: now()}}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.prepare(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -166,9 +172,15 @@ func (r *run) openFolder(context.Context) error {
 		if err := r.openResumed(); err != nil {
 			return err
 		}
+		if err := r.openBase(); err != nil {
+			return err
+		}
 		return r.openTeacher()
 	}
 	if err := r.openInitial(); err != nil {
+		return err
+	}
+	if err := r.openBase(); err != nil {
 		return err
 	}
 	if err := r.openTeacher(); err != nil {
@@ -242,8 +254,8 @@ func (r *run) openDevice(ctx context.Context) error {
 			return err
 		}
 	}
-	r.o.Progress.Note("%s: %.1fM parameters, %s, %d steps of %d × %d tokens in micro-batches of %d",
-		r.dev.Name(), float64(r.c.Model.ParameterCount())/1e6, r.choice.Precision, r.c.Train.Steps, r.c.Train.Batch, r.c.Data.Seq, r.choice.MicroBatch)
+	r.o.Progress.Note("%s: %s, %s, %d steps of %d × %d tokens in micro-batches of %d",
+		r.dev.Name(), r.trains, r.choice.Precision, r.c.Train.Steps, r.c.Train.Batch, r.c.Data.Seq, r.choice.MicroBatch)
 	model, teacher, err := r.c.flopsPerToken()
 	if err != nil {
 		return err
@@ -320,7 +332,7 @@ func (r *run) openLoader(ctx context.Context) error {
 // makeModel takes memory for weights and moments and fills them.
 func (r *run) makeModel(context.Context) error {
 	var err error
-	r.weights, err = newWeights(r.dev, r.params, engine.WeightOptions{Gradients: true, BF16: r.choice.Precision == engine.PrecisionBF16})
+	r.weights, err = r.trains.newWeights(r.dev, engine.WeightOptions{Gradients: true, BF16: r.choice.Precision == engine.PrecisionBF16})
 	if err != nil {
 		return err
 	}
@@ -338,29 +350,36 @@ func (r *run) makeModel(context.Context) error {
 	}
 	switch {
 	case r.from != nil:
-		return r.restore()
+		return errors.Join(r.restore(), r.from.Close())
 	case r.o.Init != "" && r.c.Init.NewRows != newRowsNormal:
-		return r.loadInitial()
+		return r.takeInitial()
 	}
 	if err := initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev); err != nil {
 		return err
 	}
 	if r.o.Init != "" {
-		return r.loadInitial()
+		return r.takeInitial()
 	}
 	return startClips(r.weights, r.c.Model, clips(r.params))
 }
 
+// takeInitial takes the weights of the initial model and closes it.
+func (r *run) takeInitial() error {
+	err := errors.Join(r.loadInitial(), r.initial.Close())
+	r.initial = nil
+	return err
+}
+
 func (r *run) makeOptimizer() (err error) {
 	if dev, ok := r.dev.(device.Accelerator); ok {
-		decays := make([]bool, len(r.params))
-		for i, p := range r.params {
+		decays := make([]bool, len(r.trains.learning()))
+		for i, p := range r.trains.learning() {
 			decays[i] = r.c.decays(p)
 		}
 		r.remote, err = dev.NewUpdate(r.c.Optim, r.weights, decays, 2*r.c.Train.Batch/r.choice.MicroBatch) // a loss each, and what is reported beside it
 		return err
 	}
-	for _, p := range r.params {
+	for _, p := range r.trains.learning() {
 		r.trained = append(r.trained, optim.Param{
 			Name: p.Name, Decay: r.c.decays(p), Hidden: p.Hidden(), Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
 		})

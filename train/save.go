@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/checkpoint/safetensors"
 	"mobilellm/internal/jsonfloat"
@@ -34,6 +35,7 @@ func (r *run) saveFor(ctx context.Context, retry time.Duration) error {
 	if c.Weights, c.Optimizer, err = r.savedTensors(); err != nil {
 		return err
 	}
+	r.keepAdapter(&c)
 	s.begun, s.savedAt, r.saver.late = s.step, time.Now(), false
 	dir, keep, metrics := r.checkpoints(), r.c.Checkpoint, r.metrics
 	r.saver.begin(s.step, retry, func() (string, error) {
@@ -49,16 +51,24 @@ func (r *run) saveFor(ctx context.Context, retry time.Duration) error {
 	return nil
 }
 
+// keepAdapter makes an adapter of contents, where the run trains one and these are its
+// weights.
+func (r *run) keepAdapter(c *checkpoint.Contents) {
+	if r.c.LoRA != nil {
+		c.Adapter = &checkpoint.AdapterContents{LoRA: *r.c.LoRA, Base: r.base.path, BaseFingerprint: r.base.fingerprint, Tensors: c.Weights}
+	}
+}
+
 // savedTensors are the weights and moments as they are now: a copy, or where there is no
 // memory for one, views of them and what is read from the device in its turn.
 func (r *run) savedTensors() (weights, moments []safetensors.Tensor, err error) {
 	arena := r.saver.arena()
 	if arena == nil {
 		buffer := &hostBuffer{shared: true}
-		return tensors(r.weightTensors(buffer)), tensors(r.momentTensors(buffer)), nil
+		return tensors(r.weightTensors(r.trains.kept(), buffer)), tensors(r.momentTensors(buffer)), nil
 	}
 	buffer := &hostBuffer{arena: arena}
-	if weights, err = buffer.copied(r.weightTensors(buffer), r.dev); err != nil {
+	if weights, err = buffer.copied(r.weightTensors(r.trains.kept(), buffer), r.dev); err != nil {
 		return nil, nil, err
 	}
 	moments, err = buffer.copied(r.momentTensors(buffer), r.dev)
@@ -123,16 +133,17 @@ func (r *run) meta() checkpoint.Meta {
 	return checkpoint.Meta{Tokens: tokenizer.ModelTokens{BOS: s.BOS, EOS: s.EOS, PAD: s.PAD}, DType: safetensors.F32}
 }
 
-// weightTensors are the weights in float32, which a resumed run needs to the bit:
+// weightTensors are some weights in float32, which a resumed run needs to the bit:
 // views of them, or copies of those on a device, in memory of b.
-func (r *run) weightTensors(b *hostBuffer) []hostCopy {
-	list := make([]hostCopy, len(r.params))
-	for i, p := range r.params {
-		if t := r.weights.Value(p.Name); !t.OnHost() {
+func (r *run) weightTensors(params []arch.Parameter, b *hostBuffer) []hostCopy {
+	list := make([]hostCopy, len(params))
+	for i, p := range params {
+		t := r.weights.Value(p.Name)
+		if !t.OnHost() {
 			list[i] = newHostCopy(p.Name, p.Shape, t, b)
 			continue
 		}
-		list[i].Tensor = safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: r.trained[i].Value}
+		list[i].Tensor = safetensors.Tensor{Name: p.Name, DType: safetensors.F32, Shape: p.Shape, Data: t.Float32s()}
 	}
 	return list
 }

@@ -99,8 +99,12 @@ func newSaver(bytes int64) (*saver, error) {
 // copyBytes is the memory that a copy of a run's weights and moments takes; optimizer is
 // the size of the moments.
 func copyBytes(c *RunConfig, optimizer int64) int64 {
-	parameters := c.Model.Parameters()
-	return 4*c.Model.ParameterCount() + optimizer + 3*arenaAlign*int64(len(parameters))
+	trains, err := c.parameters()
+	if err != nil {
+		return 0 // Validate says so
+	}
+	kept := trains.kept()
+	return 4*values(kept) + optimizer + 3*arenaAlign*int64(len(kept))
 }
 
 // hostCopyBytes is the size of the copy that a run takes: none where its plan has none, or,

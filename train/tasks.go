@@ -105,10 +105,13 @@ func (r *run) tasksDue() bool {
 func (r *run) scoreTasks(ctx context.Context) error {
 	var scores []TaskScore
 	if r.tasks != nil {
-		var err error
+		load, err := r.merged()
+		if err != nil {
+			return err
+		}
 		if scores, err = r.tasks.Score(ctx, TaskModel{
 			Config: r.c.Model, Tokenizer: r.text.Tokenizer, Device: r.dev, Precision: r.choice.Precision, Progress: r.o.Progress.Stage,
-			Load: func(name string, dst []float32, _ []int) error { return engine.Read(r.weights.Value(name), dst) },
+			Load: load,
 		}); err != nil {
 			return fmt.Errorf("measuring by tasks: %w", err)
 		}

@@ -187,7 +187,7 @@ func newLesson(c *RunConfig, rows int, student engine.Precision, dev device.Devi
 		return nil, err
 	}
 	o := engine.Options{Precision: teacherPrecision(student, dev), PlanOnly: planOnly}
-	t, err := newTeacher(config, rows, c.Data.Seq, 0, dev, o, graphOptions(c)...)
+	t, err := newTeacher(config, rows, c.Data.Seq, 0, dev, o, maskOptions(c)...)
 	if err != nil {
 		return nil, err
 	}

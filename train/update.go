@@ -26,7 +26,7 @@ func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, asid
 	}
 	updating := time.Now()
 	r.opt.Step(lr, optim.ClipScale(norm, r.c.Optim.Clip))
-	r.weights.Changed()
+	r.weights.Updated()
 	if r.o.Profile {
 		r.training.vm.Profile().Add("gradient norm", updating.Sub(clipping))
 		r.training.vm.Profile().Add("optimizer", time.Since(updating))

@@ -33,7 +33,7 @@ func WriteAdapter(w io.Writer, m AdapterContents, t Type) error {
 		return fmt.Errorf("gguf: an adapter in %s is not supported", t)
 	}
 	metadata := []keyValue{
-		{keyArchitecture, architecture},
+		{keyArchitecture, architectureOf(m.Config)},
 		{"general.type", "adapter"},
 		{"adapter.type", "lora"},
 		{"adapter.lora.alpha", float32(m.LoRA.Scale() * float64(m.LoRA.Rank))},

@@ -37,6 +37,9 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 	}
 	m := p.Memory
 	fmt.Fprintf(out, "parameters       %d (%.1fM)\n", p.Parameters, float64(p.Parameters)/1e6)
+	if p.Trained != p.Parameters {
+		fmt.Fprintf(out, "trained          %d (%.2fM)\n", p.Trained, float64(p.Trained)/1e6)
+	}
 	fmt.Fprintf(out, "FLOPs per token  %.2fM, forward and backward pass\n", float64(p.FLOPsPerToken)/1e6)
 	if t := p.Teacher; t != nil {
 		fmt.Fprintf(out, "teacher          %.1fM parameters; its forward pass: %.2fM FLOPs per token, %.2f GB, about %.0f %% of the time (%s)\n",
