@@ -129,8 +129,13 @@ type forward interface {
 }
 
 // Load reads the model at path, which [checkpoint.Open] opens.
-func Load(path string, dev Device, o LoadOptions) (_ *Model, err error) {
-	folder, err := checkpoint.Open(path)
+func Load(path string, dev Device, o LoadOptions) (*Model, error) {
+	return LoadAdapted(path, "", dev, o)
+}
+
+// LoadAdapted is Load with the adapter at a path merged into the weights; empty for none.
+func LoadAdapted(path, adapter string, dev Device, o LoadOptions) (_ *Model, err error) {
+	folder, err := checkpoint.OpenWith(path, adapter)
 	if err != nil {
 		return nil, err
 	}

@@ -18,17 +18,17 @@ import (
 )
 
 type flags struct {
-	model, tasks, protocol, items       string
-	compare                             string
-	compared                            []typed
-	own, texts                          []string
-	shots, context, workers             int
-	json, constrained                   bool
-	template, templateSum               string
-	answers, name                       string
-	device, precision, kvType, quantize string
-	protocols                           []eval.Protocol
-	options                             eval.Options
+	model, adapter, tasks, protocol, items string
+	compare                                string
+	compared                               []typed
+	own, texts                             []string
+	shots, context, workers                int
+	json, constrained                      bool
+	template, templateSum                  string
+	answers, name                          string
+	device, precision, kvType, quantize    string
+	protocols                              []eval.Protocol
+	options                                eval.Options
 }
 
 // evaluate prints what the tasks say of the model. Remarks go to notes.
@@ -44,7 +44,7 @@ func (f *flags) evaluate(ctx context.Context, w, notes io.Writer) (err error) {
 	if f.options.Limit > 0 {
 		fmt.Fprintf(notes, "note: %d questions of a task at most, drawn with seed %d\n", f.options.Limit, f.options.Seed)
 	}
-	folder, err := checkpoint.Open(f.model)
+	folder, err := checkpoint.OpenWith(f.model, f.adapter)
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}

@@ -50,6 +50,7 @@ func newCommand() *cobra.Command {
 	}
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
+	l.StringVar(&f.adapter, "adapter", "", "a LoRA adapter to merge into the model's weights: PEFT's folder, or the run that trained it")
 	l.StringVar(&f.tasks, "tasks", "", "tasks and groups of them, with commas between; mobilellm-eval datasets lists them")
 	l.StringArrayVar(&f.own, "task", nil, "a task of your own, as name=file.jsonl, or a benchmark with the questions of that file; may be given several times")
 	l.StringArrayVar(&f.texts, "text", nil, "a text to score: loss, perplexity, bits per byte; may be given several times")

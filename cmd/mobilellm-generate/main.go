@@ -39,7 +39,7 @@ Exit codes:
 func main() { cli.Main(newCommand(), cli.Options{Graceful: true}) }
 
 type flags struct {
-	model, prompt, promptFile            string
+	model, adapter, prompt, promptFile   string
 	device, precision, kvType, quantize  string
 	system, template, schema             string
 	parseSpecial, noSlide, json, timings bool
@@ -65,6 +65,7 @@ func newCommand() *cobra.Command {
 	}
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
+	l.StringVar(&f.adapter, "adapter", "", "a LoRA adapter to merge into the model's weights: PEFT's folder, or the run that trained it")
 	l.StringVar(&f.device, "device", device.Auto, "where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where there is one")
 	l.StringVar(&f.prompt, "prompt", "", "the text to continue; without one what is piped in, or else a document begins")
 	l.StringVar(&f.promptFile, "prompt-file", "", "file of prompts, - for standard input: each line a text or an object with prompt; the results are objects, a line each")
@@ -112,7 +113,7 @@ func (f *flags) generate(ctx context.Context, in io.Reader, w, notes io.Writer) 
 	}
 	defer dev.Close()
 	load.Slots = min(f.parallel, len(prompts)*f.samples)
-	m, err := infer.Load(f.model, dev, load)
+	m, err := infer.LoadAdapted(f.model, f.adapter, dev, load)
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}

@@ -43,7 +43,7 @@ func main() {
 }
 
 type flags struct {
-	model, listen, name, keys           string
+	model, adapter, listen, name, keys  string
 	alive                               string // URL of a server to ask instead
 	device, precision, kvType, quantize string
 	context, slots, workers             int
@@ -68,6 +68,7 @@ func newCommand() *cobra.Command {
 	}
 	l := c.Flags()
 	l.StringVar(&f.model, "model", "", "a run's folder, a checkpoint, a Hugging Face folder or a GGUF file")
+	l.StringVar(&f.adapter, "adapter", "", "a LoRA adapter to merge into the model's weights: PEFT's folder, or the run that trained it")
 	l.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address and port; port 0 takes a free one")
 	l.StringVar(&f.name, "name", "", "name of the model in the API; its path's last part by default")
 	l.StringVar(&f.device, "device", "cpu", "where to compute: cpu")
@@ -105,7 +106,7 @@ func (f *flags) serve(ctx context.Context, notes io.Writer) error {
 		return fmt.Errorf("--%w", err)
 	}
 	defer dev.Close()
-	m, err := infer.Load(f.model, dev, load)
+	m, err := infer.LoadAdapted(f.model, f.adapter, dev, load)
 	if err != nil {
 		return fmt.Errorf("--model: %w", err)
 	}
