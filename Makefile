@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized clean
+.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized interop-lora clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { n = split($$2, words, " "); line = sprintf("%-19s", $$1); \
@@ -87,6 +87,10 @@ interop-serve: ## lm-evaluation-harness scores through mobilellm-serve as throug
 interop-quantized: ## W8A8 folders against transformers with compressed-tensors, from PyPI
 	scripts/setup.sh interop
 	interop/quantized.sh
+
+interop-lora: ## LoRA adapters against peft and llama.cpp, from PyPI
+	scripts/setup.sh interop
+	interop/lora.sh
 
 interop-eval: ## mobilellm-eval beside lm-evaluation-harness, from PyPI; ITEMS=200 a task, 0 for all; MODEL=folder
 	scripts/setup.sh interop

@@ -537,7 +537,7 @@ def table(c):
         cells = [{True: "yes", False: "**no**", None: ""}[row.get(col)] for col in columns]
         lines.append(f"| {names.get(case, case)} | " + " | ".join(cells) + " |")
     lines += ["", "Natively, a folder of shared layers says `model_type: mobilellm`, which transformers refuses; it loads after",
-              "`mobilellm-export --format hf`. Folders in 8 bits are checked by `make interop-quantized`, which CI does not run.", ""]
+              "`mobilellm-export --format hf`. Folders in 8 bits are checked by `make interop-quantized`, adapters by `make interop-lora`; CI runs neither.", ""]
     return "\n".join(lines)
 
 

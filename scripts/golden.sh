@@ -7,6 +7,11 @@ for script in $(git ls-files '*/testdata/golden.py' '*/testdata/*/golden.py' 'ar
 	echo "$script"
 	(cd "$(dirname "$script")" && "$venv/bin/python" "$(basename "$script")")
 done
+# Adapters, by peft.
+venv=$(scripts/venv.sh torch==2.15.0 transformers==5.23.0 peft==0.21.2)
+for script in train/testdata/lora.py checkpoint/testdata/adapter.py; do
+	(cd "$(dirname "$script")" && "$venv/bin/python" "$(basename "$script")")
+done
 # lm-evaluation-harness's prompts, of the data sets in ../shared.
 if [ -d ../shared/data/eval ]; then
 	venv=$(scripts/venv.sh lm-eval==0.4.13 datasets==5.2.0 evaluate==0.4.6)
