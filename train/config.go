@@ -126,7 +126,7 @@ func DefaultRun() RunConfig {
 // errors.Join; each error names the key and its value.
 func (c *RunConfig) Validate() error {
 	errs := []error{
-		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Init.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
+		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
 		c.Eval.validate(), c.Checkpoint.validate(), device.Validate(c.Device),
 	}
 	if errs[0] == nil {

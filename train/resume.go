@@ -341,8 +341,8 @@ func (r *run) cutMetrics() error {
 // openInitial opens the model that a new run starts from, before any other work.
 func (r *run) openInitial() error {
 	if r.o.Init == "" {
-		if c := r.c.Init; c.Layers.given() || c.NewRows != "" {
-			return fmt.Errorf("init.layers (%s) and init.new_rows (%q) are for a run that starts from a model\nhint: name it in init.model or with --init", shown(c.Layers), c.NewRows)
+		if c := r.c.Init; c.Layers.given() || c.WiderVocab {
+			return fmt.Errorf("init.layers (%s) and init.wider_vocab (%v) are for a run that starts from a model\nhint: name it in init.model or with --init", shown(c.Layers), c.WiderVocab)
 		}
 		return nil
 	}

@@ -351,23 +351,15 @@ func (r *run) makeModel(context.Context) error {
 	switch {
 	case r.from != nil:
 		return errors.Join(r.restore(), r.from.Close())
-	case r.o.Init != "" && r.c.Init.NewRows != newRowsNormal:
-		return r.takeInitial()
+	case r.o.Init != "":
+		err = errors.Join(r.loadInitial(), r.initial.Close())
+		r.initial = nil
+		return err
 	}
 	if err := initialise(r.weights, r.params, r.c.Model.InitStd, r.c.Train.Seed, r.dev); err != nil {
 		return err
 	}
-	if r.o.Init != "" {
-		return r.takeInitial()
-	}
 	return startClips(r.weights, r.c.Model, clips(r.params))
-}
-
-// takeInitial takes the weights of the initial model and closes it.
-func (r *run) takeInitial() error {
-	err := errors.Join(r.loadInitial(), r.initial.Close())
-	r.initial = nil
-	return err
 }
 
 func (r *run) makeOptimizer() (err error) {

@@ -45,18 +45,18 @@ func (r *run) initialTokenizer() (*tokenizer.Tokenizer, error) {
 }
 
 // withNewRows loads weights of a smaller vocabulary: rows that it lacks, and those of
-// tokens that the tokenizer was given, become the mean of the rows of the others. A new
-// token is then as likely as one of the model's is on average, and disturbs no other
-// (Hewitt, 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html). Where init.new_rows is
-// normal, rows that it lacks stay as they were drawn.
+// tokens that the tokenizer was given, become the mean of the rows of the others: a
+// new token is then as likely as one of the model's is on average, and disturbs no other
+// (Hewitt, 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html).
 func (r *run) withNewRows(load func([]safetensors.Tensor) error) func([]safetensors.Tensor) error {
 	old := r.initial.Config.VocabSize
 	added := slices.Clone(r.text.Added)
-	added = slices.DeleteFunc(added, func(id int32) bool { return int(id) >= old })
-	for id := old; id < r.c.Model.VocabSize && r.c.Init.NewRows != newRowsNormal; id++ {
-		added = append(added, int32(id))
+	for id := old; id < r.c.Model.VocabSize; id++ {
+		if !slices.Contains(added, int32(id)) {
+			added = append(added, int32(id))
+		}
 	}
-	if len(added) == 0 && old == r.c.Model.VocabSize {
+	if len(added) == 0 {
 		return load
 	}
 	return func(tensors []safetensors.Tensor) error {
@@ -73,7 +73,7 @@ func (r *run) withNewRows(load func([]safetensors.Tensor) error) func([]safetens
 			return err
 		}
 		for _, t := range tensors {
-			if dim := byID[t.Name]; dim > 0 && len(added) > 0 {
+			if dim := byID[t.Name]; dim > 0 {
 				fillMean(t.Data, dim, min(old, int(slices.Min(added))), added)
 			}
 		}

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -14,23 +15,9 @@ import (
 // Init is the `init:` section: a new run that starts from the weights of a model of
 // another depth, another sharing of layers or a smaller vocabulary.
 type Init struct {
-	Model   string   `yaml:"model" help:"Model whose weights a new run starts from, as --init has it, but with the shape of the section model; empty draws them."`
-	Layers  LayerMap `yaml:"layers" help:"Which of its layers each layer begins as, where the model has more, fewer or shared ones: interleave (0 0 1 1), stack (0 1 0 1), or a list such as [0, 1, 1, 2]; empty takes no other depth or sharing."`
-	NewRows string   `yaml:"new_rows" help:"What the rows of a wider vocabulary begin as: mean (of its rows) or normal (init_std); empty takes no other vocabulary."`
-}
-
-// The rules that Init.NewRows may name.
-const (
-	newRowsMean   = "mean"
-	newRowsNormal = "normal"
-)
-
-func (c Init) validate() error {
-	switch c.NewRows {
-	case "", newRowsMean, newRowsNormal:
-		return nil
-	}
-	return fmt.Errorf("init.new_rows (%q) must be %s", c.NewRows, choices.Of([]string{newRowsMean, newRowsNormal}))
+	Model      string   `yaml:"model" help:"Model whose weights a new run starts from, as --init has it, but with the shape of the section model; empty draws them."`
+	Layers     LayerMap `yaml:"layers" help:"Which of its layers each layer begins as, where the model has more, fewer or shared ones: interleave (0 0 1 1), stack (0 1 0 1), or a list such as [0, 1, 1, 2]; empty takes no other depth or sharing."`
+	WiderVocab bool     `yaml:"wider_vocab" help:"Whether model.vocab_size may be larger than the model's: the further rows begin as the mean of its rows."`
 }
 
 // LayerMap says which layer of another model each layer begins as: by a rule or a list.
@@ -143,10 +130,10 @@ func (c *RunConfig) compareInitial(initial arch.Config, path string) error {
 		hints = "\nhint: --set init.layers=interleave or stack says which of its layers each begins as"
 	}
 	switch wider := model.VocabSize > initial.VocabSize; {
-	case wider && c.Init.NewRows != "":
+	case wider && c.Init.WiderVocab:
 		initial.VocabSize = model.VocabSize
 	case wider:
-		hints += "\nhint: --set init.new_rows=mean says what the rows of a wider vocabulary begin as"
+		hints += "\nhint: --set init.wider_vocab=true lets further rows begin as the mean of its rows"
 	}
 	if err := compareModels(initial, c.Model, path); err != nil {
 		return fmt.Errorf("%w%s", err, hints)
@@ -154,46 +141,40 @@ func (c *RunConfig) compareInitial(initial arch.Config, path string) error {
 	return nil
 }
 
-// loadMapped takes the weights of a model of another depth or sharing, but for what skip
-// names.
+// loadMapped takes the weights of the layers that init.layers names, and all that is outside
+// them, but for what skip names.
 func (r *run) loadMapped(tensors []safetensors.Tensor, skip map[string]bool) error {
-	c, from := r.c.Model, r.initial.Config
-	layers, err := r.c.Init.Layers.layers(c.Layers, from.Layers)
+	layers, err := r.c.Init.Layers.layers(r.c.Model.Layers, r.initial.Config.Layers)
 	if err != nil {
 		return err
 	}
-	params := map[string]arch.Parameter{}
-	for _, p := range c.Parameters() {
-		params[p.Name] = p
+	from := map[string]string{}
+	for _, p := range r.c.Model.Parameters() {
+		if p.Layer >= 0 {
+			from[p.Name] = p.In(layers[p.Layer])
+		}
 	}
 	for _, t := range tensors {
-		p, name := params[t.Name], t.Name
-		switch {
-		case skip[name]:
+		if skip[t.Name] {
 			continue
-		case p.Layer >= 0:
-			name = p.In(layers[p.Layer])
 		}
-		if err := r.initial.LoadInto(name, t.Data, t.Shape); err != nil {
+		if err := r.initial.LoadInto(cmp.Or(from[t.Name], t.Name), t.Data, t.Shape); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// noteMapped tells how the model's weights were made of another's.
+// noteMapped tells which layers began as which.
 func (r *run) noteMapped() error {
-	c, from := r.c.Model, r.initial.Config
-	if r.c.Init.Layers.given() {
-		layers, err := r.c.Init.Layers.layers(c.Layers, from.Layers)
-		if err != nil {
-			return err
-		}
-		r.o.Progress.Note("the %d layers begin as its layers %s", c.Layers, ranges(layers))
+	if !r.c.Init.Layers.given() {
+		return nil
 	}
-	if n := c.VocabSize - from.VocabSize; n > 0 && r.c.Init.NewRows != "" {
-		r.o.Progress.Note("the last %d rows of the vocabulary are new (init.new_rows: %s)", n, r.c.Init.NewRows)
+	layers, err := r.c.Init.Layers.layers(r.c.Model.Layers, r.initial.Config.Layers)
+	if err != nil {
+		return err
 	}
+	r.o.Progress.Note("the %d layers begin as its layers %s", len(layers), ranges(layers))
 	return nil
 }
 

@@ -48,8 +48,8 @@ func TestLayerMap(t *testing.T) {
 	}
 }
 
-// Layers begin as those that the map names, a wider vocabulary's rows as the mean or as
-// they are drawn, and all else as it was.
+// Layers begin as those that the map names, a wider vocabulary's rows as the mean, and all
+// else as it was.
 func TestWarmStart(t *testing.T) {
 	small := tiny(t)
 	small.Model.LayerSharing.Strategy, small.Model.ShareEmbedding, small.Train.Steps = arch.NoSharing, false, 2
@@ -59,16 +59,16 @@ func TestWarmStart(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		layers string
-		rows   string
+		wider  bool
 		change func(m *arch.Config)
 		from   []int
 	}{
-		{"deeper", "stack", "", func(m *arch.Config) { m.Layers = 4 }, []int{0, 1, 0, 1}},
-		{"deeper, interleaved", "interleave", "", func(m *arch.Config) { m.Layers = 3 }, []int{0, 0, 1}},
-		{"shared from unshared", "interleave", "", func(m *arch.Config) { m.LayerSharing.Strategy = arch.Immediate }, []int{0, 1}},
-		{"shallower and shared", "[1]", "", func(m *arch.Config) { m.Layers, m.LayerSharing.Strategy = 1, arch.Reverse }, []int{1}},
-		{"wider vocabulary", "", newRowsMean, func(m *arch.Config) { m.VocabSize = 270 }, []int{0, 1}},
-		{"wider vocabulary, deeper", "stack", newRowsNormal, func(m *arch.Config) { m.VocabSize, m.Layers = 270, 3 }, []int{0, 1, 0}},
+		{"deeper", "stack", false, func(m *arch.Config) { m.Layers = 4 }, []int{0, 1, 0, 1}},
+		{"deeper, interleaved", "interleave", false, func(m *arch.Config) { m.Layers = 3 }, []int{0, 0, 1}},
+		{"shared from unshared", "interleave", false, func(m *arch.Config) { m.LayerSharing.Strategy = arch.Immediate }, []int{0, 1}},
+		{"shallower and shared", "[1]", false, func(m *arch.Config) { m.Layers, m.LayerSharing.Strategy = 1, arch.Reverse }, []int{1}},
+		{"wider vocabulary", "", true, func(m *arch.Config) { m.VocabSize = 270 }, []int{0, 1}},
+		{"wider vocabulary, deeper", "stack", true, func(m *arch.Config) { m.VocabSize, m.Layers = 270, 3 }, []int{0, 1, 0}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := small
@@ -76,7 +76,7 @@ func TestWarmStart(t *testing.T) {
 			if err := yaml.Unmarshal([]byte(test.layers), &c.Init.Layers); err != nil {
 				t.Fatal(err)
 			}
-			c.Init.Model, c.Init.NewRows = result.Checkpoint, test.rows
+			c.Init.Model, c.Init.WiderVocab = result.Checkpoint, test.wider
 			c.Train.Steps, c.Optim.LR, c.Optim.WeightDecay = 1, 1e-30, 0 // changes nothing
 			made, r := train(t, c, Options{})
 			if r.Before == nil {
@@ -92,28 +92,23 @@ func TestWarmStart(t *testing.T) {
 					t.Errorf("%s is not what %s was", p.Name, name)
 				}
 				if fresh := got[len(want):]; len(fresh) > 0 {
-					checkNewRows(t, p.Name, fresh, want, c)
+					checkNewRows(t, p.Name, fresh, want, c.Model.Dim)
 				}
 			}
 		})
 	}
 }
 
-func checkNewRows(t *testing.T, name string, fresh, old []float32, c RunConfig) {
+func checkNewRows(t *testing.T, name string, fresh, old []float32, width int) {
 	t.Helper()
-	width := c.Model.Dim
 	mean := make([]float64, width)
 	for i, x := range old {
 		mean[i%width] += float64(x) / float64(len(old)/width)
 	}
-	var off, squares float64
 	for i, x := range fresh {
-		off = max(off, math.Abs(float64(x)-mean[i%width]))
-		squares += float64(x) * float64(x)
-	}
-	std := math.Sqrt(squares / float64(len(fresh)))
-	if isMean := off < 1e-6; isMean != (c.Init.NewRows == newRowsMean) || !isMean && math.Abs(std/c.Model.InitStd-1) > 0.2 {
-		t.Errorf("%s: new rows are up to %g from the mean, of deviation %g", name, off, std)
+		if off := math.Abs(float64(x) - mean[i%width]); off > 1e-6 {
+			t.Fatalf("%s: value %d of the new rows is %g from the mean", name, i, off)
+		}
 	}
 }
 
@@ -128,12 +123,11 @@ func TestWarmStartErrors(t *testing.T) {
 	}{
 		{func(c *RunConfig) { c.Model.Layers = 4 }, []string{"init: model.layers is 2 in ", " and 4 in the configuration", "\nhint: --set init.layers=interleave or stack"}},
 		{func(c *RunConfig) { c.Model.LayerSharing.Strategy = arch.NoSharing }, []string{"init: model.layer_sharing", "\nhint: --set init.layers="}},
-		{func(c *RunConfig) { c.Model.VocabSize = 300 }, []string{"init: model.vocab_size is 257 in ", "\nhint: --set init.new_rows=mean"}},
+		{func(c *RunConfig) { c.Model.VocabSize = 300 }, []string{"init: model.vocab_size is 257 in ", "\nhint: --set init.wider_vocab=true"}},
 		{func(c *RunConfig) { c.Model.Layers, c.Init.Layers = 3, LayerMap{list: "[0 1]"} }, []string{"init.layers ([0 1]) has 2 layers, model.layers is 3"}},
 		{func(c *RunConfig) { c.Init.Layers = LayerMap{list: "[0 2]"} }, []string{"init.layers ([0 2]): layer 2 is not one of the model's 2"}},
 		{func(c *RunConfig) { c.Model.QKNorm, c.Init.Layers.rule = true, "stack" }, []string{"init: model.qk_norm is false in "}},
-		{func(c *RunConfig) { c.Init.NewRows = "zero" }, []string{`init.new_rows ("zero") must be mean or normal`}},
-		{func(c *RunConfig) { c.Init = Init{NewRows: newRowsMean} }, []string{`init.new_rows ("mean")`, "hint: name it in init.model or with --init"}},
+		{func(c *RunConfig) { c.Init = Init{WiderVocab: true} }, []string{"init.wider_vocab (true)", "hint: name it in init.model or with --init"}},
 		{func(c *RunConfig) { c.Init.Model = "nowhere" }, []string{"init: "}},
 	} {
 		c := c

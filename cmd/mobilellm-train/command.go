@@ -52,7 +52,7 @@ configuration:
 
 --init takes the shape of the model from the one that it names; a configuration
 that sets another is a mistake, the embedded ones aside, unless init.layers or
-init.new_rows maps it. The model is scored before the first step too.
+init.wider_vocab maps it. The model is scored before the first step too.
 
 A run's folder holds run.yaml (the resolved configuration), metrics.jsonl and
 checkpoints/. Ctrl-C or SIGTERM saves and stops, once more stops at once; SIGUSR1
