@@ -166,7 +166,7 @@ func TestGrownVocabulary(t *testing.T) {
 	_, made := train(t, base, Options{})
 	for name, shared := range map[string]bool{"shared": true, "untied": false} {
 		t.Run(name, func(t *testing.T) {
-			base := base
+			base, made := base, made
 			base.Model.ShareEmbedding = shared
 			if !shared {
 				_, made = train(t, base, Options{})

@@ -27,7 +27,10 @@ func (r *run) growVocabulary(initial *arch.Config) error {
 	if n := all.VocabSize(); len(added) > 0 && n > r.c.Model.VocabSize {
 		r.o.Progress.Note("model.vocab_size grows from %d to %d for data.add_tokens; the new rows begin as the mean of the others", r.c.Model.VocabSize, n)
 		r.c.Model.VocabSize, initial.VocabSize = n, n
-		r.params = r.c.Model.Parameters()
+		if r.trains, err = r.c.parameters(); err != nil {
+			return err
+		}
+		r.params = r.trains.all()
 	}
 	return nil
 }
