@@ -19,8 +19,8 @@ import (
 const idDigits = 12
 
 // outside are the sections that do not change what a run learns: where it computes,
-// how often it saves, and the facts of one that has been.
-var outside = []string{"device", "checkpoint", "run"}
+// how often it saves, what is written for those who watch, and the facts of one that has been.
+var outside = []string{"device", "checkpoint", "metrics", "run"}
 
 // identify is the id of a configuration: the hash of its keys and values. Two
 // machines, two ways to write the same, and another order of keys give one id. What

@@ -45,30 +45,13 @@ func (r *Report) Markdown(w io.Writer, plots []Plot) error {
 		fmt.Fprintf(&b, "- %s\n", s)
 	}
 	for i, t := range r.tables() {
-		fmt.Fprintf(&b, "\n## %s\n\n", t.title)
-		columns := max(len(t.head), t.words)
-		tableLine(&b, append(t.head, make([]string, columns-len(t.head))...))
-		rule := slices.Repeat([]string{"---"}, t.words)
-		tableLine(&b, append(rule, slices.Repeat([]string{"---:"}, columns-t.words)...))
-		for _, row := range t.rows {
-			tableLine(&b, row)
-		}
-		for _, note := range t.notes {
-			fmt.Fprintf(&b, "\n%s\n", note)
-		}
+		t.Markdown(&b)
 		if i == 0 {
 			for _, p := range plots {
-				fmt.Fprintf(&b, "\n![%s](%s)\n", p.Title, p.File)
+				fmt.Fprintf(&b, "\n![%s](%s)\n", p.Title, p.Name)
 			}
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func tableLine(b *strings.Builder, cells []string) {
-	for _, cell := range cells {
-		fmt.Fprintf(b, "| %s ", strings.ReplaceAll(cell, "|", "\\|"))
-	}
-	b.WriteString("|\n")
 }

@@ -14,6 +14,7 @@ import (
 	"mobilellm/checkpoint"
 	"mobilellm/eval/training"
 	"mobilellm/internal/atomicfile"
+	"mobilellm/report"
 	"mobilellm/train"
 )
 
@@ -97,7 +98,7 @@ func (s *Sweep) train(ctx context.Context, m *Member, o MemberOptions) error {
 		}
 	}
 	_, err = train.Run(ctx, config, train.Options{
-		Out: out, LeaveOut: []string{o.Dir}, Init: from, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress, Tasks: training.Open,
+		Out: out, LeaveOut: []string{o.Dir}, Init: from, Resume: resume, Newest: resume != "", Workers: o.Workers, PeakFLOPS: o.Peak, Versions: o.Versions, Progress: o.Progress, Tasks: training.Open, Sampler: training.Sample, Sink: report.Sink,
 	})
 	return err
 }

@@ -8,13 +8,13 @@ import (
 
 	"mobilellm/internal/chart"
 	"mobilellm/internal/statistics"
+	"mobilellm/report"
 )
 
 // Plot is a picture of a report.
 type Plot struct {
-	Title   string
-	File    string // its name beside the report
-	drawing *chart.Drawing
+	report.Figure
+	Name string // of its file beside the report
 }
 
 // pictureWidth is that of every picture, in its own units.
@@ -31,21 +31,14 @@ func (r *Report) Plots() []Plot {
 		}
 		for _, kind := range []struct {
 			file string
-			draw func(string) (*chart.Drawing, string)
+			draw func(string) (report.Figure, bool)
 		}{{"loss", g.lossPlot}, {"curves", g.curvePlot}, {"paper", g.paperPlot}} {
-			if d, title := kind.draw(suffix); d != nil {
-				list = append(list, Plot{title, kind.file + file + ".svg", d})
+			if figure, ok := kind.draw(suffix); ok {
+				list = append(list, Plot{figure, kind.file + file + ".svg"})
 			}
 		}
 	}
 	return list
-}
-
-// series is the class of a member's marks, which gives it a colour.
-func series(i int) string {
-	const colors = 8
-	class := fmt.Sprintf("series s%d", i%colors)
-	return class + [...]string{"", " dashed", " dotted"}[i/colors%3]
 }
 
 // nameWidth is how much room the members' names take.
@@ -58,7 +51,7 @@ func (g *Group) nameWidth() (width float64) {
 
 // lossPlot has a row for each member with a finished run, the first at the top. It draws
 // nothing where there are fewer than two.
-func (g *Group) lossPlot(suffix string) (*chart.Drawing, string) {
+func (g *Group) lossPlot(suffix string) (report.Figure, bool) {
 	const row, top = 28, 30
 	var members []int
 	var losses []float64
@@ -71,7 +64,7 @@ func (g *Group) lossPlot(suffix string) (*chart.Drawing, string) {
 		}
 	}
 	if len(members) < 2 {
-		return nil, ""
+		return report.Figure{}, false
 	}
 	title := "Held-out loss of each seed, mean ± standard error" + suffix
 	bottom := float64(top + row*len(members))
@@ -91,20 +84,20 @@ func (g *Group) lossPlot(suffix string) (*chart.Drawing, string) {
 		var values []float64
 		for _, seed := range slices.Sorted(maps.Keys(m.seeds)) {
 			values = append(values, m.seeds[seed])
-			d.Mark("circle", x.At(m.seeds[seed]), y, 4, "dot "+series(i), fmt.Sprintf("%s, seed %d: %.4f", m.Name, seed, m.seeds[seed]))
+			d.Mark("circle", x.At(m.seeds[seed]), y, 4, "dot "+report.Series(i), fmt.Sprintf("%s, seed %d: %.4f", m.Name, seed, m.seeds[seed]))
 		}
 		mean, se := statistics.Mean(values)
-		d.Line(x.At(mean), y-8, x.At(mean), y+8, "bar "+series(i))
+		d.Line(x.At(mean), y-8, x.At(mean), y+8, "bar "+report.Series(i))
 		if se > 0 { // and not NaN
-			d.Line(x.At(mean-se), y, x.At(mean+se), y, "bar "+series(i))
+			d.Line(x.At(mean-se), y, x.At(mean+se), y, "bar "+report.Series(i))
 		}
 	}
-	return d, title
+	return report.Drawn(title, d), true
 }
 
 // paperPlot has a point for each member that the paper has too. It draws nothing where
 // there are fewer than two.
-func (g *Group) paperPlot(suffix string) (*chart.Drawing, string) {
+func (g *Group) paperPlot(suffix string) (report.Figure, bool) {
 	var members []int
 	var losses, accuracies []float64
 	for i, m := range g.Results {
@@ -113,7 +106,7 @@ func (g *Group) paperPlot(suffix string) (*chart.Drawing, string) {
 		}
 	}
 	if len(members) < 2 {
-		return nil, ""
+		return report.Figure{}, false
 	}
 	title := "Held-out loss and the paper's average accuracy" + suffix
 	d := &chart.Drawing{Width: pictureWidth, Height: 400}
@@ -127,8 +120,8 @@ func (g *Group) paperPlot(suffix string) (*chart.Drawing, string) {
 	area := chart.Box{X0: x.From, Y0: y.To - 8, X1: pictureWidth, Y1: y.From - 2}
 	for j, i := range members {
 		name, at, height := g.Results[i].Name, x.At(losses[j]), y.At(accuracies[j])
-		d.Mark("circle", at, height, 5, "dot "+series(i), fmt.Sprintf("%s: loss %.4f, accuracy %.1f %%", name, losses[j], accuracies[j]))
+		d.Mark("circle", at, height, 5, "dot "+report.Series(i), fmt.Sprintf("%s: loss %.4f, accuracy %.1f %%", name, losses[j], accuracies[j]))
 		d.Label(at, height, 5, "label", name, chart.Anywhere, area)
 	}
-	return d, title
+	return report.Drawn(title, d), true
 }

@@ -9,20 +9,12 @@ import (
 	"time"
 
 	"mobilellm/internal/bar"
+	"mobilellm/report"
 )
 
-// table is a part of a report as text.
-type table struct {
-	title string
-	head  []string // none where the table has no names of columns
-	words int      // columns of text, before those of numbers
-	rows  [][]string
-	notes []string // sentences below it
-}
-
 // tables are a report's, in order.
-func (r *Report) tables() []table {
-	var list []table
+func (r *Report) tables() []report.Table {
+	var list []report.Table
 	for _, g := range r.Groups {
 		title := ""
 		if len(r.Groups) > 1 && g.Name != "" {
@@ -46,14 +38,14 @@ func (r *Report) tables() []table {
 // stand beside tasks.
 var ofMembers = []string{"parameters", "average", "average_w8a8", "hours"}
 
-func (g *Group) results(title string) table {
-	t := table{title: title, words: 2, head: []string{"member", "model", "parameters", "seeds", "validation loss", "perplexity", "tokens/s", "time"}}
+func (g *Group) results(title string) report.Table {
+	t := report.Table{Title: title, Words: 2, Head: []string{"member", "model", "parameters", "seeds", "validation loss", "perplexity", "tokens/s", "time"}}
 	paper := slices.DeleteFunc(slices.Clone(PaperColumns), func(column string) bool {
 		return !slices.ContainsFunc(g.Results, func(m Result) bool { _, ok := m.Paper[column]; return ok })
 	})
 	for _, column := range paper {
 		if slices.Contains(ofMembers, column) {
-			t.head = append(t.head, "paper: "+column)
+			t.Head = append(t.Head, "paper: "+column)
 		}
 	}
 	for _, m := range g.Results {
@@ -74,11 +66,11 @@ func (g *Group) results(title string) table {
 				row = append(row, fmt.Sprintf("%gh", value))
 			}
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
-	t.notes = append(t.notes, "Perplexity is the loss' exponential; mean ± standard error over seeds. Time is that of a run's steps.")
+	t.Notes = append(t.Notes, "Perplexity is the loss' exponential; mean ± standard error over seeds. Time is that of a run's steps.")
 	if note := g.sizes(); note != "" {
-		t.notes = append(t.notes, note)
+		t.Notes = append(t.Notes, note)
 	}
 	return t
 }
@@ -91,8 +83,8 @@ var paperTasks = map[string]string{
 
 // tasks has a column for each task: shares of right answers as percentages, with the
 // paper's in brackets.
-func (g *Group) tasks(title string, names []string) table {
-	t := table{title: title, words: 1, head: append([]string{"member"}, names...)}
+func (g *Group) tasks(title string, names []string) report.Table {
+	t := report.Table{Title: title, Words: 1, Head: append([]string{"member"}, names...)}
 	for _, m := range g.Results {
 		row := []string{m.Name}
 		for _, name := range names {
@@ -107,17 +99,17 @@ func (g *Group) tasks(title string, names []string) table {
 			}
 			row = append(row, cell)
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
-	t.notes = append(t.notes, "Shares of right answers in percent, perplexities as they are; mean ± standard error over seeds; in brackets the paper's.")
+	t.Notes = append(t.Notes, "Shares of right answers in percent, perplexities as they are; mean ± standard error over seeds; in brackets the paper's.")
 	return t
 }
 
-func (g *Group) differences(title string) table {
-	t := table{title: title, words: 3, head: []string{"member", "against", "verdict", "Δ loss", "p", "p, Holm", "detectable", "seeds to tell"}}
+func (g *Group) differences(title string) report.Table {
+	t := report.Table{Title: title, Words: 3, Head: []string{"member", "against", "verdict", "Δ loss", "p", "p, Holm", "detectable", "seeds to tell"}}
 	paper := slices.ContainsFunc(g.Results, func(m Result) bool { return !math.IsNaN(m.PaperDifference) })
 	if paper {
-		t.head = append(t.head, "paper: Δ average", "the paper's order")
+		t.Head = append(t.Head, "paper: Δ average", "the paper's order")
 	}
 	for _, m := range g.Results {
 		if m.Against == "" {
@@ -138,34 +130,34 @@ func (g *Group) differences(title string) table {
 			}
 			row = append(row, average, m.PaperOrder())
 		}
-		t.rows = append(t.rows, row)
+		t.Rows = append(t.Rows, row)
 	}
 	correction := ""
-	if len(t.rows) > 1 {
-		correction = fmt.Sprintf(", with Holm's correction for the %d comparisons of this table", len(t.rows))
+	if len(t.Rows) > 1 {
+		correction = fmt.Sprintf(", with Holm's correction for the %d comparisons of this table", len(t.Rows))
 	}
-	t.notes = append(t.notes, fmt.Sprintf("Δ loss is paired by seed, which fixes initial weights and order of samples; p is the paired t-test's, two-sided%s; below %g it counts as beyond noise. Detectable: the smallest true difference that so many seeds would show with probability %g at that noise, before the correction. Seeds to tell: how many would show the difference found.",
+	t.Notes = append(t.Notes, fmt.Sprintf("Δ loss is paired by seed, which fixes initial weights and order of samples; p is the paired t-test's, two-sided%s; below %g it counts as beyond noise. Detectable: the smallest true difference that so many seeds would show with probability %g at that noise, before the correction. Seeds to tell: how many would show the difference found.",
 		correction, alpha, power))
 	if o := g.Order; o.Members > 1 {
-		t.notes = append(t.notes, fmt.Sprintf("The order of %d members by loss and the paper's by average accuracy (which rises where loss falls): Spearman %s, Kendall %s; 1 is the same order, -1 the reverse.",
+		t.Notes = append(t.Notes, fmt.Sprintf("The order of %d members by loss and the paper's by average accuracy (which rises where loss falls): Spearman %s, Kendall %s; 1 is the same order, -1 the reverse.",
 			o.Members, correlation(o.Spearman), correlation(o.Kendall)))
 	}
 	return t
 }
 
-func (r *Report) unfinished() table {
-	t := table{title: "Not finished", words: 6, head: []string{"member", "seed", "id", "state", "step", "reason"}}
+func (r *Report) unfinished() report.Table {
+	t := report.Table{Title: "Not finished", Words: 6, Head: []string{"member", "seed", "id", "state", "step", "reason"}}
 	for _, m := range r.Unfinished {
 		reason, _, _ := strings.Cut(m.Error, "\n")
-		t.rows = append(t.rows, []string{m.Name, fmt.Sprint(m.Seed), m.ID, string(m.State), fmt.Sprintf("%d of %d", m.Step, m.Steps), reason})
+		t.Rows = append(t.Rows, []string{m.Name, fmt.Sprint(m.Seed), m.ID, string(m.State), fmt.Sprintf("%d of %d", m.Step, m.Steps), reason})
 	}
 	return t
 }
 
-func (r *Report) facts() table {
-	t := table{title: "Runs", words: 2}
+func (r *Report) facts() report.Table {
+	t := report.Table{Title: "Runs", Words: 2}
 	for _, f := range r.Facts {
-		t.rows = append(t.rows, []string{f.Name, strings.Join(f.Values, "; ")})
+		t.Rows = append(t.Rows, []string{f.Name, strings.Join(f.Values, "; ")})
 	}
 	var seeds []string
 	var tokens []string
@@ -178,7 +170,7 @@ func (r *Report) facts() table {
 		}
 	}
 	slices.Sort(seeds)
-	t.rows = append(t.rows, []string{"seeds", strings.Join(seeds, ", ")}, []string{"tokens a run", strings.Join(tokens, ", ")})
+	t.Rows = append(t.Rows, []string{"seeds", strings.Join(seeds, ", ")}, []string{"tokens a run", strings.Join(tokens, ", ")})
 	return t
 }
 

@@ -27,7 +27,7 @@ func (r *Report) Write(dir string) error {
 		"runs.csv":    r.RunsCSV,
 	}
 	for _, p := range plots {
-		files[p.File] = func(w io.Writer) error { _, err := w.Write(p.drawing.File(p.Title)); return err }
+		files[p.Name] = func(w io.Writer) error { _, err := w.Write(p.File()); return err }
 	}
 	for name, write := range files {
 		var out bytes.Buffer

@@ -84,8 +84,8 @@ func (m *Model) card(name string, o FolderOptions) (text []byte, err error) {
 		if summary, err := train.ReadSummary(run); err == nil && summary.Step == state.Step {
 			content.Tasks = summary.Tasks
 		}
-		if _, heldout, err := train.ReadMetrics(run); err == nil {
-			for _, h := range heldout {
+		if metrics, err := train.ReadMetrics(run); err == nil {
+			for _, h := range metrics.Heldout {
 				if h.Step <= state.Step && h.HeldoutLoss.Finite() {
 					content.Heldout = &h
 				}

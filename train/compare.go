@@ -211,6 +211,7 @@ func (r *run) noteChanges(before *RunConfig) {
 	list = append(list, differing("distil", before.Distil, now.Distil)...)
 	list = append(list, differing("eval", before.Eval, now.Eval)...)
 	list = append(list, differing("checkpoint", before.Checkpoint, now.Checkpoint)...)
+	list = append(list, differing("metrics", before.Metrics, now.Metrics)...)
 	list = append(list,
 		difference{"data.train", paths(before.Data.Train), paths(now.Data.Train)},
 		difference{"data.heldout", paths(before.Data.Heldout), paths(now.Data.Heldout)},

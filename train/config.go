@@ -27,6 +27,7 @@ type RunConfig struct {
 	Distil     Distil       `yaml:"distil" help:"Learning from a teacher."`
 	Eval       Eval         `yaml:"eval" help:"Scoring of held-out text."`
 	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
+	Metrics    Watching     `yaml:"metrics" help:"What is written for those who watch the run."`
 	Device     string       `yaml:"device" help:"Where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where the build and the machine have one."`
 	Run        *Record      `yaml:"run" help:"Facts of a run, written into its run.yaml; a new run does not read them."`
 
@@ -58,6 +59,7 @@ type Eval struct {
 	TaskItems int      `yaml:"task_items" help:"Questions of each task, a subset that is the same in every run; 0 for all."`
 	DataDir   string   `yaml:"data_dir" help:"Folder of the tasks' data sets, see mobilellm-eval datasets."`
 	Protocol  string   `yaml:"protocol" help:"How questions are put and measured: lm-eval or paper."`
+	Samples   []string `yaml:"samples" help:"Prompts that the model continues whenever the held-out text is scored; none by default."`
 	Quantize  []string `yaml:"quantize" help:"What the validation loss is measured with too, quantised after training, when tasks are: w8a8, w4a16 and the like, bits of the linear layers' weights and of what they multiply."`
 }
 
@@ -104,6 +106,11 @@ type Saving struct {
 	Best         string  `yaml:"best" help:"What makes a checkpoint the best: heldout_loss, or one of eval.tasks."`
 }
 
+// Watching is the `metrics:` section.
+type Watching struct {
+	TensorBoard bool `yaml:"tensorboard" help:"Whether TensorBoard's event files are written beside metrics.jsonl."`
+}
+
 // DefaultRun trains the paper's 125M model on the Go source tree: what a
 // configuration does not set is as here.
 func DefaultRun() RunConfig {
@@ -118,6 +125,7 @@ func DefaultRun() RunConfig {
 		Distil:     Distil{Temperature: 1},
 		Eval:       Eval{Every: 1000, TaskItems: 200, Protocol: "lm-eval"},
 		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3, RetryMinutes: 10, Best: HeldoutLoss},
+		Metrics:    Watching{TensorBoard: true},
 		Device:     "auto",
 	}
 }

@@ -35,7 +35,7 @@ type Crash struct {
 	Checkpoint string            `json:"checkpoint,omitempty"`      // the last before
 	Chosen     checkpoint.Chosen `json:"chosen"`
 	Parameters []ParameterNorm   `json:"parameters"`
-	Samples    []Sample          `json:"samples"`
+	Samples    []TrainingSample  `json:"samples"`
 	Config     string            `json:"config"` // of the run, as YAML
 	Versions   map[string]string `json:"versions"`
 }

@@ -190,7 +190,7 @@ func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Dura
 	speed := float64(b.Length) / took.Seconds()
 	record := StepRecord{
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
-		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(),
+		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(), MemoryBytes: r.memoryNow(),
 		Spike: r.guard.record(),
 	}
 	if r.c.Train.ZLoss > 0 {
@@ -226,7 +226,10 @@ func (r *run) score(ctx context.Context) error {
 	if err := r.keepLowest(ctx); err != nil {
 		return err
 	}
-	return r.markHeldout()
+	if err := r.markHeldout(); err != nil {
+		return err
+	}
+	return r.writeSamples(ctx)
 }
 
 // scoreInitial scores the weights that another model gave, before any step: what the run

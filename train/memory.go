@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"mobilellm/device"
 	"mobilellm/engine"
@@ -107,6 +108,14 @@ func usedMemory(dev device.Device) int64 {
 		return total - free
 	}
 	return peakMemory()
+}
+
+// memoryNow is [usedMemory], looked up once a second at most.
+func (r *run) memoryNow() int64 {
+	if now := time.Now(); now.Sub(r.usedAt) >= time.Second {
+		r.used, r.usedAt = usedMemory(r.dev), now
+	}
+	return r.used
 }
 
 // availableMemory is what the process may take without swapping: the kernel's

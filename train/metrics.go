@@ -30,9 +30,10 @@ type StepRecord struct {
 	LR              float64 `json:"lr"`
 	GradNorm        float64 `json:"grad_norm"` // before clipping
 	TokensPerSecond float64 `json:"tokens_per_second"`
-	MFU             float64 `json:"mfu"`             // model FLOPs utilisation: share of the device's peak
-	DataWait        float64 `json:"data_wait"`       // share of the step's time spent waiting for its batch
-	Spike           *Spike  `json:"spike,omitempty"` // of a step whose update was not made
+	MFU             float64 `json:"mfu"`                    // model FLOPs utilisation: share of the device's peak
+	DataWait        float64 `json:"data_wait"`              // share of the step's time spent waiting for its batch
+	MemoryBytes     int64   `json:"memory_bytes,omitempty"` // VmHWM, or what is in use of an accelerator's memory
+	Spike           *Spike  `json:"spike,omitempty"`        // of a step whose update was not made
 }
 
 // HeldoutRecord is the line of a scoring of the held-out text. What is not finite is
@@ -45,12 +46,31 @@ type HeldoutRecord struct {
 	Tokens      int64           `json:"heldout_tokens"`
 }
 
+// SampleRecord is the line of the texts that the model wrote.
+type SampleRecord struct {
+	Step    int64    `json:"step"`
+	Samples []Sample `json:"samples"`
+}
+
+// Sample is a prompt and how the model went on.
+type Sample struct {
+	Prompt string `json:"prompt"`
+	Text   string `json:"text"` // behind the prompt
+}
+
+// ResumeRecord is the line of a run that goes on, before its next.
+type ResumeRecord struct {
+	Step    int64     `json:"step"`            // of the checkpoint
+	Resumed time.Time `json:"resumed"`         // when
+	Again   int64     `json:"again,omitempty"` // steps beyond the checkpoint, which are made again
+}
+
 // DamagedMetricsFile holds the lines of a metrics.jsonl that could not be read when its
 // run went on.
 const DamagedMetricsFile = "metrics.damaged.jsonl"
 
 // metrics appends records to a run's metrics.jsonl. What cannot be written, on a full disk
-// for one, is kept and tried again with the next record.
+// for one, is kept and tried again with the next record. A sink gets them too.
 type metrics struct {
 	file interface {
 		io.WriteCloser
@@ -59,6 +79,11 @@ type metrics struct {
 	retry   time.Duration // for how long
 	pending []byte        // not written yet
 	failing time.Time     // since when; zero while it works
+
+	resume   *ResumeRecord // that stands before the next record
+	sink     Sink          // nil for none
+	lost     func(error)   // told why the sink is given up
+	finished bool          // the run
 }
 
 // metricsError is of a line that could not be written for so long.
@@ -67,6 +92,12 @@ type metricsError struct{ error }
 func (e metricsError) Unwrap() error { return e.error }
 
 func (m *metrics) write(record any) error {
+	if resume := m.resume; resume != nil {
+		m.resume = nil
+		if err := m.write(*resume); err != nil {
+			return err
+		}
+	}
 	line, err := json.Marshal(record)
 	if err != nil {
 		return fmt.Errorf("%s: %w", MetricsFile, err)
@@ -75,6 +106,12 @@ func (m *metrics) write(record any) error {
 	if err := m.flush(); err != nil && time.Since(m.failing) >= m.retry {
 		m.pending = nil // given up
 		return metricsError{err}
+	}
+	if m.sink != nil {
+		if err := m.sink.Write(record); err != nil {
+			m.lost(errors.Join(err, m.sink.Close(false)))
+			m.sink = nil
+		}
 	}
 	return nil
 }
@@ -108,6 +145,11 @@ func (m *metrics) close() error {
 			unwritten = fmt.Errorf("%s: %w", MetricsFile, err)
 		}
 	}
+	if m.sink != nil {
+		if err := m.sink.Close(m.finished); err != nil {
+			m.lost(err)
+		}
+	}
 	return errors.Join(unwritten, m.file.Sync(), m.file.Close())
 }
 
@@ -122,99 +164,134 @@ func createMetrics(dir string, retry time.Duration) (*metrics, error) {
 // cutMetrics opens the metrics of a run that goes on from a step: what from recorded
 // up to and including that step is kept in dir, later lines are not. Lines that cannot
 // be read, one cut short among them, are kept aside in metrics.damaged.jsonl; damaged are
-// their numbers. It returns the scorings that stay.
-func cutMetrics(from, dir string, step int64, retry time.Duration) (m *metrics, scored scorings, damaged []int, err error) {
+// their numbers. It returns the lines that stay.
+func cutMetrics(from, dir string, step int64, retry time.Duration) (m *metrics, stay Metrics, damaged []int, err error) {
 	raw, err := regular.ReadFile(filepath.Join(from, MetricsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, scored, nil, err
+		return nil, stay, nil, err
 	}
 	var kept, aside bytes.Buffer
+	resume := ResumeRecord{Step: step, Resumed: time.Now().Truncate(time.Second)}
 	number := 0
 	for line := range bytes.Lines(raw) {
 		number++
-		at, one, err := parseMetrics(line)
+		record, at, err := parseMetrics(line)
 		switch {
 		case err != nil:
 			damaged = append(damaged, number)
 			aside.Write(append(bytes.TrimSuffix(line, []byte("\n")), '\n'))
 		case at <= step:
 			kept.Write(line)
-			scored.heldout = append(scored.heldout, one.heldout...)
-			scored.tasks = append(scored.tasks, one.tasks...)
+			stay.add(record)
+		default:
+			resume.Again = at - step
 		}
 	}
 	if len(damaged) > 0 {
 		path := filepath.Join(dir, DamagedMetricsFile)
 		earlier, err := regular.ReadFile(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, scorings{}, nil, err
+			return nil, Metrics{}, nil, err
 		}
 		if err := atomicfile.Write(path, append(earlier, aside.Bytes()...)); err != nil {
-			return nil, scorings{}, nil, err
+			return nil, Metrics{}, nil, err
 		}
 	}
 	if err := atomicfile.Write(filepath.Join(dir, MetricsFile), kept.Bytes()); err != nil {
-		return nil, scorings{}, nil, err
+		return nil, Metrics{}, nil, err
 	}
-	m, err = createMetrics(dir, retry)
-	return m, scored, damaged, err
+	if m, err = createMetrics(dir, retry); err == nil {
+		m.resume = &resume
+	}
+	return m, stay, damaged, err
 }
 
-// ReadMetrics reads the steps and the scorings of a run's metrics.jsonl in their order. A
-// line that is damaged or cut short is left out.
-func ReadMetrics(dir string) (steps []StepRecord, heldout []HeldoutRecord, err error) {
+// Metrics are the lines of a run's metrics.jsonl, each kind in its order.
+type Metrics struct {
+	Steps   []StepRecord
+	Heldout []HeldoutRecord
+	Tasks   []TaskRecord
+	Samples []SampleRecord
+	Resumes []ResumeRecord
+}
+
+func (m *Metrics) add(record any) {
+	switch r := record.(type) {
+	case StepRecord:
+		m.Steps = append(m.Steps, r)
+	case HeldoutRecord:
+		m.Heldout = append(m.Heldout, r)
+	case TaskRecord:
+		m.Tasks = append(m.Tasks, r)
+	case SampleRecord:
+		m.Samples = append(m.Samples, r)
+	case ResumeRecord:
+		m.Resumes = append(m.Resumes, r)
+	}
+}
+
+// ReadMetrics reads a run's metrics.jsonl. A line that is damaged or cut short is left
+// out.
+func ReadMetrics(dir string) (*Metrics, error) {
+	m := new(Metrics)
+	return m, EachMetric(dir, func(record any) error { m.add(record); return nil })
+}
+
+// EachMetric calls yield with the lines of a run's metrics.jsonl in their order, of the
+// types that [Metrics] has. A line that is damaged or cut short is left out.
+func EachMetric(dir string, yield func(record any) error) error {
 	raw, err := regular.ReadFile(filepath.Join(dir, MetricsFile))
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	for line := range bytes.Lines(raw) {
-		_, one, err := parseMetrics(line)
+		record, _, err := parseMetrics(line)
 		if err != nil {
 			continue
 		}
-		heldout = append(heldout, one.heldout...)
-		if len(one.heldout)+len(one.tasks) > 0 {
-			continue
-		}
-		var step StepRecord
-		if json.Unmarshal(line, &step) == nil {
-			steps = append(steps, step)
+		if err := yield(record); err != nil {
+			return err
 		}
 	}
-	return steps, heldout, nil
+	return nil
 }
 
-// scorings are the lines that are not of a step.
-type scorings struct {
-	heldout []HeldoutRecord
-	tasks   []TaskRecord
-}
-
-// parseMetrics reads the step of a line, and the line where it is of a scoring.
-func parseMetrics(line []byte) (step int64, s scorings, err error) {
+// parseMetrics reads a line, and its step.
+func parseMetrics(line []byte) (record any, step int64, err error) {
 	if !bytes.HasSuffix(line, []byte("\n")) {
-		return 0, s, io.ErrUnexpectedEOF
+		return nil, 0, io.ErrUnexpectedEOF
 	}
-	var record struct {
+	var has struct {
 		Step        *int64          `json:"step"`
 		Loss        *float64        `json:"loss"`
 		HeldoutLoss json.RawMessage `json:"heldout_loss"` // null is not absent
 		Tasks       json.RawMessage `json:"tasks"`
+		Samples     json.RawMessage `json:"samples"`
+		Resumed     json.RawMessage `json:"resumed"`
 	}
-	if err := json.Unmarshal(line, &record); err != nil {
-		return 0, s, err
+	if err := json.Unmarshal(line, &has); err != nil {
+		return nil, 0, err
 	}
 	switch {
-	case record.Step == nil:
-		return 0, s, errors.New("step is missing")
-	case record.HeldoutLoss != nil:
-		s.heldout = make([]HeldoutRecord, 1)
-		return *record.Step, s, json.Unmarshal(line, &s.heldout[0])
-	case record.Tasks != nil:
-		s.tasks = make([]TaskRecord, 1)
-		return *record.Step, s, json.Unmarshal(line, &s.tasks[0])
-	case record.Loss == nil:
-		return 0, s, errors.New("loss is missing")
+	case has.Step == nil:
+		return nil, 0, errors.New("step is missing")
+	case has.HeldoutLoss != nil:
+		record, err = decode[HeldoutRecord](line)
+	case has.Tasks != nil:
+		record, err = decode[TaskRecord](line)
+	case has.Samples != nil:
+		record, err = decode[SampleRecord](line)
+	case has.Resumed != nil:
+		record, err = decode[ResumeRecord](line)
+	case has.Loss == nil:
+		return nil, 0, errors.New("loss is missing")
+	default:
+		record, err = decode[StepRecord](line)
 	}
-	return *record.Step, s, nil
+	return record, *has.Step, err
+}
+
+func decode[T any](line []byte) (record T, err error) {
+	err = json.Unmarshal(line, &record)
+	return record, err
 }

@@ -63,9 +63,9 @@ func TestInfinitePerplexity(t *testing.T) {
 // A held-out loss that is no number ends nothing, and marks nothing as the best.
 func TestHeldoutLossNaN(t *testing.T) {
 	for line, best := range map[string]bool{`{"step":3,"heldout_loss":null}`: false, `{"step":3,"heldout_loss":2.5}`: true} {
-		step, s, err := parseMetrics([]byte(line + "\n"))
-		if err != nil || step != 3 || len(s.heldout) != 1 || s.heldout[0].HeldoutLoss.Finite() != best {
-			t.Errorf("%s: step %d, %+v, %v", line, step, s, err)
+		record, step, err := parseMetrics([]byte(line + "\n"))
+		if h, ok := record.(HeldoutRecord); err != nil || step != 3 || !ok || h.HeldoutLoss.Finite() != best {
+			t.Errorf("%s: step %d, %+v, %v", line, step, record, err)
 		}
 	}
 }
@@ -77,13 +77,16 @@ func TestReadMetrics(t *testing.T) {
 {"step":2,"tok
 {"step":2,"tokens":20,"loss":4}
 {"step":2,"heldout_loss":4.5}
+{"step":2,"samples":[{"prompt":"a","text":" b"}]}
 {"step":2,"tasks":[]}
+{"step":2,"resumed":"2026-11-30T12:00:00Z","again":3}
 {"step":3,"tokens":30,"lo`
 	if err := os.WriteFile(filepath.Join(dir, MetricsFile), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	steps, heldout, err := ReadMetrics(dir)
-	if err != nil || len(steps) != 2 || steps[1].Tokens != 20 || len(heldout) != 1 || heldout[0].HeldoutLoss != 4.5 {
-		t.Errorf("%+v, %+v, %v", steps, heldout, err)
+	m, err := ReadMetrics(dir)
+	if err != nil || len(m.Steps) != 2 || m.Steps[1].Tokens != 20 || len(m.Heldout) != 1 || m.Heldout[0].HeldoutLoss != 4.5 || len(m.Tasks) != 1 ||
+		len(m.Samples) != 1 || m.Samples[0].Samples[0] != (Sample{"a", " b"}) || len(m.Resumes) != 1 || m.Resumes[0].Again != 3 {
+		t.Errorf("%+v, %v", m, err)
 	}
 }

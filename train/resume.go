@@ -301,7 +301,7 @@ func (r *run) restore() error {
 // cutMetrics goes on with the run's metrics and takes from them the scorings that
 // came after the checkpoint was written.
 func (r *run) cutMetrics() error {
-	m, scored, damaged, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step, r.c.Checkpoint.retry())
+	m, stay, damaged, err := cutMetrics(RunFolder(r.from.Path), r.o.Out, r.state.step, r.c.Checkpoint.retry())
 	if err != nil {
 		return err
 	}
@@ -318,19 +318,19 @@ func (r *run) cutMetrics() error {
 		s.bestStep = 0 // a branch: the best of the other run is not here
 	}
 	by := r.c.Checkpoint.bestBy()
-	for i, h := range scored.heldout {
+	for i, h := range stay.Heldout {
 		if h.Step == 0 {
-			s.before = &scored.heldout[i]
+			s.before = &stay.Heldout[i]
 			continue
 		}
-		s.heldout = &scored.heldout[i]
+		s.heldout = &stay.Heldout[i]
 		s.patience.count(s.heldout)
 		if by == HeldoutLoss && h.Step == marked.Step && marked.Step > 0 {
 			s.best, s.bestStep = float64(h.HeldoutLoss), h.Step
 		}
 	}
-	for i, t := range scored.tasks {
-		s.tasks = &scored.tasks[i]
+	for i, t := range stay.Tasks {
+		s.tasks = &stay.Tasks[i]
 		if score, ok := t.find(by); ok && t.Step == marked.Step && marked.Step > 0 {
 			s.best, s.bestStep = float64(score.Value), t.Step
 		}

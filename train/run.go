@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"time"
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
@@ -45,6 +46,11 @@ type Options struct {
 	Device    device.Device // to run on, which stays open; nil opens the one that the configuration names
 	// Tasks opens what measures by eval.tasks; nil for a program that measures none.
 	Tasks func(ctx context.Context, e Eval) (TaskScorer, error)
+	// Sampler writes the texts of eval.samples; nil for a program that writes none.
+	Sampler Sampler
+	// Sink opens what takes the records of the run in a folder besides metrics.jsonl; it
+	// may give none.
+	Sink func(dir string, c *RunConfig) (Sink, error)
 
 	// SaveNow asks for a checkpoint after the step that is being made; nil never does.
 	SaveNow <-chan os.Signal
@@ -114,6 +120,8 @@ type run struct {
 	saver   *saver
 	guard   *guard // nil without one
 	rounds  rounds
+	used    int64 // memory, at usedAt
+	usedAt  time.Time
 	state   progressState
 }
 
@@ -145,7 +153,8 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 	}
 	err = r.loop(ctx)
 	if err == nil {
-		err = r.summarize()
+		err = errors.Join(r.writeProfile(), r.summarize())
+		r.metrics.finished = err == nil
 	}
 	err = errors.Join(err, r.abandon())
 	o.Progress.Done()
@@ -423,7 +432,11 @@ func (r *run) startFolder(context.Context) error {
 		Versions: maps.Clone(r.o.Versions), DataFingerprint: r.text.Train.Fingerprint(), Device: r.dev.Name(), Workers: r.dev.Workers(),
 		MicroBatch: r.choice.MicroBatch, Precision: r.choice.Precision.String(), Recompute: r.choice.Recompute.String(), Init: r.o.Init, Teacher: r.teacherSum,
 	}
-	return writeRun(r.o.Out, &r.c)
+	if err := writeRun(r.o.Out, &r.c); err != nil {
+		return err
+	}
+	r.openSink()
+	return nil
 }
 
 func (r *run) checkpoints() string { return filepath.Join(r.o.Out, CheckpointsDir) }

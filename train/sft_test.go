@@ -47,11 +47,11 @@ func TestTuning(t *testing.T) {
 	if result.Loss > 2.2 || float64(result.Heldout.HeldoutLoss) > 2.5 {
 		t.Errorf("the loss is %g, held out %g, from %g", result.Loss, result.Heldout.HeldoutLoss, math.Log(257))
 	}
-	steps, _, err := ReadMetrics(out)
+	m, err := ReadMetrics(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range steps {
+	for _, s := range m.Steps {
 		if s.Supervised < 4 || s.Supervised > 4*5*4 {
 			t.Errorf("step %d: %d tokens supervised", s.Step, s.Supervised)
 		}
@@ -112,10 +112,11 @@ func TestPatience(t *testing.T) {
 	c.Optim.LR, c.Train.Steps = 0.1, 60
 	c.Eval.Every, c.Train.Patience, c.Checkpoint = 2, 2, Saving{Keep: 1}
 	out, result := train(t, c, Options{})
-	_, scored, err := ReadMetrics(out)
+	m, err := ReadMetrics(out)
 	if err != nil {
 		t.Fatal(err)
 	}
+	scored := m.Heldout
 	lowest := slices.MinFunc(scored, func(a, b HeldoutRecord) int { return int(math.Copysign(1, float64(a.HeldoutLoss-b.HeldoutLoss))) })
 	if result.Step >= 60 || result.Step != lowest.Step+4 || scored[len(scored)-1].Step != result.Step {
 		t.Fatalf("the run ended at step %d, the lowest loss is of step %d", result.Step, lowest.Step)

@@ -52,13 +52,13 @@ func (s SpikeGuard) validate() error {
 
 // Spike is a step whose update was not made, in its line of metrics.jsonl.
 type Spike struct {
-	Of      string   `json:"of"`      // loss or grad_norm
-	ZScore  float64  `json:"z_score"` // of it
-	Samples []Sample `json:"samples"` // of the step
+	Of      string           `json:"of"`      // loss or grad_norm
+	ZScore  float64          `json:"z_score"` // of it
+	Samples []TrainingSample `json:"samples"` // of the step
 }
 
-// Sample is one that a step trained on.
-type Sample struct {
+// TrainingSample is one that a step trained on.
+type TrainingSample struct {
 	Number     int64  `json:"sample"`                // in the run, from 0
 	MicroBatch int    `json:"micro_batch,omitempty"` // of the step, from 1
 	Text       string `json:"text"`
@@ -202,15 +202,15 @@ const (
 )
 
 // samples are those of a batch, with so many bytes of their text.
-func (r *run) samples(b *data.Batch, text int) []Sample {
-	list := make([]Sample, b.Rows)
+func (r *run) samples(b *data.Batch, text int) []TrainingSample {
+	list := make([]TrainingSample, b.Rows)
 	for i := range list {
 		ids := b.Inputs[i*b.Seq : (i+1)*b.Seq]
 		if end := supervised(b.Targets[i*b.Seq : (i+1)*b.Seq]); end > 0 {
 			ids = ids[:end] // what comes after is padding
 		}
 		raw := r.text.Tokenizer.Decode(ids)
-		list[i] = Sample{
+		list[i] = TrainingSample{
 			Number: b.Step*int64(b.Rows) + int64(i), MicroBatch: i/r.choice.MicroBatch + 1,
 			Text: string(raw[:min(len(raw), text)]),
 		}

@@ -72,10 +72,10 @@ func (r *TaskRecord) find(task string) (TaskScore, bool) {
 // counts in the plan of a run's memory.
 const TaskCacheTokens = 16 << 10
 
-// taskMemory is what measuring by tasks takes: the weights as inference lays them out,
+// taskMemory is what measuring by tasks, and writing samples, takes: the weights as inference lays them out,
 // and a KV cache.
 func taskMemory(c *RunConfig) int64 {
-	if len(c.Eval.Tasks) == 0 {
+	if len(c.Eval.Tasks)+len(c.Eval.Samples) == 0 {
 		return 0
 	}
 	cache := c.Model.Cache(TaskCacheTokens, 1)
@@ -101,18 +101,24 @@ func (r *run) tasksDue() bool {
 	return (r.tasks != nil || len(e.Quantize) > 0) && (r.last() || e.TaskEvery > 0 && r.state.step%int64(e.TaskEvery) == 0)
 }
 
+// taskModel is the model as it is now, with its adapters in it.
+func (r *run) taskModel() (TaskModel, error) {
+	load, err := r.merged()
+	return TaskModel{
+		Config: r.c.Model, Tokenizer: r.text.Tokenizer, Device: r.dev, Precision: r.choice.Precision, Progress: r.o.Progress.Stage,
+		Load: load,
+	}, err
+}
+
 // scoreTasks measures the weights by the tasks. It changes nothing of the run's state.
 func (r *run) scoreTasks(ctx context.Context) error {
 	var scores []TaskScore
 	if r.tasks != nil {
-		load, err := r.merged()
+		m, err := r.taskModel()
 		if err != nil {
 			return err
 		}
-		if scores, err = r.tasks.Score(ctx, TaskModel{
-			Config: r.c.Model, Tokenizer: r.text.Tokenizer, Device: r.dev, Precision: r.choice.Precision, Progress: r.o.Progress.Stage,
-			Load: load,
-		}); err != nil {
+		if scores, err = r.tasks.Score(ctx, m); err != nil {
 			return fmt.Errorf("measuring by tasks: %w", err)
 		}
 	}
@@ -124,7 +130,7 @@ func (r *run) scoreTasks(ctx context.Context) error {
 		scores = append(scores, s)
 	}
 	r.state.tasks = &TaskRecord{r.state.step, scores}
-	if err := r.metrics.write(r.state.tasks); err != nil {
+	if err := r.metrics.write(*r.state.tasks); err != nil {
 		return err
 	}
 	words := make([]string, len(scores))

@@ -14,6 +14,7 @@ import (
 	"mobilellm/configs"
 	"mobilellm/eval/training"
 	"mobilellm/internal/cli"
+	"mobilellm/report"
 	"mobilellm/train"
 )
 
@@ -57,7 +58,8 @@ init.wider_vocab maps it. The model is scored before the first step too.
 A run's folder holds run.yaml (the resolved configuration), metrics.jsonl and
 checkpoints/. Ctrl-C or SIGTERM saves and stops, once more stops at once; SIGUSR1
 saves and goes on. --resume goes on from the last checkpoint with the losses of the
-unbroken run.
+unbroken run. The command report shows how runs went,
+also while they go on.
 
 Exit codes:
     0  done
@@ -111,6 +113,7 @@ func newCommand() *cobra.Command {
 	l.BoolVar(&f.json, "json", false, "print results as JSON")
 	l.BoolVar(&f.profile, "profile", false, "print the time of each operation at the end")
 	l.BoolVar(&f.printConfig, "print-config", false, "print the resolved configuration with each key's meaning, and stop")
+	c.AddCommand(newReport())
 	return c
 }
 
@@ -143,6 +146,7 @@ func (f *flags) main(c *cobra.Command) error {
 	}
 	o := train.Options{
 		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress, Tasks: training.Open, SaveNow: saveNow(),
+		Sampler: training.Sample, Sink: report.Sink,
 	}
 	o.Out, o.Numbered = f.folder(out)
 	return f.train(c, config, o)

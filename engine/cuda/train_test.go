@@ -112,7 +112,9 @@ func losses(t *testing.T, c train.RunConfig, o train.Options) (out string, step,
 			heldout = append(heldout, *r.HeldoutLoss)
 			continue
 		}
-		step, norm = append(step, *r.Loss), append(norm, r.Norm)
+		if r.Loss != nil { // and not that the run was resumed
+			step, norm = append(step, *r.Loss), append(norm, r.Norm)
+		}
 	}
 	return o.Out, step, norm, heldout
 }

@@ -1,5 +1,5 @@
-// Package training measures a model by benchmarks while it trains: [Open] is what
-// train.Options.Tasks wants.
+// Package training measures a model by benchmarks while it trains, and has it write:
+// [Open] is what train.Options.Tasks wants, [Sample] is a train.Sampler.
 package training
 
 import (
@@ -55,13 +55,9 @@ func Open(ctx context.Context, e train.Eval) (train.TaskScorer, error) {
 // Score implements train.TaskScorer: the score of each task and, of a group, the mean of
 // all besides. The weights are copied, as inference lays them out, and given back.
 func (s *scorer) Score(ctx context.Context, t train.TaskModel) (scores []train.TaskScore, err error) {
-	o := infer.LoadOptions{}
-	if _, packs := t.Device.(engine.Packer); packs {
-		o.Precision = t.Precision
-	}
-	o = eval.LoadOptions(o)
+	o := eval.LoadOptions(infer.LoadOptions{})
 	o.CacheTokens = min(o.CacheTokens, train.TaskCacheTokens)
-	m, err := infer.New(t.Config, t.Tokenizer, t.Device, o, t.Load)
+	m, err := load(t, o)
 	if err != nil {
 		return nil, err
 	}
@@ -87,4 +83,12 @@ func (s *scorer) Score(ctx context.Context, t train.TaskModel) (scores []train.T
 		}
 	}
 	return scores, nil
+}
+
+// load lays the weights out as inference does.
+func load(t train.TaskModel, o infer.LoadOptions) (*infer.Model, error) {
+	if _, packs := t.Device.(engine.Packer); packs {
+		o.Precision = t.Precision
+	}
+	return infer.New(t.Config, t.Tokenizer, t.Device, o, t.Load)
 }

@@ -129,3 +129,41 @@ func TestGroup(t *testing.T) {
 		t.Errorf("%q is no group", s[2].Task)
 	}
 }
+
+// The model writes at each scoring, the same for the same weights, and the run's losses are
+// those without.
+func TestSamples(t *testing.T) {
+	losses := map[bool][]float64{}
+	var last train.SampleRecord
+	for _, sampling := range []bool{false, true} {
+		c := tiny(t)
+		c.Eval.Every = 2
+		if sampling {
+			c.Eval.Samples = []string{"the deep", ""}
+		}
+		out := filepath.Join(t.TempDir(), "run")
+		if _, err := train.Run(context.Background(), c, train.Options{Out: out, Workers: 2, PeakFLOPS: 1e11, Sampler: Sample}); err != nil {
+			t.Fatal(err)
+		}
+		m, err := train.ReadMetrics(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range m.Steps {
+			losses[sampling] = append(losses[sampling], s.Loss)
+		}
+		if !sampling {
+			continue
+		}
+		if len(m.Samples) != 2 || len(m.Samples[1].Samples) != 2 {
+			t.Fatalf("samples: %+v", m.Samples)
+		}
+		last = m.Samples[1]
+	}
+	if !slices.Equal(losses[false], losses[true]) {
+		t.Errorf("losses %v with samples, %v without", losses[true], losses[false])
+	}
+	if s := last.Samples[0]; last.Step != 4 || s.Prompt != "the deep" || len(s.Text) == 0 {
+		t.Errorf("the last samples are %+v", last)
+	}
+}

@@ -17,6 +17,9 @@ import (
 //go:embed style.css
 var Style string
 
+// Colors is how many series [Style] has, of the classes s0, s1 and so on.
+const Colors = 8
+
 // Drawing is an SVG picture. Its marks have classes, which [Style] colours.
 type Drawing struct {
 	Width, Height float64

@@ -1,5 +1,5 @@
 // Package protowire writes and reads the wire format of Protocol Buffers, as far
-// as ONNX and SentencePiece files need it: messages are built by appending
+// as ONNX, SentencePiece and TensorBoard files need it: messages are built by appending
 // fields and read field by field.
 //
 // https://protobuf.dev/programming-guides/encoding/
@@ -48,6 +48,12 @@ func (m *Message) Float(field int, v float32) {
 	*m = binary.LittleEndian.AppendUint32(*m, math.Float32bits(v))
 }
 
+// Double appends a double field.
+func (m *Message) Double(field int, v float64) {
+	m.tag(field, fixed64)
+	*m = binary.LittleEndian.AppendUint64(*m, math.Float64bits(v))
+}
+
 // String appends a string field.
 func (m *Message) String(field int, v string) {
 	m.Length(field, len(v))
@@ -83,6 +89,9 @@ func (f Field) Bool() bool { return f.Bits != 0 }
 
 // Float is the value of a float field.
 func (f Field) Float() float32 { return math.Float32frombits(uint32(f.Bits)) }
+
+// Double is the value of a double field.
+func (f Field) Double() float64 { return math.Float64frombits(f.Bits) }
 
 var errMalformed = errors.New("malformed protocol buffer")
 

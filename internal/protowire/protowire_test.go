@@ -16,6 +16,7 @@ func TestMessage(t *testing.T) {
 		{"testing in field 2", func(m *Message) { m.String(2, "testing") }, []byte{0x12, 7, 't', 'e', 's', 't', 'i', 'n', 'g'}},
 		{"-2", func(m *Message) { m.Int(1, -2) }, []byte{0x08, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}},
 		{"1.0", func(m *Message) { m.Float(3, 1) }, []byte{0x1d, 0, 0, 0x80, 0x3f}},
+		{"1.0 as a double", func(m *Message) { m.Double(2, 1) }, []byte{0x11, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f}},
 		{"true", func(m *Message) { m.Bool(16, true) }, []byte{0x80, 0x01, 1}},
 	} {
 		var m Message

@@ -98,6 +98,9 @@ func (r *Run) Outcome() (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(string(raw)) {
+		if strings.Contains(line, `"resumed":`) {
+			continue
+		}
 		line, _, _ = strings.Cut(line, `,"lr"`) // what follows depends on the clock
 		sum.Write([]byte(line + "\n"))
 	}
