@@ -71,7 +71,7 @@ func (list Runs) intro() (sentences []string) {
 
 // results has a row for each run.
 func (list Runs) results() Table {
-	t := Table{Words: 1, Head: []string{"run", "parameters", "steps", "tokens", "train loss", "held-out loss", "bits per byte", "best held-out", "tokens/s", "MFU", "time", "peak memory"}}
+	t := Table{Words: 1, Head: []string{"run", "parameters", "steps", "tokens", "train loss", "held-out loss", "bits per byte", "best (step)", "tokens/s", "MFU", "time", "peak memory"}}
 	for _, r := range list {
 		row := []string{r.Name, "", "0", "", "", "", "", "", "", "", "", ""}
 		if r.HasConfig {
@@ -90,9 +90,17 @@ func (list Runs) results() Table {
 				return lessFinite(float64(a.HeldoutLoss), float64(b.HeldoutLoss))
 			})
 			row[5], row[6] = number(float64(r.Heldout[n-1].HeldoutLoss), 4), number(float64(r.Heldout[n-1].BitsPerByte), 3)
-			row[7] = fmt.Sprintf("%s at step %d", number(float64(best.HeldoutLoss), 4), best.Step)
+			row[7] = fmt.Sprintf("%s (%d)", number(float64(best.HeldoutLoss), 4), best.Step)
 		}
 		t.Rows = append(t.Rows, row)
+	}
+	for i := len(t.Head) - 1; i > 0; i-- { // without what no run has
+		if !slices.ContainsFunc(t.Rows, func(row []string) bool { return row[i] != "" }) {
+			t.Head = slices.Delete(t.Head, i, i+1)
+			for k := range t.Rows {
+				t.Rows[k] = slices.Delete(t.Rows[k], i, i+1)
+			}
+		}
 	}
 	return t
 }
@@ -357,7 +365,7 @@ func (list Runs) configs() (differences, common Section, err error) {
 		differs := false
 		for i := range list {
 			row = append(row, values[i][name])
-			differs = differs || list[i].HasConfig && list[i] != nil && values[i][name] != values[0][name]
+			differs = differs || list[i].HasConfig && values[i][name] != values[0][name]
 		}
 		if differs {
 			apart.Rows = append(apart.Rows, row)

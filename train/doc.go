@@ -33,7 +33,7 @@
 //
 //	runs/NAME/
 //	  run.yaml       the resolved configuration and what it came to; loads again
-//	  metrics.jsonl  a line for each step and each held-out score
+//	  metrics.jsonl  a line for each step and each held-out score; a [Sink] gets the same
 //	  checkpoints/   see package checkpoint
 //	  crash-step-N/  what led to a stop by loss or gradient ([Crash]), which [Replay] runs again
 //	  result.json    what came out, once the run is finished ([Summary])
