@@ -200,14 +200,13 @@ func (list Runs) LossCurves() *Curves {
 		}
 		raw, smooth := r.line(func(s train.StepRecord) float64 { return s.Loss }), r.LossLine()
 		scored := r.HeldoutLine()
-		if len(list) == 1 {
-			for k, points := range [][]LinePoint{smooth, scored} {
-				if n := len(points); n > 0 {
-					names[k] += fmt.Sprintf(" %.3f", points[n-1][atValue])
-				}
-			}
-		} else if len(scored) > 1 { // the name stands at what is compared
+		if len(list) > 1 && len(scored) > 1 { // the name stands at what is compared
 			names = []string{"", r.Name}
+		}
+		for k, points := range [][]LinePoint{smooth, scored} {
+			if n := len(points); n > 0 && names[k] != "" {
+				names[k] += fmt.Sprintf(" %.3f", points[n-1][atValue])
+			}
 		}
 		if !slices.Equal(raw, smooth) {
 			loss.Lines = append(loss.Lines, Line{Title: r.Name + ", each step", Run: r.Name, Color: training, Kind: Faint, Points: raw})
