@@ -43,6 +43,7 @@ type VM struct {
 	flops      []int64
 	profile    *Profile
 	checkNaN   bool
+	look       func(*Instr) // nil but while someone looks
 	accumulate bool
 	reuses     bool // values lie where gradients would have to stay
 	do         func(func())
@@ -249,6 +250,9 @@ func (vm *VM) run() {
 		start := vm.profile.start()
 		k.Run(vm.scratch[i], vm.accumulate)
 		vm.profile.stop(i, start)
+		if vm.look != nil {
+			vm.look(vm.instrs[i])
+		}
 		if vm.checkNaN {
 			if vm.err = finite(vm.instrs[i]); vm.err != nil {
 				return

@@ -76,6 +76,10 @@ func Series(i int) string {
 
 // Figure draws the lines over tokens. It reports false where no line has two points.
 func (c *Curves) Figure() (Figure, bool) {
+	c.Lines = slices.DeleteFunc(c.Lines, func(l Line) bool { return len(l.Points) == 0 })
+	if len(c.Lines) == 0 {
+		return Figure{}, false
+	}
 	for i, l := range c.Lines {
 		c.Lines[i].Points = thin(l.Points, max(60, mostPoints/len(c.Lines)))
 	}

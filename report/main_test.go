@@ -50,6 +50,10 @@ func runFolder(t *testing.T, dir string, loss float64, change func(*train.RunCon
 		})
 		if step%100 == 0 {
 			add(train.HeldoutRecord{Step: step, HeldoutLoss: jsonfloat.Float(at + 0.1), BitsPerByte: 2, Perplexity: jsonfloat.Float(math.Inf(1)), Tokens: 100})
+			add(train.LayersRecord{
+				Step: step, Layers: []train.LayerNorms{{Name: "embedding", Weight: 30, Gradient: 0.2, Update: 0.01, Ratio: 3e-4}, {Name: "0", Weight: 20, Gradient: 0.3, Update: 0.02, Ratio: jsonfloat.Float(1 / float64(1000+step))}},
+				Positions: []train.PositionPeak{{Activation: 7, AttentionLSE: 5}, {Activation: jsonfloat.Float(math.Inf(1)), AttentionLSE: jsonfloat.Float(3 + float64(step)/100)}},
+			})
 			add(train.SampleRecord{Step: step, Samples: []train.Sample{{Prompt: "Once upon", Text: " a time <b>there</b> was\na model."}}})
 			add(train.TaskRecord{Step: step, Tasks: []train.TaskScore{{Task: "arc_easy", Measure: "acc", Value: jsonfloat.Float(0.25 + float64(step)/4000), N: 100}}})
 		}

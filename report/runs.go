@@ -43,6 +43,7 @@ func (list Runs) Page() (*Page, error) {
 	}
 	add(Section{Tables: []Table{list.results()}})
 	add(Section{Title: "Curves", Figures: figures})
+	add(list.layers())
 	add(list.samples())
 	add(list.interruptions())
 	differences, common, err := list.configs()

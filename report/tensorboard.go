@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"mobilellm/internal/jsonfloat"
 	"mobilellm/report/tensorboard"
 	"mobilellm/train"
 )
@@ -107,6 +108,20 @@ func (s *sink) Write(record any) error {
 			}
 		}
 		return nil
+	case train.LayersRecord:
+		var list []tensorboard.Scalar
+		for _, l := range r.Layers {
+			for tag, value := range map[string]jsonfloat.Float{"weight_norm": l.Weight, "grad_norm": l.Gradient, "update_norm": l.Update, "update_ratio": l.Ratio} {
+				list = append(list, tensorboard.Scalar{Tag: fmt.Sprintf("layers_%s/%s", tag, l.Name), Value: float64(value)})
+			}
+		}
+		for i, p := range r.Positions {
+			list = append(list, tensorboard.Scalar{Tag: fmt.Sprintf("layers_activation/%d", i), Value: float64(p.Activation)})
+			if p.AttentionLSE.Finite() {
+				list = append(list, tensorboard.Scalar{Tag: fmt.Sprintf("layers_attention_lse/%d", i), Value: float64(p.AttentionLSE)})
+			}
+		}
+		return s.w.Scalars(at, r.Step, list...)
 	case train.ResumeRecord:
 		return nil
 	}

@@ -149,7 +149,7 @@ func TestEventsOfRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	files := events(t, dir)
-	for tag, n := range map[string]int{"train/lr": 400, "train/grad_norm": 400, "speed/mfu": 400, "speed/tokens_per_second": 400, "speed/memory_bytes": 400, "tasks/arc_easy": 4, "samples/1": 4, "heldout/perplexity": 4} {
+	for tag, n := range map[string]int{"train/lr": 400, "train/grad_norm": 400, "speed/mfu": 400, "speed/tokens_per_second": 400, "speed/memory_bytes": 400, "tasks/arc_easy": 4, "samples/1": 4, "heldout/perplexity": 4, "layers_update_ratio/0": 4, "layers_attention_lse/1": 4} {
 		if got := scalars(files, tag); len(got) != n {
 			t.Errorf("%s has %d steps, want %d", tag, len(got), n)
 		}

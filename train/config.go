@@ -109,6 +109,7 @@ type Saving struct {
 // Watching is the `metrics:` section.
 type Watching struct {
 	TensorBoard bool `yaml:"tensorboard" help:"Whether TensorBoard's event files are written beside metrics.jsonl."`
+	LayersEvery int  `yaml:"layers_every" help:"Steps between two measurements of each layer's weights, gradients, updates and activations; 0 makes none. On processors only."`
 }
 
 // DefaultRun trains the paper's 125M model on the Go source tree: what a
@@ -135,7 +136,7 @@ func DefaultRun() RunConfig {
 func (c *RunConfig) Validate() error {
 	errs := []error{
 		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
-		c.Eval.validate(), c.Checkpoint.validate(), device.Validate(c.Device),
+		c.Eval.validate(), c.Checkpoint.validate(), atLeast("metrics.layers_every", c.Metrics.LayersEvery, 0), device.Validate(c.Device),
 	}
 	if errs[0] == nil {
 		errs = append(errs, c.validateTrained())

@@ -146,6 +146,7 @@ func (r *run) step(ctx context.Context) error {
 	s := &r.state
 
 	lr := r.schedule.LR(int(s.step))
+	r.layers.begin(s.step + 1)
 	loss, aside, norm, bad, err := r.update(ctx, b, lr)
 	if err != nil {
 		return err
@@ -204,9 +205,14 @@ func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Dura
 	if err := r.metrics.write(record); err != nil {
 		return err
 	}
+	if err := r.layers.write(r.metrics); err != nil {
+		return err
+	}
+	course := r.course()
+	course.Unusual = r.habits.unusual(record)
 	shown := record
 	shown.Loss = s.smooth
-	r.o.Progress.Step(shown, r.course())
+	r.o.Progress.Step(shown, course)
 	return nil
 }
 

@@ -56,7 +56,7 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 	}
 	m := Memory{
 		Weights: l.weights, Gradients: l.gradients, Optimizer: state,
-		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Tasks: taskMemory(c) + l.quantized, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes,
+		Activations: l.training, Scoring: l.scoring, Teacher: l.teacher, Tasks: taskMemory(c) + l.quantized, Data: corpusBytes(text, c.Data), Reading: readingBytes(text, c.Data), Process: processBytes + layerBytes(c, dev),
 	}
 	if a, ok := dev.(device.Accelerator); ok { // the text and the program are in the host's memory
 		if err := a.CheckUpdate(c.Optim); err != nil {

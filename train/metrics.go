@@ -58,6 +58,32 @@ type Sample struct {
 	Text   string `json:"text"` // behind the prompt
 }
 
+// LayersRecord is the line of what was measured in the layers, see [Watching].
+type LayersRecord struct {
+	Step int64 `json:"step"`
+	// Layers are the weight layers by number, and what is outside: embedding, norm, head.
+	Layers []LayerNorms `json:"layers"`
+	// Positions are those of the schedule, of the step's first micro-batch.
+	Positions []PositionPeak `json:"positions"`
+}
+
+// LayerNorms are L2 norms over all parameters of a layer.
+type LayerNorms struct {
+	Name     string          `json:"name"`
+	Weight   jsonfloat.Float `json:"weight_norm"`  // before the update
+	Gradient jsonfloat.Float `json:"grad_norm"`    // before clipping
+	Update   jsonfloat.Float `json:"update_norm"`  // of what the step adds to the weights
+	Ratio    jsonfloat.Float `json:"update_ratio"` // update over weight
+}
+
+// PositionPeak are largest values of the forward pass at a position of the schedule.
+type PositionPeak struct {
+	Activation jsonfloat.Float `json:"activation"` // magnitude of any result
+	// AttentionLSE is the largest log-sum-exp of a query's scaled logits: at least the
+	// largest logit, at most the logarithm of the context's length above it.
+	AttentionLSE jsonfloat.Float `json:"attention_lse"`
+}
+
 // ResumeRecord is the line of a run that goes on, before its next.
 type ResumeRecord struct {
 	Step    int64     `json:"step"`            // of the checkpoint
@@ -213,6 +239,7 @@ type Metrics struct {
 	Tasks   []TaskRecord
 	Samples []SampleRecord
 	Resumes []ResumeRecord
+	Layers  []LayersRecord
 }
 
 func (m *Metrics) add(record any) {
@@ -227,6 +254,8 @@ func (m *Metrics) add(record any) {
 		m.Samples = append(m.Samples, r)
 	case ResumeRecord:
 		m.Resumes = append(m.Resumes, r)
+	case LayersRecord:
+		m.Layers = append(m.Layers, r)
 	}
 }
 
@@ -268,6 +297,7 @@ func parseMetrics(line []byte) (record any, step int64, err error) {
 		Tasks       json.RawMessage `json:"tasks"`
 		Samples     json.RawMessage `json:"samples"`
 		Resumed     json.RawMessage `json:"resumed"`
+		Layers      json.RawMessage `json:"layers"`
 	}
 	if err := json.Unmarshal(line, &has); err != nil {
 		return nil, 0, err
@@ -283,6 +313,8 @@ func parseMetrics(line []byte) (record any, step int64, err error) {
 		record, err = decode[SampleRecord](line)
 	case has.Resumed != nil:
 		record, err = decode[ResumeRecord](line)
+	case has.Layers != nil:
+		record, err = decode[LayersRecord](line)
 	case has.Loss == nil:
 		return nil, 0, errors.New("loss is missing")
 	default:

@@ -74,6 +74,7 @@ type Course struct {
 	StepTokens int64   // of each
 	Pass       float64 // passes over the text that are made
 	Passes     float64 // that the run makes, 0 where it is none
+	Unusual    string  // what stands out of the last steps, empty for nothing
 }
 
 // Step tells of a finished step.
@@ -94,6 +95,9 @@ func (p *Progress) Step(s StepRecord, c Course) {
 		bar.Part{Text: count(s.TokensPerSecond) + " tokens/s", Keep: 5},
 		bar.Part{Text: fmt.Sprintf("mfu %.0f %%", 100*s.MFU), Keep: 3},
 		bar.Part{Text: "left " + bar.Time(left), Keep: bar.Always})
+	if c.Unusual != "" {
+		parts = append(parts, bar.Part{Text: c.Unusual, Keep: 4})
+	}
 	if p.bar != nil {
 		if p.stage != "step" {
 			p.clear()

@@ -120,6 +120,8 @@ type run struct {
 	saver   *saver
 	guard   *guard // nil without one
 	rounds  rounds
+	layers  *layerWatch
+	habits  habits
 	used    int64 // memory, at usedAt
 	usedAt  time.Time
 	state   progressState
@@ -403,6 +405,7 @@ func (r *run) compile(context.Context) error {
 	if r.training, err = compileTraining(&r.c, r.choice.MicroBatch, r.weights, r.dev, o, r.lesson); err != nil {
 		return err
 	}
+	r.watchLayers()
 	o.Profile = false
 	r.scoring, err = compileScoring(&r.c, r.choice.MicroBatch, r.weights, r.dev, o)
 	return err

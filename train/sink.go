@@ -1,7 +1,7 @@
 package train
 
 // Sink takes a run's records as they are written to metrics.jsonl: [StepRecord],
-// [HeldoutRecord], [TaskRecord], [SampleRecord] and, first of a run that goes on,
+// [HeldoutRecord], [TaskRecord], [SampleRecord], [LayersRecord] and, first of a run that goes on,
 // [ResumeRecord].
 type Sink interface {
 	Write(record any) error

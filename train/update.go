@@ -24,8 +24,10 @@ func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, asid
 	if !finite(loss) || !finite(norm) || r.guard.holds(loss, norm) {
 		return loss, aside, norm, bad, nil
 	}
+	r.layers.beforeUpdate()
 	updating := time.Now()
 	r.opt.Step(lr, optim.ClipScale(norm, r.c.Optim.Clip))
+	r.layers.afterUpdate()
 	r.weights.Updated()
 	if r.o.Profile {
 		r.training.vm.Profile().Add("gradient norm", updating.Sub(clipping))
@@ -44,7 +46,9 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64
 			return 0, 0, bad, err // a step can take minutes: what is not updated yet is given up
 		}
 		r.training.vm.Accumulate(i > 0)
+		look := r.layers.look(i == 0)
 		part, err := r.training.run(b, i*rows, scale)
+		look()
 		if err != nil {
 			return 0, 0, bad, err
 		}
