@@ -82,8 +82,13 @@ func (s *sink) Write(record any) error {
 	switch r := record.(type) {
 	case train.StepRecord:
 		list := []tensorboard.Scalar{
-			{Tag: tagLoss, Value: r.Loss}, {Tag: "train/lr", Value: r.LR}, {Tag: "train/grad_norm", Value: r.GradNorm}, {Tag: "train/tokens", Value: float64(r.Tokens)},
-			{Tag: "speed/tokens_per_second", Value: r.TokensPerSecond}, {Tag: "speed/mfu", Value: r.MFU}, {Tag: "speed/data_wait", Value: r.DataWait},
+			{Tag: tagLoss, Value: r.Loss},
+			{Tag: "train/lr", Value: r.LR},
+			{Tag: "train/grad_norm", Value: r.GradNorm},
+			{Tag: "train/tokens", Value: float64(r.Tokens)},
+			{Tag: "speed/tokens_per_second", Value: r.TokensPerSecond},
+			{Tag: "speed/mfu", Value: r.MFU},
+			{Tag: "speed/data_wait", Value: r.DataWait},
 		}
 		if r.LabelLoss != 0 {
 			list = append(list, tensorboard.Scalar{Tag: "train/label_loss", Value: r.LabelLoss})

@@ -27,15 +27,15 @@ type layerWatch struct {
 	record *LayersRecord // of a step that is measured
 }
 
-// watched says whether the layers of a run on a device are measured.
-func watched(c *RunConfig, dev device.Device) bool {
+// watchesLayers says whether the layers of a run on a device are measured.
+func watchesLayers(c *RunConfig, dev device.Device) bool {
 	_, elsewhere := dev.(device.Accelerator)
 	return c.Metrics.LayersEvery > 0 && !elsewhere
 }
 
 // layerBytes is the copy of the weights that tells what an update adds.
 func layerBytes(c *RunConfig, dev device.Device) int64 {
-	if !watched(c, dev) {
+	if !watchesLayers(c, dev) {
 		return 0
 	}
 	return 4 * c.Model.ParameterCount()
@@ -45,7 +45,7 @@ func (r *run) watchLayers() {
 	switch {
 	case r.c.Metrics.LayersEvery == 0:
 		return
-	case !watched(&r.c, r.dev):
+	case !watchesLayers(&r.c, r.dev):
 		r.o.Progress.Note("metrics.layers_every: the layers are measured on processors only")
 		return
 	}

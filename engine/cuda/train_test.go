@@ -261,11 +261,11 @@ func TestSpikeGuard(t *testing.T) {
 	agree(t, "guarded loss", got, want, 0)
 	c.Train.SpikeGuard.ZScore = 0.5
 	out, _, _, _ := losses(t, c, train.Options{Device: dev})
-	steps, _, err := train.ReadMetrics(out)
+	m, err := train.ReadMetrics(out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	skipped := 0
+	steps, skipped := m.Steps, 0
 	for _, s := range steps {
 		if s.Spike != nil {
 			skipped++
