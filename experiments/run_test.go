@@ -325,7 +325,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("no sh")
 	}
-	s, dir := sweep(t, fourMembers)
+	s, dir := sweep(t, fourMembers+"\nset: {checkpoint: {retry_minutes: 0}}")
 	first := *s
 	first.Members = s.Members[:2]
 	if err := runHere(&first, dir, 2); err != nil {

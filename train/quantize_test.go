@@ -73,7 +73,11 @@ func TestQuantized(t *testing.T) {
 	for bits, same := range map[quant.Bits]bool{4: true, 3: false} {
 		next := c
 		next.Model.Quantize.Weights, next.Train.Steps = bits, 1
-		r := &run{c: next, text: &data.Set{}, trains: trained{model: next.Model.Parameters()}, o: Options{Init: tuned, Progress: NewProgress(io.Discard, false)}, params: next.Model.Parameters()}
+		r, err := newRun(next, Options{Init: tuned, Progress: NewProgress(io.Discard, false)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.text = &data.Set{}
 		r.dev, err = device.Open("cpu", 1, nil)
 		if err != nil {
 			t.Fatal(err)

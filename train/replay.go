@@ -64,11 +64,10 @@ func Replay(ctx context.Context, c RunConfig, folder string, o Options) (_ *Repl
 	if o.Progress == nil {
 		o.Progress = NewProgress(io.Discard, false)
 	}
-	trains, err := c.parameters()
+	r, err := newRun(c, o)
 	if err != nil {
 		return nil, fmt.Errorf("replay: %w", err)
 	}
-	r := &run{c: c, o: o, trains: trains, params: trains.all()}
 	defer func() { err = errors.Join(err, r.close()) }()
 	b, err := readBatch(folder, &r.c)
 	if err != nil {

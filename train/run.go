@@ -127,6 +127,12 @@ type run struct {
 	state   progressState
 }
 
+// newRun is a run that has done nothing yet.
+func newRun(c RunConfig, o Options) (*run, error) {
+	trains, err := c.parameters()
+	return &run{c: c, o: o, trains: trains, params: trains.all(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: now()}}, err
+}
+
 // Run trains a model. Where ctx ends, it saves and returns an error that wraps
 // [ErrInterrupted] with the result so far. A loss or gradient that is not finite
 // gives a [NonFiniteError].
@@ -141,11 +147,10 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 	if o.Resume == "" {
 		o.Init = cmp.Or(o.Init, c.Init.Model)
 	}
-	trains, err := c.parameters()
+	r, err := newRun(c, o)
 	if err != nil {
 		return nil, err
 	}
-	r := &run{c: c, o: o, trains: trains, params: trains.all(), guard: newGuard(c.Train.SpikeGuard), rounds: rounds{begun: now()}}
 	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.prepare(ctx); err != nil {
 		if ctx.Err() != nil {

@@ -34,7 +34,10 @@ func MeasureSaves(ctx context.Context, c RunConfig, o Options, steps, pairs int)
 	}
 	c.Model = c.Model.Resolved()
 	c.Checkpoint.Keep = 1
-	r := &run{c: c, o: o, params: c.Model.Parameters(), rounds: rounds{begun: now()}}
+	r, err := newRun(c, o)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, r.abandon(), r.close()) }()
 	if err := r.prepare(ctx); err != nil {
 		return nil, err

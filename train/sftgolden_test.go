@@ -59,7 +59,10 @@ func TestTuningGolden(t *testing.T) {
 			config.Train = Loop{Steps: 5, Batch: c.rows, MicroBatch: MicroBatch(c.micro), Seed: 1}
 			config.Model = config.Model.Resolved()
 			o := Options{Init: "testdata/sft/base", Out: filepath.Join(t.TempDir(), "run"), Workers: 1, PeakFLOPS: 1e11, Progress: NewProgress(io.Discard, false)}
-			r := &run{c: config, o: o, params: config.Model.Parameters()}
+			r, err := newRun(config, o)
+			if err != nil {
+				t.Fatal(err)
+			}
 			defer func() {
 				if err := r.close(); err != nil {
 					t.Error(err)

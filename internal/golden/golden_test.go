@@ -29,6 +29,9 @@ func TestLoad(t *testing.T) {
 			if !c.Config.ShareEmbedding {
 				want++
 			}
+			if c.Config.QKNorm {
+				want += 2 * c.Config.Layers
+			}
 			if len(c.Names) != want || len(c.Params) != want || len(c.Grads) != want {
 				t.Errorf("%d names, %d parameters, %d gradients, want %d", len(c.Names), len(c.Params), len(c.Grads), want)
 			}
