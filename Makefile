@@ -108,10 +108,7 @@ interop-tensorboard: ## event files of a run, read by TensorBoard from PyPI
 cuda-kernels: ## compile the CUDA kernels, with nvcc from PyPI where there is none
 	scripts/cuda-kernels.sh
 
-check-interop-tensorboard: ## event files of a run, read by TensorBoard from PyPI
-	interop/tensorboard.sh
-
-cuda-kernels: ## compile them without spills, to the binaries that are there
+check-cuda-kernels: ## compile them without spills, to the binaries that are there
 	scripts/cuda-kernels.sh check
 
 lint-dockerfile: ## hadolint, from PyPI
