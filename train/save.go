@@ -194,6 +194,7 @@ func (r *run) snapshot() (checkpoint.State, error) {
 	if err != nil {
 		return checkpoint.State{}, err
 	}
+	loss, smooth, best := s.loss, s.smooth, s.best // it is written while the run goes on
 	samples := s.step * int64(r.c.Train.Batch)
 	epoch, sample := r.loader.Position(samples)
 	state := checkpoint.State{
@@ -202,7 +203,7 @@ func (r *run) snapshot() (checkpoint.State, error) {
 			Epoch: int(epoch), Sample: sample, Samples: samples, Ranks: 1,
 			Fingerprint: r.text.Train.Fingerprint(), HeldoutFingerprint: r.text.Heldout.Fingerprint(),
 		},
-		Loss: checkpoint.Losses{Train: &s.loss, Smooth: &s.smooth},
+		Loss: checkpoint.Losses{Train: &loss, Smooth: &smooth},
 		Schedule: checkpoint.ScheduleInfo{
 			Name: r.c.Optim.Schedule, Steps: int64(r.c.Train.Steps), WarmupSteps: int64(r.c.Optim.WarmupSteps),
 			PeakLR: r.c.Optim.LR, LR: r.schedule.LR(int(max(s.step-1, 0))),
@@ -214,7 +215,7 @@ func (r *run) snapshot() (checkpoint.State, error) {
 		state.Loss.Heldout, state.Loss.HeldoutStep = &loss, s.heldout.Step
 	}
 	if s.bestStep > 0 {
-		state.Loss.Best, state.Loss.BestStep = &s.best, s.bestStep
+		state.Loss.Best, state.Loss.BestStep = &best, s.bestStep
 		if r.c.Checkpoint.bestBy() != HeldoutLoss {
 			state.Loss.BestBy = r.c.Checkpoint.bestBy()
 		}
