@@ -61,8 +61,13 @@ func TestResumeIsExact(t *testing.T) {
 		}},
 		{"trained tokenizer", 9, func(c *RunConfig) { c.Data.Tokenizer, c.Model.VocabSize = "train", 300 }},
 	}
+	// The others have no goroutines that these have not.
+	short := []string{"between checkpoints", "document mask", "spikes", "conversations", "passes over conversations and text"}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			if testing.Short() && !slices.Contains(short, test.name) {
+				t.Skip("-short leaves out: what is numbers alone")
+			}
 			c := tiny(t)
 			test.change(&c)
 			if c.Train.Precision.Value == engine.PrecisionBF16 && !c.Train.Precision.Auto {
