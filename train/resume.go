@@ -363,7 +363,7 @@ func (r *run) openInitial() error {
 // loadInitial takes its weights, and what their rows learned where it is quantised alike.
 func (r *run) loadInitial() error {
 	if r.c.LoRA != nil {
-		if n := len(r.text.Added) + r.c.Model.VocabSize - r.initial.Config.VocabSize; n > 0 {
+		if n := len(r.newRows()); n > 0 {
 			return fmt.Errorf("lora: %d tokens have no row in %s, and an adapter holds none\nhint: a template of the model's own tokens, such as alpaca, or the whole model trained, without lora", n, r.o.Init)
 		}
 		if err := errors.Join(r.loadBase(r.initial), initialiseAdapters(r.weights, r.trains.adapters, r.c.Train.Seed)); err != nil {

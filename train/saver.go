@@ -101,7 +101,7 @@ func newSaver(bytes int64) (*saver, error) {
 func copyBytes(c *RunConfig, optimizer int64) int64 {
 	trains, err := c.parameters()
 	if err != nil {
-		return 0 // Validate says so
+		return 0 // Validate has said so
 	}
 	kept := trains.kept()
 	return 4*values(kept) + optimizer + 3*arenaAlign*int64(len(kept))

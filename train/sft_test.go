@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/tokenizer"
@@ -177,6 +178,10 @@ func TestGrownVocabulary(t *testing.T) {
 			c.Model.ShareEmbedding = shared
 			c.Data.ChatTemplate, c.Data.AddTokens = "chatml", []string{"<|im_start|>", "<|im_end|>"}
 			c.Train.Steps, c.Optim.LR, c.Optim.WeightDecay = 1, 1e-30, 0 // no weight changes
+			adapted := c
+			adapted.LoRA = &arch.LoRA{Rank: 2}
+			_, err := Run(context.Background(), adapted, Options{PeakFLOPS: 1e11, Out: filepath.Join(t.TempDir(), "run"), Init: made.Checkpoint})
+			checkError(t, err, "lora: 2 tokens have no row in")
 			_, result := train(t, c, Options{Init: made.Checkpoint})
 			before, after := embedding(t, made.Checkpoint), embedding(t, result.Checkpoint)
 			if len(after) != len(before)+2*32 || !slices.Equal(after[:len(before)], before) {

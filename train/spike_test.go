@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mobilellm/arch"
 	"mobilellm/checkpoint"
 	"mobilellm/data"
 	"mobilellm/engine"
@@ -220,6 +221,13 @@ func TestCrashDamaged(t *testing.T) {
 		_, err = Replay(context.Background(), *config, spike.Folder, Options{})
 		checkError(t, err, "replay: ", test.want)
 	}
+	adapted, err := CrashConfig(spike.Folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapted.LoRA = &arch.LoRA{Rank: 2}
+	_, err = Replay(context.Background(), *adapted, spike.Folder, Options{})
+	checkError(t, err, "replay: ", "a run with adapters (lora)")
 }
 
 // The guard's mistakes are named.

@@ -136,6 +136,9 @@ func (c *RunConfig) validateTrained() error {
 		if c.Model.Quantize.Rounds() {
 			return fmt.Errorf("lora: a model that rounds its weights or activations (model.quantize: %s) has no adapters", c.Model.Quantize)
 		}
+		if c.Init.Layers.given() || c.Init.WiderVocab {
+			return errors.New("lora: adapters are of a model as it is: init.layers and init.wider_vocab make another\nhint: train that first, without lora")
+		}
 		if len(c.Eval.Quantize) > 0 {
 			return fmt.Errorf("eval.quantize (%q) is for a model that learns without lora", c.Eval.Quantize)
 		}

@@ -47,18 +47,23 @@ func (r *run) initialTokenizer() (*tokenizer.Tokenizer, error) {
 	}
 }
 
+// newRows are the tokens of which the initial model has no row, or one that means nothing.
+func (r *run) newRows() []int32 {
+	rows := slices.Clone(r.text.Added)
+	for id := r.initial.Config.VocabSize; id < r.c.Model.VocabSize; id++ {
+		if !slices.Contains(rows, int32(id)) {
+			rows = append(rows, int32(id))
+		}
+	}
+	return rows
+}
+
 // withNewRows loads weights of a smaller vocabulary: rows that it lacks, and those of
 // tokens that the tokenizer was given, become the mean of the rows of the others: a
 // new token is then as likely as one of the model's is on average, and disturbs no other
 // (Hewitt, 2021, nlp.stanford.edu/~johnhew/vocab-expansion.html).
 func (r *run) withNewRows(load func([]safetensors.Tensor) error) func([]safetensors.Tensor) error {
-	old := r.initial.Config.VocabSize
-	added := slices.Clone(r.text.Added)
-	for id := old; id < r.c.Model.VocabSize; id++ {
-		if !slices.Contains(added, int32(id)) {
-			added = append(added, int32(id))
-		}
-	}
+	old, added := r.initial.Config.VocabSize, r.newRows()
 	if len(added) == 0 {
 		return load
 	}

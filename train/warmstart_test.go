@@ -137,3 +137,12 @@ func TestWarmStartErrors(t *testing.T) {
 		checkError(t, err, test.want...)
 	}
 }
+
+// An adapter's file names the model that it is of, which must be one.
+func TestAdaptersOfAnotherShape(t *testing.T) {
+	for _, init := range []Init{{Layers: LayerMap{rule: "stack"}}, {WiderVocab: true}} {
+		c := tiny(t)
+		c.LoRA, c.Init = &arch.LoRA{Rank: 2}, init
+		checkError(t, c.Validate(), "lora: adapters are of a model as it is: init.layers and init.wider_vocab make another")
+	}
+}

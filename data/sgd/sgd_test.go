@@ -50,7 +50,7 @@ BookTable(cafe_name, time, guests: "1" | "2" | "3" | "4" = None): Book a table i
 func TestSGD(t *testing.T) {
 	const folder = "../../../shared/data/api/sgd"
 	if _, err := os.Stat(folder); err != nil {
-		t.Skip("the data set is not here")
+		t.Skip("needs the Schema-Guided Dialogue data in " + folder)
 	}
 	list, err := Read(folder)
 	if err != nil {

@@ -83,6 +83,15 @@ func wideRow(b []*engine.Tensor) (columns int) {
 	return columns
 }
 
+// layFor lays it out for results of a type: float32 needs no other place for its sums.
+func (a *adapters) layFor(b []*engine.Tensor, t engine.DType) {
+	if t == engine.F32 {
+		a.lay(0)
+	} else {
+		a.lay(wideRow(b))
+	}
+}
+
 // lay lays out a worker's scratch memory for pieces of wide columns.
 func (a *adapters) lay(wide int) {
 	var work int64
@@ -138,11 +147,7 @@ func newLoRA(d *Device, in *engine.Instr, o op.LoRAOp) (engine.Kernel, error) {
 		}
 		k.products = append(k.products, p)
 	}
-	wide := wideRow(bs)
-	if y.DType == engine.F32 {
-		wide = 0
-	}
-	k.lay(wide)
+	k.layFor(bs, y.DType)
 	return k, nil
 }
 
@@ -203,11 +208,7 @@ func newLoRAGradInput(d *Device, in *engine.Instr, o op.LoRAGradInputOp) (engine
 		}
 		k.products = append(k.products, p)
 	}
-	wide := wideRow(bs)
-	if dy.DType == engine.F32 {
-		wide = 0
-	}
-	k.lay(wide)
+	k.layFor(bs, dy.DType)
 	return k, nil
 }
 

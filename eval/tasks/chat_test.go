@@ -102,7 +102,7 @@ func TestAPIMeasures(t *testing.T) {
 func TestGrammarOfSGD(t *testing.T) {
 	const folder = "../../../shared/data/api/sgd"
 	if _, err := os.Stat(folder); err != nil {
-		t.Skip("the data set is not here")
+		t.Skip("needs the Schema-Guided Dialogue data in " + folder)
 	}
 	v := grammar.NewVocabulary(tokenizer.Bytes())
 	grammars := map[string]*grammar.Grammar{}
@@ -163,7 +163,7 @@ const sharedChat = "../../../shared/data"
 // What the judges' programs read: AlpacaEval's array, MT-Bench's lines with both turns.
 func TestJudgesFiles(t *testing.T) {
 	if _, err := os.Stat(sharedChat); err != nil {
-		t.Skip("no data sets in ../shared")
+		t.Skip("needs AlpacaEval and MT-Bench in " + sharedChat)
 	}
 	for name, want := range map[string]int{"alpaca-eval": 805, "mt-bench": 80} {
 		task := get(t, name)
