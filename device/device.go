@@ -22,6 +22,8 @@ type Device interface {
 	Workers() int
 	// BF16 reports whether bf16 matmuls run in hardware.
 	BF16() bool
+	// FastBF16 reports whether they are also as fast as float32's.
+	FastBF16() bool
 	// Peak measures the fastest matmul of that precision, in FLOP/s.
 	Peak(p engine.Precision, run time.Duration) (float64, error)
 	// Missing lists what would make the device faster.

@@ -148,8 +148,7 @@ func momentumAVX512(p, g, b []float32, s *sgdScalars) {
 }
 
 func sumSquaresAVX512(g []float32, sums *[lanes]float64) {
-	low := archsimd.BroadcastFloat64x8(0)
-	high := low
+	var low, high archsimd.Float64x8
 	for len(g) >= lanes {
 		x := archsimd.LoadFloat32x16Slice(g)
 		lo, hi := x.GetLo().ConvertToFloat64(), x.GetHi().ConvertToFloat64()

@@ -38,7 +38,7 @@ func (m MicroBatch) MarshalYAML() (any, error) {
 }
 
 // Precision is the type of matmuls and kept activations, or auto, which is
-// bf16 where the device has it in hardware and float32 elsewhere.
+// bf16 where the device multiplies it no slower than float32, and float32 elsewhere.
 type Precision struct {
 	Auto  bool
 	Value engine.Precision
@@ -70,7 +70,7 @@ func (p Precision) resolve(dev device.Device) engine.Precision {
 	switch {
 	case !p.Auto:
 		return p.Value
-	case dev.BF16():
+	case dev.FastBF16():
 		return engine.PrecisionBF16
 	}
 	return engine.PrecisionF32

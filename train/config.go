@@ -42,7 +42,7 @@ type Loop struct {
 	Patience   int        `yaml:"patience" help:"Scorings in a row without a lower validation loss after which the run ends; every lowest one is saved. 0 makes all steps."`
 	Batch      int        `yaml:"batch" help:"Sequences in a step."`
 	MicroBatch MicroBatch `yaml:"micro_batch" help:"Sequences that pass the model at once, a divisor of batch; auto takes the largest that fits memory."`
-	Precision  Precision  `yaml:"precision" help:"float32 or bf16; auto takes bf16 where the hardware has it."`
+	Precision  Precision  `yaml:"precision" help:"float32 or bf16; auto takes bf16 where the hardware multiplies it no slower."`
 	ZLoss      float64    `yaml:"z_loss" help:"Coefficient of the z-loss, the square of the log of each softmax's denominator, which is added to the loss and keeps logits small: 1e-4 in PaLM; 0 for none."`
 	Recompute  Recompute  `yaml:"recompute" help:"What the backward pass computes again to save memory: none, attention or block."`
 	Freeze     []string   `yaml:"freeze" help:"Parameters that stay as they are, by patterns of their names in the checkpoint, such as model.embed_tokens.*; * stands for any text."`

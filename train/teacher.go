@@ -26,10 +26,10 @@ type teacher struct {
 	vm      *engine.VM
 }
 
-// teacherPrecision is bf16 wherever there is bf16: nothing is summed up over a
+// teacherPrecision is bf16 wherever it is no slower: nothing is summed up over a
 // teacher's steps.
 func teacherPrecision(student engine.Precision, dev device.Device) engine.Precision {
-	if student == engine.PrecisionBF16 || dev.BF16() {
+	if student == engine.PrecisionBF16 || dev.FastBF16() {
 		return engine.PrecisionBF16
 	}
 	return engine.PrecisionF32

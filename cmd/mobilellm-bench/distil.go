@@ -51,7 +51,7 @@ func distilCommand() *cobra.Command {
 	f.Float64Var(&o.temperature, "temperature", 1, "temperature of the teacher's part")
 	f.IntVar(&o.batch, "batch", 4, "sequences in a step")
 	f.IntVar(&o.seq, "seq", 512, "tokens in a sequence")
-	f.StringVar(&o.precision, "precision", "auto", "float32, bf16, or auto: bf16 where the processor has it")
+	f.StringVar(&o.precision, "precision", "auto", "float32, bf16, or auto: bf16 where it is no slower")
 	f.StringVar(&o.recompute, "recompute", "none", "activations to make again: none, attention or block")
 	f.IntVar(&o.steps, "steps", 5, "steps to measure")
 	f.IntVar(&o.warmUp, "warm-up", 1, "steps before them")
@@ -87,7 +87,7 @@ func (o *distilOptions) measure(ctx context.Context, c *cobra.Command) error {
 		if precision, err = engine.ParsePrecision(o.precision); err != nil {
 			return cli.Usage(err)
 		}
-	case dev.BF16():
+	case dev.FastBF16():
 		precision = engine.PrecisionBF16
 	}
 	r, err := benchmark.Distil(ctx, dev, benchmark.Config{

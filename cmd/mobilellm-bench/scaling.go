@@ -49,7 +49,7 @@ of the peak measured in the same process, peak memory of the process.`,
 	}
 	f := c.Flags()
 	f.StringVar(&s.config, "config", "125m.yaml", "model: a file, or an embedded config's name")
-	f.StringVar(&s.precision, "precision", "auto", "float32, bf16, or auto: bf16 where the processor has it")
+	f.StringVar(&s.precision, "precision", "auto", "float32, bf16, or auto: bf16 where it is no slower")
 	f.IntVar(&s.tokens, "tokens", 4096, "tokens of a step in the table over sequence length")
 	f.IntVar(&s.runs, "runs", 3, "runs of each measurement")
 	f.IntVar(&s.step, "steps", 3, "steps to measure in a run")

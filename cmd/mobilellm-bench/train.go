@@ -41,7 +41,7 @@ func trainCommand() *cobra.Command {
 	f.IntVar(&o.batch, "batch", 4, "sequences in a step")
 	f.IntVar(&o.seq, "seq", 512, "tokens in a sequence")
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or auto")
-	f.StringVar(&o.precision, "precision", "auto", "float32, bf16, or auto: bf16 where the device has it")
+	f.StringVar(&o.precision, "precision", "auto", "float32, bf16, or auto: bf16 where it is no slower")
 	f.StringVar(&o.recompute, "recompute", "none", "activations to make again: none, attention or block")
 	f.IntVar(&o.steps, "steps", 5, "steps to measure")
 	f.IntVar(&o.warmUp, "warm-up", 1, "steps before them")
@@ -78,7 +78,7 @@ func measure(ctx context.Context, o options) error {
 		if precision, err = engine.ParsePrecision(o.precision); err != nil {
 			return cli.Usage(err)
 		}
-	case dev.BF16():
+	case dev.FastBF16():
 		precision = engine.PrecisionBF16
 	}
 	model := run.Model.Resolved()

@@ -35,7 +35,12 @@ func put[E elem](x []E, i int, v f32x16) {
 	bfloat16.Store((*[16]uint16)(p), v)
 }
 
+// all is a vector of sixteen x. For 0 it is zero's: the compiler makes that scalar
+// by an instruction of SSE's, and between vectors of 512 bits those cost some
+// processors (Intel's of family 6, model 207) a hundred cycles each.
 func all(x float32) f32x16 { return archsimd.BroadcastFloat32x16(x) }
+
+func zero() (z f32x16) { return z }
 
 // body is the part of a row of n elements that vectors cover; the rest is left
 // to the plain kernels.
@@ -46,19 +51,22 @@ func body(n int) int {
 	return n &^ 15
 }
 
-// lanes is the sum of a vector's elements.
+// lanes is the sum of a vector's elements. It clears the upper halves of all
+// vectors, before the first scalar sum: a kernel calls it last.
 func lanes(v f32x16) float32 {
 	h := v.GetHi().Add(v.GetLo())
 	var x [4]float32
 	h.GetHi().Add(h.GetLo()).Store(&x)
+	archsimd.ClearAVXUpperBits()
 	return (x[0] + x[1]) + (x[2] + x[3])
 }
 
-// top is the largest of a vector's elements.
+// top is the largest of a vector's elements; like lanes it is called last.
 func top(v f32x16) float32 {
 	h := v.GetHi().Max(v.GetLo())
 	var x [4]float32
 	h.GetHi().Max(h.GetLo()).Store(&x)
+	archsimd.ClearAVXUpperBits()
 	return max(x[0], x[1], x[2], x[3])
 }
 
@@ -79,7 +87,7 @@ func exp(x f32x16) f32x16 {
 }
 
 func sigmoid(x f32x16) f32x16 {
-	return all(1).Div(all(1).Add(exp(all(0).Sub(x))))
+	return all(1).Div(all(1).Add(exp(x.Mul(all(-1)))))
 }
 
 // convert is dst = x between element types.
@@ -94,7 +102,7 @@ func convert[D, S elem](dst []D, x []S) {
 
 func dot(x, y []float32) float32 {
 	n := body(len(x))
-	a, b := all(0), all(0)
+	a, b := zero(), zero()
 	i := 0
 	for ; i+32 <= n; i += 32 {
 		a = at(x, i).MulAdd(at(y, i), a)
@@ -104,14 +112,13 @@ func dot(x, y []float32) float32 {
 		a = at(x, i).MulAdd(at(y, i), a)
 	}
 	s := lanes(a.Add(b))
-	archsimd.ClearAVXUpperBits()
 	return s + dotPlain(x[n:], y[n:])
 }
 
 // total is Σ x.
 func total(x []float32) float32 {
 	n := body(len(x))
-	a, b, c, d := all(0), all(0), all(0), all(0)
+	a, b, c, d := zero(), zero(), zero(), zero()
 	i := 0
 	for ; i+64 <= n; i += 64 {
 		a, b = a.Add(at(x, i)), b.Add(at(x, i+16))
@@ -121,19 +128,17 @@ func total(x []float32) float32 {
 		a = a.Add(at(x, i))
 	}
 	s := lanes(a.Add(b).Add(c.Add(d)))
-	archsimd.ClearAVXUpperBits()
 	return s + totalPlain(x[n:])
 }
 
 // dot3 is Σ x·w·y.
 func dot3[E elem](x []E, w []float32, y []E) float32 {
 	n := body(len(x))
-	a := all(0)
+	a := zero()
 	for i := 0; i < n; i += 16 {
 		a = at(x, i).Mul(at(w, i)).MulAdd(at(y, i), a)
 	}
 	s := lanes(a)
-	archsimd.ClearAVXUpperBits()
 	return s + dot3Plain(x[n:], w[n:], y[n:])
 }
 
@@ -242,7 +247,6 @@ func largest(x []float32) float32 {
 			u = u.Max(at(x, i))
 		}
 		m = top(u.Max(v))
-		archsimd.ClearAVXUpperBits()
 	}
 	if n == len(x) {
 		return m
@@ -253,14 +257,13 @@ func largest(x []float32) float32 {
 // expSum is dst = exp(a·x − b), and returns the sum before rounding.
 func expSum(dst, x []float32, a, b float32) float32 {
 	n := body(len(dst))
-	va, vb, sum := all(a), all(-b), all(0)
+	va, vb, sum := all(a), all(-b), zero()
 	for i := 0; i < n; i += 16 {
 		e := exp(va.MulAdd(at(x, i), vb))
 		put(dst, i, e)
 		sum = sum.Add(e)
 	}
 	s := lanes(sum)
-	archsimd.ClearAVXUpperBits()
 	return s + expSumPlain(dst[n:], x[n:], a, b)
 }
 

@@ -78,6 +78,9 @@ func (d *Device) Missing() []string {
 // BF16 reports whether tensor cores multiply bf16.
 func (d *Device) BF16() bool { return d.driver.BF16() }
 
+// FastBF16 is BF16: hardware that multiplies bf16 is built for it.
+func (d *Device) FastBF16() bool { return d.driver.BF16() }
+
 // Memory is the size of the GPU's memory and what of it is free, in bytes.
 func (d *Device) Memory() (free, total int64) {
 	d.Do(func() { free, total = d.driver.Memory() })
