@@ -6,6 +6,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/bf16"
+	"mobilellm/engine/cpu/f32"
 	"mobilellm/engine/cpu/onednn"
 	"mobilellm/engine/op"
 )
@@ -145,17 +146,17 @@ func newAttention(d *Device, in *engine.Instr, o op.AttentionOp) (engine.Kernel,
 	var temp int64
 	for i := range k.count() {
 		first, end := k.bounds(i)
-		s, err := d.product(onednn.Desc{
+		s, err := d.causal(onednn.Desc{
 			M: end - first, N: end, K: h.HeadDim, A: t, B: t, C: onednn.F32, TransB: true,
 			LDA: h.HeadDim, LDB: h.HeadDim, LDC: h.Seq,
-		})
+		}, f32.KeysAreColumns, first)
 		if err != nil {
 			return nil, err
 		}
-		v, err := d.product(onednn.Desc{
+		v, err := d.causal(onednn.Desc{
 			M: end - first, N: h.HeadDim, K: end, A: t, B: t, C: onednn.F32,
 			LDA: h.Seq, LDB: h.Width(), LDC: h.HeadDim,
-		})
+		}, f32.KeysAreSummed, first)
 		if err != nil {
 			return nil, err
 		}
@@ -180,6 +181,17 @@ func (k *attention) Run(scratch unsafe.Pointer, _ bool) {
 	})
 }
 
+// unseen fills a row of scores from the first that its query does not see up to a whole
+// number of vectors from key from on, or its end, with −∞: a softmax of whole vectors
+// needs no other numbers. It returns where it ends.
+func unseen(scores []float32, from, seen int) int {
+	to := min(from+ceil(seen-from, 16)*16, len(scores))
+	for i := seen; i < to; i++ {
+		scores[i] = negInf
+	}
+	return to
+}
+
 // head computes head i of all sequences' heads.
 func (k *attention) head(worker, i int, scratch unsafe.Pointer) {
 	qkv, out, lse := k.in.In[0], k.in.Out[0], k.in.Out[1]
@@ -202,10 +214,11 @@ func (k *attention) head(worker, i int, scratch unsafe.Pointer) {
 		for r := range end - first {
 			from, seen := k.firstKey(row+first+r), first+r+1
 			x, e := s[r*k.Seq:r*k.Seq+end], p[r*k.Seq:r*k.Seq+end]
-			top := a * largest(x[from:seen])
-			sums[r] = expSum(e[from:seen], x[from:seen], a, top)
+			to := unseen(x, from, seen)
+			top := a * largest(x[from:to])
+			sums[r] = expSum(e[from:to], x[from:to], a, top)
 			clear(e[:from])
-			clear(e[seen:])
+			clear(e[to:])
 			if lse != nil {
 				lse.Float32s()[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))
 			}

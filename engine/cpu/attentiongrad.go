@@ -5,6 +5,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/bf16"
+	"mobilellm/engine/cpu/f32"
 	"mobilellm/engine/cpu/onednn"
 	"mobilellm/engine/op"
 )
@@ -68,16 +69,17 @@ func (k *attentionGrad) products(i int) (g gradProducts, scratch int64, err erro
 	later := i < k.count()-1 // the last block comes first and sets dk and dv
 	for _, p := range []struct {
 		at   *product
+		side f32.Side
 		desc onednn.Desc
 	}{
-		{&g.scores, onednn.Desc{M: n, N: end, K: dim, TransB: true, LDA: dim, LDB: dim, LDC: k.Seq}},
-		{&g.dp, onednn.Desc{M: n, N: end, K: dim, TransB: true, LDA: width, LDB: k.Width(), LDC: k.Seq}},
-		{&g.dv, onednn.Desc{M: end, N: dim, K: n, TransA: true, LDA: k.Seq, LDB: width, LDC: dim, Accumulate: later}},
-		{&g.dk, onednn.Desc{M: end, N: dim, K: n, TransA: true, LDA: k.Seq, LDB: dim, LDC: dim, Accumulate: later}},
-		{&g.dq, onednn.Desc{M: n, N: dim, K: end, LDA: k.Seq, LDB: dim, LDC: dim}},
+		{&g.scores, f32.KeysAreColumns, onednn.Desc{M: n, N: end, K: dim, TransB: true, LDA: dim, LDB: dim, LDC: k.Seq}},
+		{&g.dp, f32.KeysAreColumns, onednn.Desc{M: n, N: end, K: dim, TransB: true, LDA: width, LDB: k.Width(), LDC: k.Seq}},
+		{&g.dv, f32.QueriesAreSummed, onednn.Desc{M: end, N: dim, K: n, TransA: true, LDA: k.Seq, LDB: width, LDC: dim, Accumulate: later}},
+		{&g.dk, f32.QueriesAreSummed, onednn.Desc{M: end, N: dim, K: n, TransA: true, LDA: k.Seq, LDB: dim, LDC: dim, Accumulate: later}},
+		{&g.dq, f32.KeysAreSummed, onednn.Desc{M: n, N: dim, K: end, LDA: k.Seq, LDB: dim, LDC: dim}},
 	} {
 		p.desc.A, p.desc.B, p.desc.C = t, t, onednn.F32
-		if *p.at, err = k.d.product(p.desc); err != nil {
+		if *p.at, err = k.d.causal(p.desc, p.side, first); err != nil {
 			return g, 0, err
 		}
 		scratch = max(scratch, (*p.at).Scratch())
@@ -131,7 +133,8 @@ func (k *attentionGrad) head(worker, i int, dkAll, dvAll, scratch unsafe.Pointer
 		g.dp.Run(worker, do, v, pointer(dp), temp)
 		for r := range end - first {
 			t, seen, at := row+first+r, first+r+1, r*k.Seq
-			from, to := at+k.firstKey(t), at+seen
+			from := at + k.firstKey(t)
+			to := at + unseen(s[at:at+end], from-at, seen)
 			delta := dot(columns(dout, t), columns(out, t))
 			softmaxGrad(p[from:to], ds[from:to], s[from:to], dp[from:to], a, lse[t*k.Heads.Heads+head], delta)
 			clear(p[at:from])

@@ -7,6 +7,7 @@ import (
 
 	"mobilellm/engine"
 	"mobilellm/engine/cpu/bf16"
+	"mobilellm/engine/cpu/f32"
 	"mobilellm/engine/cpu/onednn"
 )
 
@@ -16,6 +17,7 @@ type Device struct {
 	*Pool
 	products   bool // oneDNN is there
 	pairs      bool // bf16 matmuls by package bf16
+	tiles      bool // float32 matmuls of attention by package f32
 	rowBuffers map[[2]int][][][]float32
 	angles     map[angleKey]*angles
 }
@@ -24,7 +26,7 @@ type Device struct {
 type Options struct {
 	Workers int  // 0: as many as the process may use processors
 	Plain   bool // no oneDNN, no bf16
-	OneDNN  bool // bf16 matmuls of linear layers by oneDNN even where package bf16 can
+	OneDNN  bool // matmuls by oneDNN even where packages bf16 and f32 can
 }
 
 // New starts the workers.
@@ -37,6 +39,7 @@ func New(o Options) *Device {
 		Pool:       NewPool(o.Workers),
 		products:   !o.Plain && onednn.Open() == nil,
 		pairs:      !o.Plain && !o.OneDNN && bf16.Available() && !hardware().amx,
+		tiles:      !o.Plain && !o.OneDNN && f32.Available(),
 		rowBuffers: map[[2]int][][][]float32{},
 		angles:     map[angleKey]*angles{},
 	}

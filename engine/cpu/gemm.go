@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"mobilellm/engine"
+	"mobilellm/engine/cpu/f32"
 	"mobilellm/engine/cpu/onednn"
 )
 
@@ -25,6 +26,18 @@ func (d *Device) product(desc onednn.Desc) (product, error) {
 		return nil, errNoBF16
 	}
 	return goProduct{desc}, nil
+}
+
+// causal makes a float32 matmul of attention's, for a block of queries from first on.
+// Package f32 leaves out what no query sees; oneDNN computes it.
+func (d *Device) causal(desc onednn.Desc, side f32.Side, first int) (product, error) {
+	if !d.tiles {
+		return d.product(desc)
+	}
+	return f32.Product{Desc: f32.Desc{
+		M: desc.M, N: desc.N, K: desc.K, TransA: desc.TransA, TransB: desc.TransB,
+		LDA: desc.LDA, LDB: desc.LDB, LDC: desc.LDC, Add: desc.Accumulate, Side: side, First: first,
+	}}, nil
 }
 
 func elementType(t engine.DType) onednn.Type {

@@ -1,16 +1,9 @@
-// What the kernels share: masks, conversions, exponentials, interleaving.
-
-#include <immintrin.h>
-#include <stdint.h>
+// What the kernels share: conversions, exponentials, interleaving.
 
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
-#define INLINE static inline __attribute__((always_inline)) TARGET
-
-enum { COLS = 32, ROWS = 12 };
+#include "tile.h"
 
 static const float LOG2E = 1.44269504f;
-
-INLINE __mmask32 first(int n) { return n >= 32 ? 0xffffffffu : (1u << n) - 1; }
 
 // Columns of j … j+31 from low on and before high.
 INLINE __mmask32 between(int j, int low, int high)
@@ -18,13 +11,6 @@ INLINE __mmask32 between(int j, int low, int high)
 	if (high <= j)
 		return 0;
 	return first(high - j) & (low <= j ? 0xffffffffu : low - j >= 32 ? 0 : ~0u << (low - j));
-}
-
-// Asks for the cache lines of x that are read soon.
-INLINE void fetch(const void *x, int bytes)
-{
-	for (int b = 0; b < bytes; b += 64)
-		_mm_prefetch((const char *)x + b, _MM_HINT_T0);
 }
 
 // 32 elements as two vectors of float32, and back, rounded to nearest even.
@@ -100,32 +86,4 @@ INLINE __m512 sigmoid(__m512 x)
 	__m512 d = _mm512_add_ps(_mm512_set1_ps(1), exp2_512(_mm512_mul_ps(x, _mm512_set1_ps(-LOG2E))));
 	__m512 r = _mm512_rcp14_ps(d);
 	return _mm512_mul_ps(r, _mm512_fnmadd_ps(d, r, _mm512_set1_ps(2)));
-}
-
-// 16 rows of 16 pairs become 16 columns.
-INLINE void transpose16(__m512i r[16])
-{
-	__m512i t[16];
-	for (int i = 0; i < 8; i++) {
-		t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
-		t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
-	}
-	for (int i = 0; i < 4; i++) {
-		r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
-		r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
-		r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
-		r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
-	}
-	for (int i = 0; i < 4; i++) {
-		t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-		t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-		t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-		t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-	}
-	for (int i = 0; i < 4; i++) {
-		r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-		r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
-		r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-		r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
-	}
 }
