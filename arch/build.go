@@ -284,10 +284,13 @@ func (b *builder) loss(x *gorgonia.Node) {
 	case b.err != nil:
 	case t != nil && b.logProbs:
 		err = errors.New("a loss with a teacher has no log-probabilities of tokens")
-	case b.z != 0 && (t != nil || b.logProbs):
-		err = errors.New("a loss with a teacher or with log-probabilities of tokens has no z-loss")
+	case b.z != 0 && t != nil:
+		err = errors.New("a loss with a teacher has no z-loss")
 	case b.z != 0:
 		b.graph.Loss, b.graph.ZLoss, err = op.HeadZLoss("head", x, b.head(), b.graph.Targets, b.graph.Scale, b.z)
+		if err == nil && b.logProbs {
+			b.graph.LogProbs, err = op.LogProbs(b.graph.Loss)
+		}
 	case b.logProbs:
 		b.graph.Loss, b.graph.LogProbs, err = op.HeadLossLogProbs("head", x, b.head(), b.graph.Targets, b.graph.Scale)
 	case t == nil:

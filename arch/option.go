@@ -19,7 +19,7 @@ func DocumentMask(b *builder) { b.graph.Starts = b.ids("starts") }
 func TokenLogProbs(b *builder) { b.logProbs = true }
 
 // ZLoss adds the z-loss with the coefficient z, as [op.HeadZLoss] has it, to the loss of a
-// graph; none where z is 0. A loss with a teacher or TokenLogProbs has none.
+// graph; none where z is 0. A loss with a teacher has none.
 func ZLoss(z float64) Option { return func(b *builder) { b.z = z } }
 
 // WatchActivations keeps what the matmuls of the blocks read where a caller can have it as

@@ -16,6 +16,9 @@ type Batch struct {
 	// Docs is the number of each position's document in its row, from 0, in
 	// Rows × Seq; nil where it was not asked for.
 	Docs []int32
+	// Sources is the number of the source that each position's target is from, in
+	// Rows × Seq, by the corpus's Sources; nil where it has one.
+	Sources []int32
 	// TopIDs and TopLogP are what a teacher stored of each position, k numbers
 	// each, in Rows × Seq × k; nil without a teacher. Positions that are not
 	// supervised may hold anything.

@@ -18,6 +18,7 @@ type Heldout struct {
 
 	corpus  Corpus
 	docs    documentStarts // if NumberDocuments was called
+	parts   []part         // of its sources; nil of one
 	rows    int
 	seq     int
 	windows int64        // in the corpus
@@ -41,6 +42,9 @@ func HeldoutBatches(corpus Corpus, rows, seq int, maxTokens int64) (*Heldout, er
 		h.places = m.heldoutPlaces(seq)
 		h.windows = int64(len(h.places))
 	}
+	if m, ok := corpus.(*TokenCorpus); ok && len(m.Sources()) > 0 {
+		h.parts = m.parts
+	}
 	h.scored = h.windows
 	if maxTokens > 0 {
 		h.scored = min(h.windows, max(1, maxTokens/int64(seq)))
@@ -63,6 +67,9 @@ func (h *Heldout) NumberDocuments() (err error) {
 	return err
 }
 
+// Sources are the names of the text's sources, which Batch.Sources counts by; nil of one.
+func (h *Heldout) Sources() []string { return namesOfParts(h.parts) }
+
 // window is the range of inputs of the i-th window scored.
 func (h *Heldout) window(i int64) (from, to int64) {
 	i = i * h.windows / h.scored
@@ -81,6 +88,9 @@ func (h *Heldout) All() iter.Seq[*Batch] {
 		b := newBatch(h.rows, h.seq)
 		if h.docs != nil {
 			b.Docs = make([]int32, h.rows*h.seq)
+		}
+		if h.parts != nil {
+			b.Sources = make([]int32, h.rows*h.seq)
 		}
 		window := make([]int32, h.seq+1)
 		for step := range h.Batches {
@@ -104,6 +114,9 @@ func (h *Heldout) All() iter.Seq[*Batch] {
 				}
 				b.Length += n
 				b.Tokens += n - ignoreGiven(h.corpus, targets[:n], from+1)
+				if h.parts != nil {
+					numberParts(b.Sources[row*h.seq:][:n], h.parts, from+1)
+				}
 				if h.docs != nil {
 					h.docs.number(b.Docs[row*h.seq:(row+1)*h.seq], span{start: from, n: n + 1, high: h.corpus.Len()})
 				}

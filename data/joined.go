@@ -41,7 +41,7 @@ func (j *joined) span(g int64) span {
 		at -= j.ends[which-1]
 	}
 	_, start, n := w.Sample(epoch*w.Windows() + at)
-	return span{epoch: epoch, start: p.from + start, n: n, low: p.from, high: p.to}
+	return span{epoch: epoch, start: p.from + start, n: n, low: p.from, high: p.to, part: which}
 }
 
 func (j *joined) own() order { return j }

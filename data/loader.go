@@ -100,6 +100,9 @@ func NewLoader(corpus Corpus, config LoaderConfig) (*Loader, error) {
 		if config.Docs {
 			b.Docs = make([]int32, config.Batch*config.Seq)
 		}
+		if m, ok := corpus.(*TokenCorpus); ok && len(m.Sources()) > 0 {
+			b.Sources = make([]int32, config.Batch*config.Seq)
+		}
 		if t := config.Teacher; t != nil {
 			b.TopIDs, b.TopLogP = make([]int32, config.Batch*config.Seq*t.Top()), make([]float32, config.Batch*config.Seq*t.Top())
 		}
@@ -199,6 +202,9 @@ func (l *Loader) prepare(b *Batch, step int64, window []int32) error {
 		b.Tokens += n - ignoreGiven(l.corpus, targets[:n], place.start+1)
 		if c.Docs {
 			l.docs.number(b.Docs[i*b.Seq:(i+1)*b.Seq], place)
+		}
+		if b.Sources != nil {
+			fill(b.Sources[i*b.Seq:(i+1)*b.Seq], int32(place.part))
 		}
 		if c.Teacher != nil {
 			k := c.Teacher.Top()

@@ -26,8 +26,10 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 		return err
 	}
 	var named []Document
+	var held heldParts
 	talks := make([]Split, len(sources.train)) // of sources of conversations
 	for _, s := range sources.heldout {
+		before := set.Heldout.Len()
 		if s.converses() {
 			docs, report, err := ReadSources(ctx, []Source{s.Source}, config.readingOf(s.Source, options))
 			set.Read.add(report)
@@ -38,6 +40,7 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 				return fmt.Errorf("held-out text: %w", err)
 			}
 			named = append(named, docs...)
+			held.add(s.Path, before, set.Heldout.Len())
 			continue
 		}
 		docs, report, err := set.Heldout.load(ctx, config.encoding(tok), s, config.reading(options))
@@ -46,6 +49,7 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 			return fmt.Errorf("held-out text: %w", err)
 		}
 		named = append(named, docs...)
+		held.add(s.Path, before, set.Heldout.Len())
 	}
 	texts, err := set.readSources(ctx, config, sources, named, options)
 	if err != nil {
@@ -53,7 +57,7 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 	}
 	var parts []part
 	for i, s := range sources.train {
-		from := set.Train.Len()
+		from, before := set.Train.Len(), set.Heldout.Len()
 		switch {
 		case s.converses():
 			talks[i] = texts[i]
@@ -67,9 +71,10 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 			return err
 		}
 		parts = append(parts, part{s.Path, from, set.Train.Len()})
+		held.add(s.Path, before, set.Heldout.Len())
 	}
 	parts = config.rule().separateTokens(set, parts)
-	if parts, err = set.addConversations(ctx, chats, sources.train, talks, parts); err != nil {
+	if parts, err = set.addConversations(ctx, chats, sources.train, talks, parts, &held); err != nil {
 		return err
 	}
 	if err := set.checkSides(parts); err != nil {
@@ -80,6 +85,9 @@ func (set *Set) loadTokens(ctx context.Context, config Config, options LoadOptio
 	set.Read.Documents = len(set.Train.docs) + len(set.Heldout.docs) - set.tails
 	set.Read.Bytes = set.Train.textBytes + set.Heldout.textBytes
 	set.Notes = append(set.Notes, set.Read.Notes()...)
+	if config.MeasuresSources() {
+		set.Heldout.parts = held
+	}
 	switch {
 	case config.mixes():
 		set.Train.mix(config, parts)
@@ -100,8 +108,8 @@ func (b *chatBuilder) addTo(ctx context.Context, m *TokenCorpus, s tokenSource, 
 
 // addConversations adds both sides of the sources of conversations, behind all else:
 // they are kept apart by their records, and not by their tokens. It returns the parts of
-// all sources in their order; texts are those of the others.
-func (set *Set) addConversations(ctx context.Context, b *chatBuilder, sources []tokenSource, talks []Split, texts []part) (parts []part, err error) {
+// all sources in their order; texts are those of the others, held the held-out text's.
+func (set *Set) addConversations(ctx context.Context, b *chatBuilder, sources []tokenSource, talks []Split, texts []part, held *heldParts) (parts []part, err error) {
 	if b.render == nil {
 		return texts, nil
 	}
@@ -113,7 +121,7 @@ func (set *Set) addConversations(ctx context.Context, b *chatBuilder, sources []
 		if len(talks[i].Train) == 0 {
 			return nil, nothingLeft(s.Path)
 		}
-		from := set.Train.Len()
+		from, before := set.Train.Len(), set.Heldout.Len()
 		if err := b.addTo(ctx, set.Train, s, talks[i].Train); err != nil {
 			return nil, err
 		}
@@ -122,6 +130,7 @@ func (set *Set) addConversations(ctx context.Context, b *chatBuilder, sources []
 			if err := b.addTo(ctx, set.Heldout, s, talks[i].Heldout); err != nil {
 				return nil, fmt.Errorf("held-out text: %w", err)
 			}
+			held.add(s.Path, before, set.Heldout.Len())
 		}
 	}
 	var notes []string

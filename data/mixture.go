@@ -194,5 +194,5 @@ func (s *mixedSampler) span(g int64) span {
 	index := stage.begun[which] + since/period*stage.size(int(which)) + int64(table.rank[since%period])
 	epoch, start, n := s.samplers[which].Sample(index)
 	p := s.parts[which]
-	return span{epoch: epoch, start: p.from + start, n: n, low: p.from, high: p.to}
+	return span{epoch: epoch, start: p.from + start, n: n, low: p.from, high: p.to, part: int(which)}
 }

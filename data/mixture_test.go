@@ -56,6 +56,39 @@ func TestMixtureShares(t *testing.T) {
 	}
 }
 
+// A batch says of which source each target is, the held-out text by its positions.
+func TestBatchSources(t *testing.T) {
+	corpus := mixedCorpus(t, []int{3000, 5000}, Stage{0, []float64{1, 1}})
+	l := newLoader(t, corpus, LoaderConfig{Batch: 8, Seq: 16, Seed: 2})
+	defer l.Close()
+	for range 20 {
+		b := next(t, l)
+		if !slices.Equal(b.Sources, b.Targets) {
+			t.Fatalf("sources %v of tokens %v", b.Sources, b.Targets)
+		}
+		b.Release()
+	}
+	corpus.parts, corpus.mixture = corpus.mixture.parts, nil
+	h, err := HeldoutBatches(corpus, 3, 16, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := h.Sources(); !slices.Equal(names, []string{"part", "part"}) {
+		t.Errorf("sources %q", names)
+	}
+	for b := range h.All() {
+		for i, target := range b.Targets {
+			if target != Ignored && b.Sources[i] != target {
+				t.Fatalf("batch %d: target %d is of source %d", b.Step, i, b.Sources[i])
+			}
+		}
+	}
+	corpus.parts = nil
+	if h, err = HeldoutBatches(corpus, 3, 16, 0); err != nil || h.Sources() != nil {
+		t.Errorf("of one source: %q, %v", h.Sources(), err)
+	}
+}
+
 // Each part is read window by window through the stages, none twice and none
 // left out in an epoch of its own.
 func TestMixtureVisitsEachWindowOnce(t *testing.T) {

@@ -34,6 +34,7 @@ type span struct {
 	epoch, start int64
 	n            int
 	low, high    int64
+	part         int // of the corpus, 0 where it has one
 }
 
 // read fills dst with the tokens of a span.

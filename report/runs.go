@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -221,6 +222,7 @@ func (list Runs) LossCurves() *Curves {
 
 func (list Runs) curves() []*Curves {
 	all := []*Curves{list.LossCurves()}
+	all = append(all, list.sourceCurves()...)
 	all = append(all, list.taskCurves()...)
 	for _, q := range []struct {
 		title, unit string
@@ -256,6 +258,48 @@ func (list Runs) curves() []*Curves {
 		all = append(all, c)
 	}
 	return all
+}
+
+// sourceCurves has a picture of what is trained on and one of what is held out, with a line
+// for each source of a mixture.
+func (list Runs) sourceCurves() []*Curves {
+	training := &Curves{Title: "Training loss by source", Unit: "nats per token, lower is better", Least: 0.01, Late: true, half: true}
+	heldout := &Curves{Title: "Held-out loss by source", Unit: training.Unit, Least: 0.01, half: true}
+	for i, r := range list {
+		trained, held := map[string][]LinePoint{}, map[string][]LinePoint{}
+		for _, s := range r.Steps {
+			r.source(trained, s.Step, s.SourceLosses)
+		}
+		for _, s := range r.Heldout {
+			r.source(held, s.Step, s.SourceLosses)
+		}
+		for _, part := range []struct {
+			c     *Curves
+			lines map[string][]LinePoint
+			kind  Kind
+		}{{training, trained, Plain}, {heldout, held, Dots}} {
+			for k, name := range slices.Sorted(maps.Keys(part.lines)) {
+				line := Line{Name: name, Title: name, Run: r.Name, Color: k, Kind: part.kind, Points: part.lines[name]}
+				if len(list) > 1 {
+					line.Name, line.Title, line.Color = "", r.Name+", "+name, i
+				}
+				if part.kind == Plain && len(line.Points) > 50 {
+					line.Points = smoothed(line.Points)
+				}
+				part.c.Lines = append(part.c.Lines, line)
+			}
+		}
+	}
+	return []*Curves{training, heldout}
+}
+
+// source adds a record's losses to the lines of their sources.
+func (r *Run) source(lines map[string][]LinePoint, step int64, losses train.SourceLosses) {
+	for name, loss := range losses {
+		if loss.Finite() {
+			lines[name] = append(lines[name], r.at(step, float64(loss)))
+		}
+	}
 }
 
 // taskCurves has a picture for each task.

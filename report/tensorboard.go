@@ -93,13 +93,18 @@ func (s *sink) Write(record any) error {
 		if r.LabelLoss != 0 {
 			list = append(list, tensorboard.Scalar{Tag: "train/label_loss", Value: r.LabelLoss})
 		}
+		list = append(list, sources("train_sources/", r.SourceLosses)...)
 		if r.MemoryBytes != 0 {
 			list = append(list, tensorboard.Scalar{Tag: "speed/memory_bytes", Value: float64(r.MemoryBytes)})
 		}
 		return s.w.Scalars(at, r.Step, list...)
 	case train.HeldoutRecord:
-		return s.w.Scalars(at, r.Step, tensorboard.Scalar{Tag: tagHeldout, Value: float64(r.HeldoutLoss)},
-			tensorboard.Scalar{Tag: "heldout/bits_per_byte", Value: float64(r.BitsPerByte)}, tensorboard.Scalar{Tag: "heldout/perplexity", Value: float64(r.Perplexity)})
+		list := []tensorboard.Scalar{
+			{Tag: tagHeldout, Value: float64(r.HeldoutLoss)},
+			{Tag: "heldout/bits_per_byte", Value: float64(r.BitsPerByte)},
+			{Tag: "heldout/perplexity", Value: float64(r.Perplexity)},
+		}
+		return s.w.Scalars(at, r.Step, append(list, sources("heldout_sources/", r.SourceLosses)...)...)
 	case train.TaskRecord:
 		var list []tensorboard.Scalar
 		for _, t := range r.Tasks {
@@ -131,6 +136,14 @@ func (s *sink) Write(record any) error {
 		return nil
 	}
 	return fmt.Errorf("a record of type %T", record)
+}
+
+// sources are the losses of a mixture's sources.
+func sources(tag string, losses train.SourceLosses) (list []tensorboard.Scalar) {
+	for _, name := range losses.Names() {
+		list = append(list, tensorboard.Scalar{Tag: tag + name, Value: float64(losses[name])})
+	}
+	return list
 }
 
 // indented is a text as a block of code in Markdown, where nothing of it has a meaning.

@@ -14,6 +14,7 @@ import (
 // the run goes on, and a step that could spoil the weights is refused by itself.
 func evaluate(ctx context.Context, p *program, text *data.Heldout, step int64) (HeldoutRecord, error) {
 	var sum float64 // nats
+	sources := newSourceLosses(text.Sources(), p)
 	for b := range text.All() {
 		if err := ctx.Err(); err != nil {
 			return HeldoutRecord{}, err
@@ -26,10 +27,14 @@ func evaluate(ctx context.Context, p *program, text *data.Heldout, step int64) (
 			return HeldoutRecord{}, fmt.Errorf("scoring held-out text: %w", err)
 		}
 		sum += mean * float64(b.Tokens)
+		if err := sources.add(p, b, 0); err != nil {
+			return HeldoutRecord{}, fmt.Errorf("scoring held-out text: %w", err)
+		}
 	}
 	loss := sum / float64(text.Tokens)
 	return HeldoutRecord{
 		Step: step, HeldoutLoss: jsonfloat.Float(loss), BitsPerByte: jsonfloat.Float(sum / math.Ln2 / float64(text.Bytes)),
 		Perplexity: jsonfloat.Float(math.Exp(loss)), Tokens: text.Tokens,
+		SourceLosses: sources.losses(),
 	}, nil
 }

@@ -192,7 +192,7 @@ func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Dura
 	record := StepRecord{
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
 		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(), MemoryBytes: r.memoryNow(),
-		Spike: r.guard.record(),
+		Spike: r.guard.record(), SourceLosses: r.sources.losses(),
 	}
 	if r.c.Train.ZLoss > 0 {
 		record.ZLoss = aside
@@ -228,6 +228,9 @@ func (r *run) score(ctx context.Context) error {
 	}
 	r.o.Progress.Note("step %d: train loss %.4f, validation loss %.4f, %.3f bits per byte, perplexity %.2f",
 		s.step, s.smooth, h.HeldoutLoss, h.BitsPerByte, h.Perplexity)
+	if len(h.SourceLosses) > 0 {
+		r.o.Progress.Note("step %d: validation loss by source: %s", s.step, h.SourceLosses)
+	}
 	s.patience.count(&h)
 	if err := r.keepLowest(ctx); err != nil {
 		return err

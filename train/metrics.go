@@ -34,6 +34,8 @@ type StepRecord struct {
 	DataWait        float64 `json:"data_wait"`              // share of the step's time spent waiting for its batch
 	MemoryBytes     int64   `json:"memory_bytes,omitempty"` // VmHWM, or what is in use of an accelerator's memory
 	Spike           *Spike  `json:"spike,omitempty"`        // of a step whose update was not made
+
+	SourceLosses SourceLosses `json:"source_losses,omitempty"` // of a mixture's sources that the step had tokens of
 }
 
 // HeldoutRecord is the line of a scoring of the held-out text. What is not finite is
@@ -44,6 +46,8 @@ type HeldoutRecord struct {
 	BitsPerByte jsonfloat.Float `json:"bits_per_byte"`
 	Perplexity  jsonfloat.Float `json:"perplexity"` // exp(heldout_loss)
 	Tokens      int64           `json:"heldout_tokens"`
+
+	SourceLosses SourceLosses `json:"source_losses,omitempty"` // where the text is of several
 }
 
 // SampleRecord is the line of the texts that the model wrote.

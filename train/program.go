@@ -34,6 +34,9 @@ func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Devic
 	if l != nil {
 		options = append(options, l.option())
 	}
+	if c.tellsSources(dev, l) {
+		options = append(options, arch.TokenLogProbs)
+	}
 	g, err := c.Model.BuildTraining(rows, c.Data.Seq, options...)
 	if err != nil {
 		return nil, err
@@ -46,6 +49,9 @@ func compileScoring(c *RunConfig, rows int, w *engine.Weights, dev engine.Device
 	options, err := graphOptions(c)
 	if err != nil {
 		return nil, err
+	}
+	if c.Data.MeasuresSources() {
+		options = append(options, arch.TokenLogProbs)
 	}
 	g, err := c.Model.BuildScoring(rows, c.Data.Seq, options...)
 	if err != nil {
@@ -76,6 +82,9 @@ func compile(g *arch.Graph, c *RunConfig, w *engine.Weights, dev engine.Device, 
 	}
 	if g.ZLoss != nil {
 		p.Outputs = append(p.Outputs, g.ZLoss)
+	}
+	if g.LogProbs != nil {
+		p.Outputs = append(p.Outputs, g.LogProbs)
 	}
 	vm, err := engine.Compile(p, dev, o)
 	_, away := dev.(device.Accelerator)

@@ -122,7 +122,8 @@ type run struct {
 	rounds  rounds
 	layers  *layerWatch
 	habits  habits
-	used    int64 // memory, at usedAt
+	sources *sourceLosses // of a step; nil where they are not told apart
+	used    int64         // memory, at usedAt
 	usedAt  time.Time
 	state   progressState
 }
@@ -411,6 +412,7 @@ func (r *run) compile(context.Context) error {
 		return err
 	}
 	r.watchLayers()
+	r.sources = newSourceLosses(r.text.Train.Sources(), r.training)
 	o.Profile = false
 	r.scoring, err = compileScoring(&r.c, r.choice.MicroBatch, r.weights, r.dev, o)
 	return err

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 )
 
@@ -17,7 +18,7 @@ func TestSummary(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Step != 4 || s.Tokens != 4*4*32 || s.Heldout != *result.Heldout || s.Loss != result.Loss || s.Parameters != c.Model.ParameterCount() {
+	if s.Step != 4 || s.Tokens != 4*4*32 || !reflect.DeepEqual(s.Heldout, *result.Heldout) || s.Loss != result.Loss || s.Parameters != c.Model.ParameterCount() {
 		t.Errorf("summary %+v of result %+v", s, result)
 	}
 	if s.Checkpoint != "checkpoints/step-00000004" || s.Seconds <= 0 || math.Abs(s.TokensPerSecond*s.Seconds-512) > 1e-6 {

@@ -41,6 +41,7 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64
 	bad = -1
 	rows := r.choice.MicroBatch
 	scale := 1 / float32(b.Tokens)
+	r.sources.reset()
 	for i := range r.c.Train.Batch / rows {
 		if err := ctx.Err(); err != nil {
 			return 0, 0, bad, err // a step can take minutes: what is not updated yet is given up
@@ -49,6 +50,9 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64
 		look := r.layers.look(i == 0)
 		part, err := r.training.run(b, i*rows, scale)
 		look()
+		if err == nil {
+			err = r.sources.add(r.training, b, i*rows)
+		}
 		if err != nil {
 			return 0, 0, bad, err
 		}

@@ -59,9 +59,12 @@ func HeadLossLogProbs(at string, x, w, targets, scale *gorgonia.Node) (loss, log
 	if loss, err = HeadLoss(at, x, w, targets, scale); err != nil {
 		return nil, nil, err
 	}
-	logp, err = Part(Children(loss)[0], 3)
+	logp, err = LogProbs(loss)
 	return loss, logp, err
 }
+
+// LogProbs is the logp[N] of HeadLossLogProbs for a loss of HeadLoss or HeadZLoss.
+func LogProbs(loss *gorgonia.Node) (*gorgonia.Node, error) { return Part(Children(loss)[0], 3) }
 
 func (o HeadLossOp) Kind() string          { return "headloss" }
 func (o HeadLossOp) Arity() int            { return 4 }
