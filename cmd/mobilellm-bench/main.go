@@ -27,6 +27,6 @@ func main() {
 
 func newCommand() *cobra.Command {
 	c := &cobra.Command{Use: "mobilellm-bench", Short: "Measure training, inference and encoding", Long: description}
-	c.AddCommand(trainCommand(), distilCommand(), savesCommand(), scalingCommand(), inferCommand(), latencyCommand(), tokenizeCommand())
+	c.AddCommand(trainCommand(), distilCommand(), savesCommand(), layersCommand(), scalingCommand(), inferCommand(), latencyCommand(), tokenizeCommand())
 	return c
 }

@@ -51,17 +51,15 @@ func savesCommand() *cobra.Command {
 	return c
 }
 
-func (o *savesOptions) measure(ctx context.Context, c *cobra.Command) (err error) {
-	if o.batch < 1 || o.seq < 1 || o.every < 1 || o.pairs < 1 {
-		return cli.Usagef("batch %d, seq %d, every %d and pairs %d must be positive", o.batch, o.seq, o.every, o.pairs)
-	}
+// onRandomText has measured a run of the options' model on random text, in a folder that is
+// made in dir and removed.
+func (o *options) onRandomText(dir string, measure func(train.RunConfig, train.Options) error) (err error) {
 	run := train.DefaultRun()
 	set := append(o.set, fmt.Sprintf("data.seq=%d", o.seq), fmt.Sprintf("train.batch=%d", o.batch))
 	if _, err := configs.Load(&run, configs.Source{Name: o.config, Set: set, EnvPrefix: "MOBILELLM"}); err != nil {
 		return cli.Usage(err)
 	}
-	dir, err := os.MkdirTemp(o.dir, "saves-")
-	if err != nil {
+	if dir, err = os.MkdirTemp(dir, "bench-"); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
@@ -71,7 +69,18 @@ func (o *savesOptions) measure(ctx context.Context, c *cobra.Command) (err error
 	}
 	run.Data.Train, run.Data.Heldout, run.Data.Tokenizer = data.Sources{{Path: text, Weight: 1}}, nil, data.TokenizerBytes
 	run.Device, run.Eval.Tasks = o.device, nil
-	r, err := train.MeasureSaves(ctx, run, train.Options{Out: filepath.Join(dir, "run"), Progress: train.NewProgress(os.Stderr, false)}, o.every, o.pairs)
+	return measure(run, train.Options{Out: filepath.Join(dir, "run"), Progress: train.NewProgress(os.Stderr, false)})
+}
+
+func (o *savesOptions) measure(ctx context.Context, c *cobra.Command) (err error) {
+	if o.batch < 1 || o.seq < 1 || o.every < 1 || o.pairs < 1 {
+		return cli.Usagef("batch %d, seq %d, every %d and pairs %d must be positive", o.batch, o.seq, o.every, o.pairs)
+	}
+	var r *train.SaveCost
+	err = o.onRandomText(o.dir, func(run train.RunConfig, to train.Options) (err error) {
+		r, err = train.MeasureSaves(ctx, run, to, o.every, o.pairs)
+		return err
+	})
 	if err != nil {
 		return err
 	}
