@@ -8,6 +8,7 @@ type Batch struct {
 	Step    int64
 	Epoch   int64 // of the first row
 	Rows    int
+	Row     int // of the step's, the number of the first
 	Seq     int
 	Inputs  []int32 // Rows × Seq, row by row: ids
 	Targets []int32 // Rows × Seq: the ids that follow, Ignored where not supervised

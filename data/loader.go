@@ -183,7 +183,7 @@ func (c LoaderConfig) sample(step int64, row int) int64 {
 
 func (l *Loader) prepare(b *Batch, step int64, window []int32) error {
 	c := l.config
-	b.Step, b.Tokens, b.Length = step, 0, 0
+	b.Step, b.Row, b.Tokens, b.Length = step, c.Rank*c.Batch, 0, 0
 	for i := range b.Rows {
 		place := l.order.span(c.sample(step, i))
 		if i == 0 {

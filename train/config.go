@@ -32,6 +32,7 @@ type RunConfig struct {
 	Run        *Record      `yaml:"run" help:"Facts of a run, written into its run.yaml; a new run does not read them."`
 
 	initial *initialShape // of a run that starts from another model's weights
+	ranks   int           // of the run, 0 for one
 	noCopy  bool          // there is no memory for a copy of weights and moments to save
 }
 

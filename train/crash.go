@@ -215,7 +215,7 @@ func replayHint(folder string) string {
 
 // refuse says why a step's update is not made, and leaves a crash folder.
 func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
-	e := &NonFiniteError{Step: r.state.step + 1, MicroBatch: bad + 1, Of: r.c.Train.Batch / r.choice.MicroBatch, What: "loss", Value: loss}
+	e := &NonFiniteError{Step: r.state.step + 1, MicroBatch: bad + 1, Of: r.c.rankBatch() / r.choice.MicroBatch, What: "loss", Value: loss}
 	if finite(loss) {
 		e.What, e.Value = "gradient norm", norm
 	}
@@ -225,6 +225,9 @@ func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
 	}
 	if err := r.locate(b, e); err != nil {
 		return errors.Join(e, err)
+	}
+	if r.ranks != nil {
+		return e // its batch is in parts
 	}
 	c := Crash{Step: e.Step, What: e.What, Value: fmt.Sprint(e.Value), Loss: jsonfloat.Float(loss), MicroBatch: e.MicroBatch, Of: e.Of, Parameters: norms}
 	if e.Cause != nil {
@@ -243,7 +246,7 @@ func (r *run) refuseSpike(b *data.Batch, e *SpikeError, loss float64) error {
 	if err != nil {
 		return errors.Join(e, err)
 	}
-	c := Crash{Step: e.Step, What: e.Of, Value: fmt.Sprint(e.Value), Loss: jsonfloat.Float(loss), Of: r.c.Train.Batch / r.choice.MicroBatch, Parameters: norms}
+	c := Crash{Step: e.Step, What: e.Of, Value: fmt.Sprint(e.Value), Loss: jsonfloat.Float(loss), Of: r.c.rankBatch() / r.choice.MicroBatch, Parameters: norms}
 	if e.Folder, err = r.writeCrash(b, c); err != nil {
 		return errors.Join(e, err)
 	}

@@ -40,14 +40,14 @@ func MeasureLayers(ctx context.Context, c RunConfig, o Options, every, pairs int
 	}
 	out := &LayersCost{Parameters: c.Model.ParameterCount(), Batch: c.Train.Batch, Seq: c.Data.Seq, Every: every}
 	for range 2 { // the first steps touch their memory
-		if err := r.step(ctx); err != nil {
+		if err := r.step(ctx, nil); err != nil {
 			return nil, err
 		}
 	}
 	for range pairs {
 		for _, to := range []*[]float64{&out.Without, &out.With} { // odd steps, even steps
 			begun := time.Now()
-			if err := r.step(ctx); err != nil {
+			if err := r.step(ctx, nil); err != nil {
 				return nil, err
 			}
 			*to = append(*to, time.Since(begun).Seconds())

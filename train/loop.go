@@ -57,10 +57,11 @@ func (r *run) loop(ctx context.Context) error {
 		}
 	}
 	for s.step < int64(r.c.Train.Steps) && !r.outOfPatience() {
-		if err := r.nextRound(ctx); err != nil {
-			return r.stopped(ctx, err)
+		limit := r.nextRound(ctx)
+		if limit != nil && r.ranks == nil {
+			return r.stopped(ctx, limit)
 		}
-		if err := r.step(ctx); err != nil {
+		if err := r.step(ctx, limit); err != nil {
 			return r.stopped(ctx, err)
 		}
 		if r.o.afterStep != nil {
@@ -75,7 +76,7 @@ func (r *run) loop(ctx context.Context) error {
 			}
 		}
 		if r.tasksDue() {
-			if err := r.scoreTasks(ctx); err != nil {
+			if err := r.scoreTasks(ctx); err != nil && !r.heardLater(ctx) {
 				return r.stopped(ctx, err)
 			}
 		}
@@ -92,7 +93,7 @@ func (r *run) stopped(ctx context.Context, err error) error {
 	unwrittenNow, why := errors.As(err, &unwritten), ErrInterrupted
 	if errors.Is(err, ErrTimeLimit) {
 		why = ErrTimeLimit
-	} else if !unwrittenNow && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+	} else if !unwrittenNow && !errors.Is(err, ErrInterrupted) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 		return err
 	}
 	if r.state.step == 0 {
@@ -108,12 +109,15 @@ func (r *run) stopped(ctx context.Context, err error) error {
 	if saving != nil {
 		return saving
 	}
+	if !r.ranks.first() {
+		return fmt.Errorf("%w after step %d, which rank 0 saves", why, r.state.step)
+	}
 	return fmt.Errorf("%w after step %d: saved as %s", why, r.state.step, r.state.savedPath)
 }
 
 // saveLast saves the last update, if it is not saved yet, and tries once.
 func (r *run) saveLast() error {
-	if r.state.saved == r.state.step {
+	if r.state.saved == r.state.step || !r.ranks.first() {
 		return nil
 	}
 	if err := r.saveFor(context.Background(), 0); err != nil {
@@ -134,14 +138,18 @@ func (r *run) scoreDue() bool {
 	return r.last() || r.c.Eval.Every > 0 && r.state.step%int64(r.c.Eval.Every) == 0
 }
 
-// step makes one update.
-func (r *run) step(ctx context.Context) error {
+// step makes one update, or with several ranks none where one of them may make no more, as
+// limit says of this one.
+func (r *run) step(ctx context.Context, limit error) error {
 	start := time.Now()
 	b, err := r.batch(ctx)
-	if err != nil {
+	if err == nil {
+		defer r.release(b)
+		err = limit
+	}
+	if err := r.ranks.agree(ctx, b, err); err != nil {
 		return err
 	}
-	defer r.release(b)
 	waited := time.Since(start)
 	s := &r.state
 
@@ -218,7 +226,7 @@ func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Dura
 
 func (r *run) score(ctx context.Context) error {
 	s := &r.state
-	h, err := evaluate(ctx, r.scoring, r.heldout, s.step)
+	h, err := evaluate(ctx, r.scoring, r.heldout, s.step, r.ranks)
 	if err != nil {
 		return err
 	}
@@ -238,13 +246,16 @@ func (r *run) score(ctx context.Context) error {
 	if err := r.markHeldout(); err != nil {
 		return err
 	}
-	return r.writeSamples(ctx)
+	if err := r.writeSamples(ctx); err != nil && !r.heardLater(ctx) {
+		return err
+	}
+	return nil
 }
 
 // scoreInitial scores the weights that another model gave, before any step: what the run
 // makes of them is measured from there. Drawn weights know nothing and are not scored.
 func (r *run) scoreInitial(ctx context.Context) error {
-	h, err := evaluate(ctx, r.scoring, r.heldout, 0)
+	h, err := evaluate(ctx, r.scoring, r.heldout, 0, r.ranks)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (r *run) outOfPatience() bool {
 // keepLowest saves what train.patience is to keep: the lowest loss, and the run's end.
 func (r *run) keepLowest(ctx context.Context) error {
 	s := &r.state
-	if r.c.Train.Patience == 0 || s.begun == s.step || s.patience.rises > 0 && !r.outOfPatience() {
+	if r.c.Train.Patience == 0 || !r.ranks.first() || s.begun == s.step || s.patience.rises > 0 && !r.outOfPatience() {
 		return nil
 	}
 	if err := r.settle(ctx); err != nil {

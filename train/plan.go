@@ -119,8 +119,8 @@ func chooseWithin(c *RunConfig, fixed *Choice, available, text int64, dev device
 	if _, ok := dev.(device.Accelerator); ok {
 		most = acceleratorTokens
 	}
-	first := largestDivisor(c.Train.Batch, max(1, most/c.Data.Seq))
-	for rows := first; ; rows = largestDivisor(c.Train.Batch, rows-1) {
+	first := largestDivisor(c.rankBatch(), max(1, most/c.Data.Seq))
+	for rows := first; ; rows = largestDivisor(c.rankBatch(), rows-1) {
 		m, err := estimate(c, rows, choice.Precision, choice.Recompute, text, dev)
 		if err != nil {
 			return Choice{}, Memory{}, nil, err

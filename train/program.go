@@ -25,7 +25,7 @@ type program struct {
 // compileTraining compiles a step's program. l, which may be nil, must be laid
 // out for as many rows and outlive it.
 func compileTraining(c *RunConfig, rows int, w *engine.Weights, dev engine.Device, o engine.Options, l *lesson) (*program, error) {
-	o.ReuseGradients = rows == c.Train.Batch // else micro-batches add to them
+	o.ReuseGradients = rows == c.rankBatch() // else micro-batches add to them
 	options, err := graphOptions(c)
 	if err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (p *program) enqueue(b *data.Batch, first int, scale float32) error {
 		errs = append(errs, writeStarts(p.vm.Input(p.graph.Starts), b, first))
 	}
 	if key := p.graph.DropoutKey; key != nil {
-		errs = append(errs, engine.Write(p.vm.Input(key), []int32{int32(p.seed), int32(p.seed >> 32), int32(b.Step), int32(at)}))
+		errs = append(errs, engine.Write(p.vm.Input(key), []int32{int32(p.seed), int32(p.seed >> 32), int32(b.Step), int32(at + b.Row*p.seq)}))
 	}
 	if p.lesson != nil {
 		errs = append(errs, p.lesson.prepare(p, b, first))

@@ -14,6 +14,7 @@ import (
 
 	"mobilellm/arch"
 	"mobilellm/checkpoint"
+	"mobilellm/collective"
 	"mobilellm/data"
 	"mobilellm/data/topk"
 	"mobilellm/device"
@@ -42,8 +43,9 @@ type Options struct {
 	Workers   int      // threads; 0 is as many as there are processors, or as the resumed run had
 	PeakFLOPS float64  // of the device, FLOP/s, where it is known; 0 measures it
 	Versions  map[string]string
-	Progress  *Progress     // nil tells nobody
-	Device    device.Device // to run on, which stays open; nil opens the one that the configuration names
+	Progress  *Progress        // nil tells nobody
+	Group     collective.Group // of ranks that train together; nil is one alone
+	Device    device.Device    // to run on, which stays open; nil opens the one that the configuration names
 	// Tasks opens what measures by eval.tasks; nil for a program that measures none.
 	Tasks func(ctx context.Context, e Eval) (TaskScorer, error)
 	// Sampler writes the texts of eval.samples; nil for a program that writes none.
@@ -122,6 +124,7 @@ type run struct {
 	rounds  rounds
 	layers  *layerWatch
 	habits  habits
+	ranks   *ranks        // nil of a run of one
 	sources *sourceLosses // of a step; nil where they are not told apart
 	used    int64         // memory, at usedAt
 	usedAt  time.Time
@@ -148,12 +151,26 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 	if o.Resume == "" {
 		o.Init = cmp.Or(o.Init, c.Init.Model)
 	}
+	config, err := c.yamlText()
+	if err != nil {
+		return nil, err
+	}
+	joined, done, err := joinRanks(&c, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
 	r, err := newRun(c, o)
 	if err != nil {
 		return nil, err
 	}
+	r.ranks = joined
 	defer func() { err = errors.Join(err, r.close()) }()
-	if err := r.prepare(ctx); err != nil {
+	err = r.prepare(ctx)
+	if err == nil {
+		err = r.alike(ctx, string(config))
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w before the first step: nothing to save", ErrInterrupted)
 		}
@@ -164,7 +181,7 @@ func Run(ctx context.Context, c RunConfig, o Options) (result *Result, err error
 		err = errors.Join(r.writeProfile(), r.summarize())
 		r.metrics.finished = err == nil
 	}
-	err = errors.Join(err, r.abandon())
+	err = r.ranks.leave(errors.Join(err, r.abandon()))
 	o.Progress.Done()
 	return r.result(), err
 }
@@ -271,6 +288,7 @@ func (r *run) openDevice(ctx context.Context) error {
 			return err
 		}
 	}
+	r.peak *= float64(max(1, r.c.ranks))
 	r.o.Progress.Note("%s: %s, %s, %d steps of %d × %d tokens in micro-batches of %d",
 		r.dev.Name(), r.trains, r.choice.Precision, r.c.Train.Steps, r.c.Train.Batch, r.c.Data.Seq, r.choice.MicroBatch)
 	model, teacher, err := r.c.flopsPerToken()
@@ -331,7 +349,7 @@ func (r *run) readText(ctx context.Context) error {
 
 func (r *run) openLoader(ctx context.Context) error {
 	config := data.LoaderConfig{
-		Batch: r.c.Train.Batch, Seq: r.c.Data.Seq, Seed: r.c.Train.Seed, StartStep: r.startStep(),
+		Batch: r.c.rankBatch(), Seq: r.c.Data.Seq, Seed: r.c.Train.Seed, StartStep: r.startStep(), Rank: r.rank(), Ranks: max(1, r.c.ranks),
 		Packing: r.c.Data.Packing, Docs: r.c.Data.DocumentMask,
 	}
 	if r.shards != nil {

@@ -77,7 +77,7 @@ func (r *run) block(ctx context.Context, steps int, save bool, out *SaveCost) (f
 		out.CopySeconds = append(out.CopySeconds, time.Since(begun).Seconds())
 	}
 	for range steps {
-		if err := r.step(ctx); err != nil {
+		if err := r.step(ctx, nil); err != nil {
 			return 0, err
 		}
 		if err := r.landed(); err != nil {

@@ -250,6 +250,9 @@ func (s *saver) patience() time.Duration {
 
 // saveAsDue is told after each step: it begins the save that is due.
 func (r *run) saveAsDue(ctx context.Context) error {
+	if !r.ranks.first() {
+		return nil
+	}
 	if err := r.landed(); err != nil {
 		return err
 	}

@@ -153,7 +153,7 @@ func (r *run) scoreQuantized(ctx context.Context, quantize string) (_ TaskScore,
 		return TaskScore{}, err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	h, err := evaluate(ctx, p, r.heldout, r.state.step)
+	h, err := evaluate(ctx, p, r.heldout, r.state.step, r.ranks)
 	return TaskScore{Task: QuantizedLoss(quantize), Measure: "loss", Value: h.HeldoutLoss, N: int(h.Tokens), Lower: true}, err
 }
 

@@ -42,8 +42,8 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64
 	rows := r.choice.MicroBatch
 	scale := 1 / float32(b.Tokens)
 	r.sources.reset()
-	for i := range r.c.Train.Batch / rows {
-		if err := ctx.Err(); err != nil {
+	for i := range r.c.rankBatch() / rows {
+		if err := ctx.Err(); err != nil && r.ranks == nil {
 			return 0, 0, bad, err // a step can take minutes: what is not updated yet is given up
 		}
 		r.training.vm.Accumulate(i > 0)
@@ -64,7 +64,8 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64
 			aside += float64(t.Float32s()[0])
 		}
 	}
-	return loss, aside, bad, nil
+	err = r.ranks.reduce(ctx, r.trained, r.sources, &loss, &aside)
+	return loss, aside, bad, err
 }
 
 // updateRemote enqueues a whole step on an accelerator, which holds the update

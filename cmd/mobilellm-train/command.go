@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"mobilellm/collective"
 	"mobilellm/configs"
 	"mobilellm/eval/training"
 	"mobilellm/internal/cli"
@@ -129,7 +131,16 @@ func (f *flags) main(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	group := collective.Single()
+	if !f.printConfig && !f.dryRun && f.replay == "" {
+		if group, err = collective.Open(); err != nil {
+			return err
+		}
+	}
 	progress := train.NewProgress(os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
+	if group.Rank() > 0 {
+		progress = train.NewProgress(io.Discard, false)
+	}
 	for _, warning := range resolved.Warnings {
 		progress.Note("%s", warning)
 	}
@@ -146,7 +157,7 @@ func (f *flags) main(c *cobra.Command) error {
 	}
 	o := train.Options{
 		Resume: resume, Newest: resume != "" && f.resume == latest, Restart: resume == "" && f.resume == latest, Init: f.init, Overfit: f.overfit > 0, Profile: f.profile, Versions: cli.Versions(), Progress: progress, Tasks: training.Open, SaveNow: saveNow(),
-		Sampler: training.Sample, Sink: report.Sink,
+		Sampler: training.Sample, Sink: report.Sink, Group: group,
 	}
 	o.Out, o.Numbered = f.folder(out)
 	return f.train(c, config, o)

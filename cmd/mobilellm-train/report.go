@@ -92,8 +92,16 @@ func newOutcome(r *train.Result) outcome {
 }
 
 // train runs the training and reports.
-func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options) error {
+func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options) (err error) {
+	defer func() {
+		if err == nil || errors.Is(err, train.ErrInterrupted) { // after another error the others may not come
+			err = errors.Join(err, o.Group.Close())
+		}
+	}()
 	result, err := train.Run(c.Context(), config, o)
+	if o.Group.Rank() > 0 {
+		return err
+	}
 	if result != nil && result.Profile != nil {
 		w := c.OutOrStdout()
 		if f.json {

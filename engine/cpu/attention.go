@@ -181,17 +181,6 @@ func (k *attention) Run(scratch unsafe.Pointer, _ bool) {
 	})
 }
 
-// unseen fills a row of scores from the first that its query does not see up to a whole
-// number of vectors from key from on, or its end, with −∞: a softmax of whole vectors
-// needs no other numbers. It returns where it ends.
-func unseen(scores []float32, from, seen int) int {
-	to := min(from+ceil(seen-from, 16)*16, len(scores))
-	for i := seen; i < to; i++ {
-		scores[i] = negInf
-	}
-	return to
-}
-
 // head computes head i of all sequences' heads.
 func (k *attention) head(worker, i int, scratch unsafe.Pointer) {
 	qkv, out, lse := k.in.In[0], k.in.Out[0], k.in.Out[1]
@@ -214,11 +203,10 @@ func (k *attention) head(worker, i int, scratch unsafe.Pointer) {
 		for r := range end - first {
 			from, seen := k.firstKey(row+first+r), first+r+1
 			x, e := s[r*k.Seq:r*k.Seq+end], p[r*k.Seq:r*k.Seq+end]
-			to := unseen(x, from, seen)
-			top := a * largest(x[from:to])
-			sums[r] = expSum(e[from:to], x[from:to], a, top)
+			top := a * largest(x[from:seen])
+			sums[r] = expSum(e[from:seen], x[from:seen], a, top)
 			clear(e[:from])
-			clear(e[to:])
+			clear(e[seen:])
 			if lse != nil {
 				lse.Float32s()[(row+first+r)*k.Heads.Heads+head] = top + float32(math.Log(float64(sums[r])))
 			}

@@ -133,8 +133,7 @@ func (k *attentionGrad) head(worker, i int, dkAll, dvAll, scratch unsafe.Pointer
 		g.dp.Run(worker, do, v, pointer(dp), temp)
 		for r := range end - first {
 			t, seen, at := row+first+r, first+r+1, r*k.Seq
-			from := at + k.firstKey(t)
-			to := at + unseen(s[at:at+end], from-at, seen)
+			from, to := at+k.firstKey(t), at+seen
 			delta := dot(columns(dout, t), columns(out, t))
 			softmaxGrad(p[from:to], ds[from:to], s[from:to], dp[from:to], a, lse[t*k.Heads.Heads+head], delta)
 			clear(p[at:from])
