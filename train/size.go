@@ -43,8 +43,7 @@ func (c *RunConfig) Pace(steps int) {
 
 // batchFor is the sequences of a step, a power of two: half of the tokens that are best
 // for models of some hundred million parameters by 0.292·C^0.3271, C the FLOPs of the run
-// (Bi et al., "DeepSeek LLM", 2024, arXiv:2401.02954, section 3.1), as in 125m.yaml and
-// quickstart.yaml.
+// (Bi et al., "DeepSeek LLM", 2024, arXiv:2401.02954, section 3.1), as in 125m.yaml.
 func batchFor(m arch.Config, tokens int64) int {
 	flops := float64(m.TrainingFLOPs(m.Context)) * float64(tokens)
 	step := 0.292 / 2 * math.Pow(flops, 0.3271)
