@@ -85,6 +85,8 @@ type message struct {
 	Error string    `json:"error,omitempty"`
 	Bits  []uint64  `json:"bits,omitempty"` // of numbers, which must arrive as they are
 	Facts []rankKey `json:"facts,omitempty"`
+
+	Choice *Choice `json:"choice,omitempty"`
 }
 
 type stop int
@@ -164,6 +166,22 @@ func (k *ranks) exchange(m message) ([]message, error) {
 	return list, nil
 }
 
+// chosenTogether is the first rank's choice: what fits memory, or is fast, may look otherwise
+// to another.
+func (k *ranks) chosenTogether(own Choice) (Choice, error) {
+	if k == nil {
+		return own, nil
+	}
+	list, err := k.exchange(message{Choice: &own})
+	switch {
+	case err != nil:
+		return own, err
+	case list[0].Choice == nil:
+		return own, errors.New("rank 0 has not chosen what the others have")
+	}
+	return *list[0].Choice, nil
+}
+
 // alike is an error where ranks have different runs: config is what the first was given.
 func (r *run) alike(ctx context.Context, config string) error {
 	k := r.ranks
@@ -181,9 +199,6 @@ func (r *run) alike(ctx context.Context, config string) error {
 		{"step to go on from", fmt.Sprint(r.startStep())},
 		{"workers", fmt.Sprint(r.dev.Workers())},
 		{"device", r.dev.Name()},
-		{"micro-batch", fmt.Sprint(r.choice.MicroBatch)},
-		{"precision", r.choice.Precision.String()},
-		{"recompute", r.choice.Recompute.String()},
 	}
 	list, err := k.exchange(message{Facts: facts})
 	if err != nil {

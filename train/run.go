@@ -280,6 +280,9 @@ func (r *run) openDevice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.choice, err = r.ranks.chosenTogether(r.choice); err != nil {
+		return err
+	}
 	for _, note := range notes {
 		r.o.Progress.Note("%s", note)
 	}
