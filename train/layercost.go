@@ -3,7 +3,6 @@ package train
 import (
 	"context"
 	"errors"
-	"io"
 	"slices"
 	"time"
 )
@@ -23,22 +22,12 @@ type LayersCost struct {
 // MeasureLayers makes so many pairs of steps; o.Out is a folder of its own.
 func MeasureLayers(ctx context.Context, c RunConfig, o Options, every, pairs int) (_ *LayersCost, err error) {
 	c.Metrics.LayersEvery = 2
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	if o.Progress == nil {
-		o.Progress = NewProgress(io.Discard, false)
-	}
-	c.Model = c.Model.Resolved()
-	r, err := newRun(c, o)
+	r, err := preparedRun(ctx, c, o)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.abandon(), r.close()) }()
-	if err := r.prepare(ctx); err != nil {
-		return nil, err
-	}
-	out := &LayersCost{Parameters: c.Model.ParameterCount(), Batch: c.Train.Batch, Seq: c.Data.Seq, Every: every}
+	out := &LayersCost{Parameters: r.c.Model.ParameterCount(), Batch: c.Train.Batch, Seq: c.Data.Seq, Every: every}
 	for range 2 { // the first steps touch their memory
 		if err := r.step(ctx, nil); err != nil {
 			return nil, err

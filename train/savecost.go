@@ -26,23 +26,13 @@ type SaveCost struct {
 // MeasureSaves trains so many pairs of blocks, of steps each; o.Out is a folder of its own
 // on the disk that is measured.
 func MeasureSaves(ctx context.Context, c RunConfig, o Options, steps, pairs int) (_ *SaveCost, err error) {
-	if err := c.Validate(); err != nil {
-		return nil, err
-	}
-	if o.Progress == nil {
-		o.Progress = NewProgress(io.Discard, false)
-	}
-	c.Model = c.Model.Resolved()
 	c.Checkpoint.Keep = 1
-	r, err := newRun(c, o)
+	r, err := preparedRun(ctx, c, o)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.abandon(), r.close()) }()
-	if err := r.prepare(ctx); err != nil {
-		return nil, err
-	}
-	out := &SaveCost{Parameters: c.Model.ParameterCount(), Steps: steps, Batch: c.Train.Batch, Seq: c.Data.Seq, Bytes: copyBytes(&r.c, r.memory.Optimizer)}
+	out := &SaveCost{Parameters: r.c.Model.ParameterCount(), Steps: steps, Batch: c.Train.Batch, Seq: c.Data.Seq, Bytes: copyBytes(&r.c, r.memory.Optimizer)}
 	if _, err := r.block(ctx, 2, false, out); err != nil { // the first steps touch their memory
 		return nil, err
 	}
@@ -65,6 +55,26 @@ func MeasureSaves(ctx context.Context, c RunConfig, o Options, steps, pairs int)
 	}
 	out.Share = with/without - 1
 	return out, nil
+}
+
+// preparedRun is a run that has made no step yet, to be measured; its caller abandons and
+// closes it.
+func preparedRun(ctx context.Context, c RunConfig, o Options) (*run, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Progress == nil {
+		o.Progress = NewProgress(io.Discard, false)
+	}
+	c.Model = c.Model.Resolved()
+	r, err := newRun(c, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.prepare(ctx); err != nil {
+		return nil, errors.Join(err, r.abandon(), r.close())
+	}
+	return r, nil
 }
 
 // block makes some steps and returns the seconds that they take, with a save before them.

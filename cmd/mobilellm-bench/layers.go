@@ -28,12 +28,7 @@ func layersCommand() *cobra.Command {
 		Args:    cli.NoArguments(""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context(), cmd) },
 	}
-	f := c.Flags()
-	f.SortFlags = false
-	f.StringVar(&o.config, "config", "125m.yaml", "model: a file, or an embedded config's name")
-	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
-	f.IntVar(&o.batch, "batch", 4, "sequences in a step")
-	f.IntVar(&o.seq, "seq", 512, "tokens in a sequence")
+	f := o.runFlags(c)
 	f.IntVar(&o.every, "every", 100, "metrics.layers_every whose cost is told")
 	f.IntVar(&o.pairs, "pairs", 10, "steps of each kind")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")

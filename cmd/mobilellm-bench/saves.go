@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mobilellm/configs"
 	"mobilellm/data"
@@ -37,18 +38,24 @@ func savesCommand() *cobra.Command {
 		Args:    cli.NoArguments(""),
 		RunE:    func(cmd *cobra.Command, _ []string) error { return o.measure(cmd.Context(), cmd) },
 	}
-	f := c.Flags()
-	f.SortFlags = false
-	f.StringVar(&o.config, "config", "125m.yaml", "model: a file, or an embedded config's name")
-	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
-	f.IntVar(&o.batch, "batch", 4, "sequences in a step")
-	f.IntVar(&o.seq, "seq", 512, "tokens in a sequence")
+	f := o.runFlags(c)
 	f.IntVar(&o.every, "every", 20, "steps of a block: one save in so many")
 	f.IntVar(&o.pairs, "pairs", 2, "blocks with a save, and without")
 	f.StringVar(&o.dir, "dir", "", "folder on the disk to be measured (the current one); what is written there is removed")
 	f.StringVar(&o.device, "device", "cpu", "cpu, cuda or auto")
 	f.BoolVar(&o.json, "json", false, "print one JSON object")
 	return c
+}
+
+// runFlags are the flags of what is measured in a run.
+func (o *options) runFlags(c *cobra.Command) *pflag.FlagSet {
+	f := c.Flags()
+	f.SortFlags = false
+	f.StringVar(&o.config, "config", "125m.yaml", "model: a file, or an embedded config's name")
+	f.StringArrayVar(&o.set, "set", nil, "override a key of the config, as model.layers=12")
+	f.IntVar(&o.batch, "batch", 4, "sequences in a step")
+	f.IntVar(&o.seq, "seq", 512, "tokens in a sequence")
+	return f
 }
 
 // onRandomText has measured a run of the options' model on random text, in a folder that is
