@@ -126,7 +126,8 @@ func (c *Checkpoint) Name() string { return filepath.Base(c.Path) }
 
 // LoadOptimizer reads the optimizer's state: tensors must be exactly those that
 // were saved, each with memory for its values in Data, to which any type is
-// converted, or in BF16, for one saved in BF16. Their DType does not matter.
+// converted, or in BF16, for one saved in BF16, or without, to be checked only. Their DType
+// does not matter.
 func (c *Checkpoint) LoadOptimizer(tensors []safetensors.Tensor) error {
 	return c.moments.loadAll(tensors, nil)
 }

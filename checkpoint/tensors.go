@@ -225,7 +225,8 @@ func (t tensorFiles) findBF16(name string) (bf16File, error) {
 	return half, nil
 }
 
-// loadAll checks the whole set before it changes the first value.
+// loadAll checks the whole set before it changes the first value. What has no memory is only
+// checked.
 func (t tensorFiles) loadAll(tensors []safetensors.Tensor, ignored func(string) (bool, error)) error {
 	wanted := make([]shaped, len(tensors))
 	for i, tensor := range tensors {
@@ -243,6 +244,9 @@ func (t tensorFiles) loadAll(tensors []safetensors.Tensor, ignored func(string) 
 		}
 	}
 	for _, tensor := range tensors {
+		if tensor.Elements() == 0 {
+			continue
+		}
 		if err := t.loadOne(tensor); err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@
 #include "mpi.h"
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 // A handle is the address of a symbol in Open MPI and a number in MPICH: an int, which is
@@ -17,14 +18,17 @@ static struct {
 	int (*rank)(handle, int *);
 	int (*size)(handle, int *);
 	int (*set_errhandler)(handle, handle);
-	int (*alltoallv)(const void *, const int *, const int *, handle, void *, const int *, const int *, handle, handle);
-	int (*allgatherv)(const void *, int, handle, void *, const int *, const int *, handle, handle);
-	int (*bcast)(void *, int, handle, int, handle);
-	int (*barrier)(handle);
+	int (*isend)(const void *, int, handle, int, int, handle, void *);
+	int (*irecv)(void *, int, handle, int, int, handle, void *);
+	int (*testsome)(int, void *, int *, int *, void *);
 	int (*finalize)(void);
 	int (*error_string)(int, char *, int *);
 	int (*library_version)(char *, int *);
 	handle world, byte, errors_return;
+	void *statuses_ignore;
+	size_t request; // bytes of a handle of one
+	char *requests;
+	int room;
 } lib;
 
 int mpi_open(const char *path, char *message, size_t n)
@@ -43,10 +47,9 @@ int mpi_open(const char *path, char *message, size_t n)
 	SYM(rank, "MPI_Comm_rank")
 	SYM(size, "MPI_Comm_size")
 	SYM(set_errhandler, "MPI_Comm_set_errhandler")
-	SYM(alltoallv, "MPI_Alltoallv")
-	SYM(allgatherv, "MPI_Allgatherv")
-	SYM(bcast, "MPI_Bcast")
-	SYM(barrier, "MPI_Barrier")
+	SYM(isend, "MPI_Isend")
+	SYM(irecv, "MPI_Irecv")
+	SYM(testsome, "MPI_Testsome")
 	SYM(finalize, "MPI_Finalize")
 	SYM(error_string, "MPI_Error_string")
 	SYM(library_version, "MPI_Get_library_version")
@@ -54,10 +57,13 @@ int mpi_open(const char *path, char *message, size_t n)
 	if (lib.world) {
 		SYM(byte, "ompi_mpi_byte")
 		SYM(errors_return, "ompi_mpi_errors_return")
+		lib.request = sizeof(handle);
 	} else { // the numbers of MPICH's ABI
 		lib.world = 0x44000000;
 		lib.byte = 0x4c00010d;
 		lib.errors_return = 0x54000001;
+		lib.statuses_ignore = (void *)1;
+		lib.request = sizeof(int);
 	}
 #undef SYM
 	return 1;
@@ -90,59 +96,29 @@ void mpi_error(int code, char *text, size_t n)
 	snprintf(text, n, "%s", all);
 }
 
-int mpi_alltoall(const void *send, const int *counts, const int *at, void *recv, const int *got, const int *where)
+int mpi_room(int requests)
 {
-	return lib.alltoallv(send, counts, at, lib.byte, recv, got, where, lib.byte, lib.world);
-}
-
-int mpi_allgather(const void *send, int count, void *recv, const int *counts, const int *at)
-{
-	return lib.allgatherv(send, count, lib.byte, recv, counts, at, lib.byte, lib.world);
-}
-
-int mpi_bcast(void *x, int count, int root) { return lib.bcast(x, count, lib.byte, root, lib.world); }
-int mpi_barrier(void) { return lib.barrier(lib.world); }
-int mpi_finalize(void) { return lib.finalize(); }
-
-static inline float widen(uint16_t x)
-{
-	uint32_t bits = (uint32_t)x << 16;
-	float f;
-	memcpy(&f, &bits, sizeof f);
-	return f;
-}
-
-// sum[i] is that of x[rank][i] in the order of the ranks.
-void sum_ranks(float *restrict sum, const float *restrict x, int ranks, int64_t n)
-{
-	memcpy(sum, x, n * sizeof *sum);
-	for (int r = 1; r < ranks; r++)
-		for (int64_t i = 0; i < n; i++)
-			sum[i] += x[r * n + i];
-}
-
-void sum_ranks_bf16(float *restrict sum, const uint16_t *restrict x, int ranks, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		sum[i] = widen(x[i]);
-	for (int r = 1; r < ranks; r++)
-		for (int64_t i = 0; i < n; i++)
-			sum[i] += widen(x[r * n + i]);
-}
-
-// Round to nearest, ties to even; a NaN stays one.
-void round_bf16(uint16_t *restrict dst, const float *restrict x, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++) {
-		uint32_t bits;
-		memcpy(&bits, x + i, sizeof bits);
-		uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-		dst[i] = (bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : rounded;
+	if (requests > lib.room) {
+		free(lib.requests);
+		lib.requests = calloc(requests, lib.request);
+		lib.room = lib.requests ? requests : 0;
 	}
+	return requests <= lib.room;
 }
 
-void widen_bf16(float *restrict dst, const uint16_t *restrict x, int64_t n)
+int mpi_send(int request, const void *x, int count, int peer)
 {
-	for (int64_t i = 0; i < n; i++)
-		dst[i] = widen(x[i]);
+	return lib.isend(x, count, lib.byte, peer, 0, lib.world, lib.requests + request * lib.request);
 }
+
+int mpi_receive(int request, void *x, int count, int peer)
+{
+	return lib.irecv(x, count, lib.byte, peer, 0, lib.world, lib.requests + request * lib.request);
+}
+
+int mpi_done(int requests, int *count, int *which)
+{
+	return lib.testsome(requests, lib.requests, count, which, lib.statuses_ignore);
+}
+
+int mpi_finalize(void) { return lib.finalize(); }

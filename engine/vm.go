@@ -3,6 +3,8 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"unsafe"
 
 	"gorgonia.org/gorgonia"
@@ -52,6 +54,8 @@ type VM struct {
 	async      Asynchronous  // nil where a kernel is done when Run returns
 	recordings [2]*recording // of a step's first micro-batch and of the others
 	recorder   Recorder      // nil where nothing is recorded
+	finished   [][]string    // parameters whose gradient is whole after each instruction
+	onGradient func(name string)
 }
 
 var _ gorgonia.VM = (*VM)(nil)
@@ -125,6 +129,7 @@ func (vm *VM) bind(pl *plan, dev Device, reused *reusable, planOnly bool) error 
 			}
 		}
 	}
+	vm.findFinished()
 	vm.bytes = layOut(all, reused)
 	for n, v := range pl.values {
 		vm.values[n] = v.tensor()
@@ -225,16 +230,43 @@ func (s *step) instr() *Instr {
 // program that reuses their memory cannot add.
 func (vm *VM) Accumulate(on bool) { vm.accumulate = on }
 
+// OnGradient makes runs tell of each parameter's gradient when its last term is there, in
+// the order of [VM.GradientOrder], while the backward pass goes on; nil tells no more. What f
+// does delays the run. On devices whose kernels are done when they return.
+func (vm *VM) OnGradient(f func(name string)) { vm.onGradient = f }
+
+// GradientOrder are the parameters in the order in which a run finishes their gradients.
+func (vm *VM) GradientOrder() []string { return slices.Concat(vm.finished...) }
+
+// findFinished looks where the last terms of gradients are made.
+func (vm *VM) findFinished() {
+	last := map[*Tensor]int{}
+	for i, in := range vm.instrs {
+		for _, t := range in.Out {
+			last[t] = i
+		}
+	}
+	vm.finished = make([][]string, len(vm.instrs))
+	for _, name := range slices.Sorted(maps.Keys(vm.program.Gradients)) {
+		i := last[vm.program.Weights.Gradient(name)]
+		vm.finished[i] = append(vm.finished[i], name)
+	}
+}
+
 // RunAll runs the program once.
 func (vm *VM) RunAll() error {
 	if vm.arena == nil {
 		return errors.New("engine: the program was only planned, or is closed")
 	}
+	loop := vm.loop
+	if vm.onGradient != nil {
+		loop = vm.run
+	}
 	if vm.accumulate && vm.reuses {
 		return errors.New("engine: gradients cannot be added to: the program reuses their memory")
 	}
 	vm.err = nil
-	vm.do(vm.loop)
+	vm.do(loop)
 	if vm.err == nil && vm.async != nil {
 		vm.err = vm.async.Err()
 	}
@@ -250,6 +282,11 @@ func (vm *VM) run() {
 		start := vm.profile.start()
 		k.Run(vm.scratch[i], vm.accumulate)
 		vm.profile.stop(i, start)
+		if vm.onGradient != nil {
+			for _, name := range vm.finished[i] {
+				vm.onGradient(name)
+			}
+		}
 		if vm.look != nil {
 			vm.look(vm.instrs[i])
 		}

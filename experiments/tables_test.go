@@ -152,7 +152,7 @@ func TestLandedReports(t *testing.T) {
 	}
 }
 
-// The sweep of rates has the models and, first in each group, the rates of --size.
+// The sweep of rates has models as --size makes them, and rates about its own.
 func TestRates(t *testing.T) {
 	f, err := Load("rates.yaml")
 	if err != nil {
@@ -162,25 +162,23 @@ func TestRates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := map[string]float64{}
+	rates := map[string][]float64{}
 	for _, m := range s.Members {
 		c, err := m.run()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if first[m.Group] == 0 {
-			first[m.Group] = c.Optim.LR
-			if want := train.RateFor(c.Model); c.Optim.LR != want {
-				t.Errorf("%s: the rate is %g, --size chooses %g", m.Name, c.Optim.LR, want)
-			}
-		} else if times := c.Optim.LR / first[m.Group]; times != 0.5 && times != 2 {
-			t.Errorf("%s: the rate is %g, %g times the first", m.Name, c.Optim.LR, times)
-		}
+		rates[m.Group] = append(rates[m.Group], c.Optim.LR/train.RateFor(c.Model, c.Optim.Name))
 		if want := arch.InitStdFor(c.Model.Dim); c.Model.InitStd != want {
 			t.Errorf("%s: initial weights of %g, --size chooses %g", m.Name, c.Model.InitStd, want)
 		}
 	}
-	if len(s.Members) != 9 || len(first) != 3 {
-		t.Errorf("%d members in %d groups", len(s.Members), len(first))
+	for group, times := range rates {
+		if len(times) != 3 || times[0] >= 1 || times[2] <= 1 || math.Abs(times[1]/times[0]-2) > 0.01 || math.Abs(times[2]/times[1]-2) > 0.01 {
+			t.Errorf("%s: rates are %.2f of those of --size", group, times)
+		}
+	}
+	if len(s.Members) != 12 || len(rates) != 4 {
+		t.Errorf("%d members in %d groups", len(s.Members), len(rates))
 	}
 }

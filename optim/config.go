@@ -43,6 +43,7 @@ type Config struct {
 	Moments         string     `yaml:"moments" help:"type that adamw and adam keep their two moments in: float32, or bf16, which takes half the memory"`
 	Momentum        float64    `yaml:"momentum" help:"momentum of sgd"`
 	Muon            Muon       `yaml:"muon" help:"What muon does with the layers' matrices."`
+	Shard           bool       `yaml:"shard" help:"whether each rank of a run of several keeps only its part of the moments, of whole parameters, and updates that (ZeRO's first stage)"`
 	Clip            float64    `yaml:"clip" help:"largest global norm of the gradient; 0 turns clipping off"`
 
 	Schedule      string  `yaml:"schedule" help:"course of the learning rate after the warm-up: cosine, linear, constant or wsd (warm-up, stable, decay)"`

@@ -2,6 +2,7 @@ package optim
 
 import (
 	"math"
+	"slices"
 	"sync/atomic"
 )
 
@@ -10,6 +11,34 @@ import (
 // result does not depend on the number of workers. An infinite or NaN gradient
 // gives an infinite or NaN norm. It allocates nothing once warm.
 func GradNorm(params []Param, par Parallel) float64 {
+	s := squares(params, par)
+	defer spareNorm.Store(s)
+	return Norm(s.partial)
+}
+
+// GradSquares are the sums of squares that [GradNorm] adds up, one for each fixed chunk of
+// each parameter's gradient, in order: with them a norm can be put together of parameters
+// that are not in one place. [Squares] says how many a parameter has.
+func GradSquares(params []Param, par Parallel) []float64 {
+	s := squares(params, par)
+	defer spareNorm.Store(s)
+	return slices.Clone(s.partial)
+}
+
+// Squares is the number of [GradSquares] of a parameter of n elements.
+func Squares(n int) int { return (n + chunkSize - 1) / chunkSize }
+
+// Norm is the norm of which these are the squares, added in order.
+func Norm(squares []float64) float64 {
+	total := 0.0
+	for _, sum := range squares {
+		total += sum
+	}
+	return math.Sqrt(total)
+}
+
+// squares computes them in spare memory, which the caller gives back.
+func squares(params []Param, par Parallel) *normSum {
 	s := spareNorm.Swap(nil)
 	if s == nil {
 		s = newNormSum()
@@ -22,13 +51,8 @@ func GradNorm(params []Param, par Parallel) float64 {
 	s.partial = s.partial[:len(s.chunks)]
 
 	par.For(len(s.chunks), s.run)
-	total := 0.0
-	for _, sum := range s.partial {
-		total += sum
-	}
 	s.params = nil // a spare must not hold the model
-	spareNorm.Store(s)
-	return math.Sqrt(total)
+	return s
 }
 
 // ClipScale returns the factor that brings a gradient of the given norm to at

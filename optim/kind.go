@@ -53,6 +53,28 @@ func (c Config) MomentNames(hidden bool) ([]string, error) {
 	return k.moments(c, hidden), nil
 }
 
+// StateShape is a tensor of an optimizer's state that is not at hand, see [StateTensor].
+type StateShape struct {
+	Name, Param string
+	Len         int
+	BF16        bool
+}
+
+// StateShapes are those of the state of an optimizer over params, in the order of its State.
+func (c Config) StateShapes(params []Param) ([]StateShape, error) {
+	var list []StateShape
+	for _, p := range params {
+		names, err := c.MomentNames(p.Hidden != [2]int{})
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			list = append(list, StateShape{name + "." + p.Name, p.Name, len(p.Value), c.Moments == MomentsBF16})
+		}
+	}
+	return list, nil
+}
+
 // ScratchBytes is what each worker needs to update a hidden layer's matrix of that
 // shape, the largest one.
 func (c Config) ScratchBytes(rows, cols int) (int64, error) {

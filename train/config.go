@@ -27,6 +27,7 @@ type RunConfig struct {
 	Distil     Distil       `yaml:"distil" help:"Learning from a teacher."`
 	Eval       Eval         `yaml:"eval" help:"Scoring of held-out text."`
 	Checkpoint Saving       `yaml:"checkpoint" help:"Saving of the run's state."`
+	Collective Collective   `yaml:"collective" help:"What the ranks of one run on many machines tell each other."`
 	Metrics    Watching     `yaml:"metrics" help:"What is written for those who watch the run."`
 	Device     string       `yaml:"device" help:"Where to compute: cpu, cuda, or auto, which takes an NVIDIA GPU where the build and the machine have one."`
 	Run        *Record      `yaml:"run" help:"Facts of a run, written into its run.yaml; a new run does not read them."`
@@ -127,6 +128,7 @@ func DefaultRun() RunConfig {
 		Distil:     Distil{Temperature: 1},
 		Eval:       Eval{Every: 1000, TaskItems: 200, Protocol: "lm-eval"},
 		Checkpoint: Saving{Every: 1000, Minutes: 15, Keep: 3, RetryMinutes: 10, Best: HeldoutLoss},
+		Collective: Collective{Compress: CompressNone, Timeout: 10 * time.Minute, BucketMB: 25},
 		Metrics:    Watching{TensorBoard: true},
 		Device:     "auto",
 	}
@@ -137,7 +139,7 @@ func DefaultRun() RunConfig {
 func (c *RunConfig) Validate() error {
 	errs := []error{
 		c.validateModel(), c.Data.Validate(), c.Optim.Validate(), c.Train.validate(), c.Distil.validate(), c.validateShards(), c.validatePlaces(),
-		c.Eval.validate(), c.Checkpoint.validate(), atLeast("metrics.layers_every", c.Metrics.LayersEvery, 0), device.Validate(c.Device),
+		c.Eval.validate(), c.Checkpoint.validate(), c.Collective.validate(), atLeast("metrics.layers_every", c.Metrics.LayersEvery, 0), device.Validate(c.Device),
 	}
 	if errs[0] == nil {
 		errs = append(errs, c.validateTrained())

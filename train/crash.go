@@ -227,7 +227,7 @@ func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
 		return errors.Join(e, err)
 	}
 	if r.ranks != nil {
-		return e // its batch is in parts
+		return errors.Join(e, r.abandon(), r.saveLast()) // its batch is in parts
 	}
 	c := Crash{Step: e.Step, What: e.What, Value: fmt.Sprint(e.Value), Loss: jsonfloat.Float(loss), MicroBatch: e.MicroBatch, Of: e.Of, Parameters: norms}
 	if e.Cause != nil {
@@ -242,6 +242,9 @@ func (r *run) refuse(b *data.Batch, loss, norm float64, bad int) error {
 
 // refuseSpike likewise of a spike, which stops the run; what came before is saved.
 func (r *run) refuseSpike(b *data.Batch, e *SpikeError, loss float64) error {
+	if r.ranks != nil {
+		return errors.Join(e, r.abandon(), r.saveLast())
+	}
 	norms, err := r.parameterNorms()
 	if err != nil {
 		return errors.Join(e, err)

@@ -80,6 +80,9 @@ func (r *run) loop(ctx context.Context) error {
 				return r.stopped(ctx, err)
 			}
 		}
+		if err := r.awaitFirst(); err != nil {
+			return err
+		}
 	}
 	r.noteEnd()
 	return r.settle(ctx)
@@ -91,6 +94,9 @@ func (r *run) loop(ctx context.Context) error {
 func (r *run) stopped(ctx context.Context, err error) error {
 	var unwritten metricsError
 	unwrittenNow, why := errors.As(err, &unwritten), ErrInterrupted
+	if unwrittenNow && r.owner != nil {
+		return fmt.Errorf("%s, step %d: %w", MetricsFile, r.state.step, err) // the others, whose moments a checkpoint wants, know nothing of it
+	}
 	if errors.Is(err, ErrTimeLimit) {
 		why = ErrTimeLimit
 	} else if !unwrittenNow && !errors.Is(err, ErrInterrupted) && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
@@ -117,8 +123,8 @@ func (r *run) stopped(ctx context.Context, err error) error {
 
 // saveLast saves the last update, if it is not saved yet, and tries once.
 func (r *run) saveLast() error {
-	if r.state.saved == r.state.step || !r.ranks.first() {
-		return nil
+	if due, err := r.agreed(r.state.saved != r.state.step, nil); !due || err != nil {
+		return err
 	}
 	if err := r.saveFor(context.Background(), 0); err != nil {
 		return err
@@ -201,6 +207,9 @@ func (r *run) log(b *data.Batch, aside, lr, norm float64, waited, took time.Dura
 		Step: s.step, Tokens: s.tokens, Loss: s.loss, LR: lr, GradNorm: norm, TokensPerSecond: speed,
 		MFU: r.utilisation(speed), DataWait: waited.Seconds() / took.Seconds(), MemoryBytes: r.memoryNow(),
 		Spike: r.guard.record(), SourceLosses: r.sources.losses(),
+	}
+	if d := r.reducer; d != nil {
+		record.Wire, record.WireWait = d.wire.Seconds(), d.wait.Seconds()
 	}
 	if r.c.Train.ZLoss > 0 {
 		record.ZLoss = aside

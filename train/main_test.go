@@ -90,7 +90,7 @@ func records(t *testing.T, out string) []string {
 		if record["resumed"] != nil {
 			continue
 		}
-		for _, key := range []string{"tokens_per_second", "mfu", "data_wait", "memory_bytes"} {
+		for _, key := range []string{"tokens_per_second", "mfu", "data_wait", "memory_bytes", "wire_seconds", "wire_wait_seconds"} {
 			delete(record, key)
 		}
 		list = append(list, fmt.Sprint(record))

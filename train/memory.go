@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,17 +65,28 @@ func estimate(c *RunConfig, rows int, p engine.Precision, r engine.Recompute, te
 		}
 		m.Data, m.Reading, m.Process = 0, 0, contextBytes
 	} else if !c.noCopy {
-		m.Saving = copyBytes(c, m.Optimizer)
+		whole := *c
+		whole.Optim.Shard = false // it is saved in one place
+		state, err := optimizerBytes(&whole, 0)
+		if err != nil {
+			return Memory{}, err
+		}
+		m.Saving = copyBytes(c, state)
 	}
 	return m, nil
 }
 
 // optimizerBytes is what the optimizer keeps, and what its workers need while they update.
 func optimizerBytes(c *RunConfig, workers int) (int64, error) {
-	var state, scratch int64
+	var scratch int64
 	t, err := c.parameters()
 	if err != nil {
 		return 0, err
+	}
+	var owner map[string]int
+	kept := make([]int64, max(1, c.ranks)) // by each rank
+	if c.shards() {
+		owner = owners(t.learning(), c.ranks)
 	}
 	for _, p := range t.learning() {
 		shape := p.Hidden()
@@ -86,9 +98,10 @@ func optimizerBytes(c *RunConfig, workers int) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		state, scratch = state+each*p.Size(), max(scratch, needed)
+		kept[owner[p.Name]] += each * p.Size()
+		scratch = max(scratch, needed)
 	}
-	return state + int64(workers)*scratch, nil
+	return slices.Max(kept) + int64(workers)*scratch, nil
 }
 
 // deviceMemory is what a run may take of the memory that its weights and

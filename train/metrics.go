@@ -30,10 +30,12 @@ type StepRecord struct {
 	LR              float64 `json:"lr"`
 	GradNorm        float64 `json:"grad_norm"` // before clipping
 	TokensPerSecond float64 `json:"tokens_per_second"`
-	MFU             float64 `json:"mfu"`                    // model FLOPs utilisation: share of the device's peak
-	DataWait        float64 `json:"data_wait"`              // share of the step's time spent waiting for its batch
-	MemoryBytes     int64   `json:"memory_bytes,omitempty"` // VmHWM, or what is in use of an accelerator's memory
-	Spike           *Spike  `json:"spike,omitempty"`        // of a step whose update was not made
+	MFU             float64 `json:"mfu"`                         // model FLOPs utilisation: share of the device's peak
+	DataWait        float64 `json:"data_wait"`                   // share of the step's time spent waiting for its batch
+	MemoryBytes     int64   `json:"memory_bytes,omitempty"`      // VmHWM, or what is in use of an accelerator's memory
+	Wire            float64 `json:"wire_seconds,omitempty"`      // that gradients were on their way between ranks, and weights
+	WireWait        float64 `json:"wire_wait_seconds,omitempty"` // of them, those that no computing hid
+	Spike           *Spike  `json:"spike,omitempty"`             // of a step whose update was not made
 
 	SourceLosses SourceLosses `json:"source_losses,omitempty"` // of a mixture's sources that the step had tokens of
 }

@@ -31,10 +31,15 @@ func (r *run) outOfPatience() bool {
 // keepLowest saves what train.patience is to keep: the lowest loss, and the run's end.
 func (r *run) keepLowest(ctx context.Context) error {
 	s := &r.state
-	if r.c.Train.Patience == 0 || !r.ranks.first() || s.begun == s.step || s.patience.rises > 0 && !r.outOfPatience() {
+	if r.c.Train.Patience == 0 {
 		return nil
 	}
-	if err := r.settle(ctx); err != nil {
+	due := s.begun != s.step && (s.patience.rises == 0 || r.outOfPatience())
+	var err error
+	if due && r.ranks.first() {
+		err = r.settle(ctx)
+	}
+	if due, err = r.agreed(due, err); err != nil || !due {
 		return err
 	}
 	return r.save(ctx)

@@ -9,11 +9,11 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 
 	"mobilellm/collective"
 	"mobilellm/data"
 	"mobilellm/device"
-	"mobilellm/optim"
 )
 
 // A run of several ranks is one run on several processes: each computes its share of every
@@ -26,11 +26,8 @@ import (
 // ranks is a run's group. Of nil, a run of one, nothing is done.
 type ranks struct {
 	collective.Group
-	small []float32 // gradients of small parameters, side by side
+	measures bool // the first measures by tasks or writes samples, and the others wait
 }
-
-// wholeGradient is the least size of a gradient that is summed by itself.
-const wholeGradient = 1 << 16
 
 // rankBatch is the number of sequences in a step of one rank.
 func (c *RunConfig) rankBatch() int { return c.Train.Batch / max(1, c.ranks) }
@@ -50,10 +47,12 @@ func joinRanks(c *RunConfig, o *Options) (_ *ranks, done func() error, err error
 		return nil, done, fmt.Errorf("train.micro_batch (%d) does not divide the %d sequences of a rank: train.batch (%d) among %d ranks", c.Train.MicroBatch, c.Train.Batch/n, c.Train.Batch, n)
 	case o.Overfit:
 		return nil, done, fmt.Errorf("--overfit is for one rank, not for %d", n)
-	case newGuard(c.Train.SpikeGuard) != nil:
-		return nil, done, fmt.Errorf("train.spike_guard is for one rank, not for %d", n)
+	case c.Optim.Shard && c.Metrics.LayersEvery > 0:
+		return nil, done, fmt.Errorf("metrics.layers_every (%d) wants all gradients in one place: it does not go with optim.shard", c.Metrics.LayersEvery)
 	}
 	c.ranks = n
+	joined := &ranks{Group: g, measures: len(c.Eval.Tasks)+len(c.Eval.Samples) > 0}
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), runtime.NumCPU()+1)) // messages have a thread of their own beside the workers
 	if g.Rank() > 0 {
 		dir, err := os.MkdirTemp("", "mobilellm-rank-")
 		if err != nil {
@@ -65,7 +64,7 @@ func joinRanks(c *RunConfig, o *Options) (_ *ranks, done func() error, err error
 		o.Progress, o.Sink, o.Tasks, o.Sampler, o.SaveNow = NewProgress(io.Discard, false), nil, nil, nil, nil
 		c.Eval.Tasks, c.Eval.Samples, c.noCopy = nil, nil, true
 	}
-	return &ranks{Group: g}, done, nil
+	return joined, done, nil
 }
 
 // rank is the run's number among its ranks.
@@ -214,7 +213,26 @@ func (r *run) alike(ctx context.Context, config string) error {
 			}
 		}
 	}
+	k.SetTimeout(r.c.Collective.Timeout)
 	return ctx.Err()
+}
+
+// unhurried waits for the others without limit: one saves, or measures.
+func (r *run) unhurried(wait func() error) error {
+	if r.ranks == nil {
+		return wait()
+	}
+	r.ranks.SetTimeout(0)
+	defer r.ranks.SetTimeout(r.c.Collective.Timeout)
+	return wait()
+}
+
+// awaitFirst waits for what the first rank does alone after a scoring.
+func (r *run) awaitFirst() error {
+	if r.ranks == nil || !r.ranks.measures || !r.scoreDue() && !r.taskStep() {
+		return nil
+	}
+	return r.unhurried(r.ranks.Barrier)
 }
 
 // agree begins a step: it makes the counts of a batch those of all ranks' together.
@@ -238,32 +256,10 @@ func (k *ranks) agree(ctx context.Context, b *data.Batch, err error) error {
 	return nil
 }
 
-// reduce sums the gradients over all ranks, and the losses of a step.
-func (k *ranks) reduce(ctx context.Context, params []optim.Param, sources *sourceLosses, loss, aside *float64) error {
-	if k == nil {
-		return nil
-	}
-	k.small = k.small[:0]
-	for _, p := range params {
-		if len(p.Grad) < wholeGradient {
-			k.small = append(k.small, p.Grad...)
-			continue
-		}
-		if err := k.AllReduce(p.Grad, collective.Float32); err != nil {
-			return fmt.Errorf("gradient of %s: %w", p.Name, err)
-		}
-	}
-	if err := k.AllReduce(k.small, collective.Float32); err != nil {
-		return fmt.Errorf("gradients: %w", err)
-	}
-	at := 0
-	for _, p := range params {
-		if len(p.Grad) < wholeGradient {
-			at += copy(p.Grad, k.small[at:at+len(p.Grad)])
-		}
-	}
+// sums makes the losses of a step those of all ranks together.
+func (k *ranks) sums(ctx context.Context, err error, sources *sourceLosses, loss, aside *float64) error {
 	// A signal is heard at the next step's beginning.
-	all, err := k.share(context.WithoutCancel(ctx), nil, append([]float64{*loss, *aside}, sources.numbers()...)...)
+	all, err := k.share(context.WithoutCancel(ctx), err, append([]float64{*loss, *aside}, sources.numbers()...)...)
 	if err != nil {
 		return err
 	}
@@ -329,8 +325,10 @@ func (r *run) heardLater(ctx context.Context) bool { return r.ranks != nil && ct
 // leave waits until the first rank has saved: a launcher ends all when one has ended.
 func (k *ranks) leave(err error) error {
 	var nonFinite *NonFiniteError // which all ranks see at one step
-	if k == nil || err != nil && !errors.Is(err, ErrInterrupted) && !errors.As(err, &nonFinite) {
+	var spike *SpikeError
+	if k == nil || err != nil && !errors.Is(err, ErrInterrupted) && !errors.Is(err, ErrTimeLimit) && !errors.As(err, &nonFinite) && !errors.As(err, &spike) {
 		return err
 	}
+	k.SetTimeout(0)
 	return errors.Join(err, k.Barrier())
 }

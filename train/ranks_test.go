@@ -1,6 +1,7 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,87 +12,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mobilellm/collective"
 	"mobilellm/data"
 	"mobilellm/device"
 	"mobilellm/engine/cpu"
+	"mobilellm/optim"
 )
-
-// meeting is where the ranks of a test, goroutines, exchange what they have.
-type meeting struct {
-	mu      sync.Mutex
-	all     *sync.Cond
-	slots   [][]byte
-	arrived int
-	taken   int
-	round   int
-}
-
-func newMeeting(n int) *meeting {
-	m := &meeting{slots: make([][]byte, n)}
-	m.all = sync.NewCond(&m.mu)
-	return m
-}
-
-func (m *meeting) exchange(rank int, own []byte) [][]byte {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for m.taken > 0 { // the round before is not over
-		m.all.Wait()
-	}
-	round := m.round
-	m.slots[rank] = slices.Clone(own)
-	if m.arrived++; m.arrived == len(m.slots) {
-		m.round, m.arrived, m.taken = round+1, 0, len(m.slots)
-		m.all.Broadcast()
-	}
-	for m.round == round {
-		m.all.Wait()
-	}
-	got := slices.Clone(m.slots)
-	if m.taken--; m.taken == 0 {
-		m.all.Broadcast()
-	}
-	return got
-}
-
-// member is a rank of a meeting. Its sums are in the order of the ranks.
-type member struct {
-	*meeting
-	rank int
-}
-
-func (m member) Rank() int  { return m.rank }
-func (m member) Size() int  { return len(m.slots) }
-func (m member) Local() int { return m.rank }
-
-func (m member) Exchange(own []byte) ([][]byte, error) { return m.exchange(m.rank, own), nil }
-func (m member) Barrier() error                        { m.exchange(m.rank, nil); return nil }
-func (m member) Close() error                          { return nil }
-
-func (m member) AllReduce(x []float32, _ collective.Type) error {
-	own := make([]byte, 0, 4*len(x))
-	for _, v := range x {
-		b := math.Float32bits(v)
-		own = append(own, byte(b), byte(b>>8), byte(b>>16), byte(b>>24))
-	}
-	for rank, raw := range m.exchange(m.rank, own) {
-		for i := range x {
-			v := math.Float32frombits(uint32(raw[4*i]) | uint32(raw[4*i+1])<<8 | uint32(raw[4*i+2])<<16 | uint32(raw[4*i+3])<<24)
-			if rank == 0 {
-				x[i] = v
-			} else {
-				x[i] += v
-			}
-		}
-	}
-	return nil
-}
-
-func (m member) ReduceScatter([]float32, []int, collective.Type) error { panic("not called") }
-func (m member) AllGather([]float32, []int, collective.Type) error     { panic("not called") }
-func (m member) Broadcast([]byte, int) error                           { panic("not called") }
 
 // plainDevice is a processor without oneDNN, whose products know workers of a process apart,
 // not those of two devices.
@@ -101,13 +29,14 @@ func plainDevice(workers int) device.Device {
 
 // trainRanks runs c on so many ranks; change is what one of them has otherwise.
 func trainRanks(c RunConfig, n int, o Options, change func(rank int, c *RunConfig, o *Options) context.Context) ([]*Result, []error) {
-	m := newMeeting(n)
+	groups := collective.InProcess(n, collective.Network{})
+	c.Collective.Timeout = min(c.Collective.Timeout, 20*time.Second) // where a rank of a test fails
 	results, errs := make([]*Result, n), make([]error, n)
 	var group sync.WaitGroup
 	for rank := range n {
 		group.Go(func() {
 			c, o, ctx := c, o, context.Background()
-			o.Group, o.PeakFLOPS, o.Device = member{m, rank}, 1e11, plainDevice(1)
+			o.Group, o.PeakFLOPS, o.Device = groups[rank], 1e11, plainDevice(1)
 			defer func() { o.Device.Close() }()
 			if change != nil {
 				ctx = change(rank, &c, &o)
@@ -227,6 +156,93 @@ func TestRanksResume(t *testing.T) {
 	}
 }
 
+// Divided among ranks, moments give the bits that they give whole, saved and gone on from as
+// others are, and buckets of any size likewise.
+func TestRanksShard(t *testing.T) {
+	for name, change := range map[string]func(c *RunConfig){
+		"adamw":      func(*RunConfig) {},
+		"muon":       func(c *RunConfig) { c.Optim.Name = optim.NameMuon },
+		"moments":    func(c *RunConfig) { c.Optim.Moments = optim.MomentsBF16 },
+		"compressed": func(c *RunConfig) { c.Collective.Compress = CompressBF16 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := mixed(t)
+			change(&c)
+			c.Optim.Clip, c.Checkpoint.Every = 0.5, 10
+			whole := filepath.Join(t.TempDir(), "whole")
+			if _, errs := trainRanks(c, 2, Options{Out: whole}, nil); errors.Join(errs...) != nil {
+				t.Fatal(errs)
+			}
+			sharded := c
+			sharded.Optim.Shard, sharded.Collective.BucketMB = true, 0.02
+			out := filepath.Join(t.TempDir(), "sharded")
+			if _, errs := trainRanks(sharded, 2, Options{Out: out}, nil); errors.Join(errs...) != nil {
+				t.Fatal(errs)
+			}
+			if !slices.Equal(records(t, out), records(t, whole)) {
+				t.Error("losses differ")
+			}
+			sameFiles(t, filepath.Join(out, CheckpointsDir, "step-00000020"), filepath.Join(whole, CheckpointsDir, "step-00000020"), "model.safetensors", "optimizer.safetensors")
+			// On four ranks, of which some own what another did, then on one.
+			on := filepath.Join(t.TempDir(), "on")
+			results, errs := trainRanks(sharded, 4, Options{Out: on, Resume: filepath.Join(out, CheckpointsDir, "step-00000010")}, nil)
+			if err := errors.Join(errs...); err != nil {
+				t.Fatal(err)
+			}
+			want := mustRead(t, whole)
+			if last := want.Steps[19].Loss; math.Abs(results[0].Loss-last) > 2e-3 {
+				t.Errorf("four ranks end at loss %v, two at %v", results[0].Loss, last)
+			}
+		})
+	}
+}
+
+func mustRead(t *testing.T, run string) *Metrics {
+	t.Helper()
+	m, err := ReadMetrics(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// sameFiles compares files of two folders.
+func sameFiles(t *testing.T, a, b string, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		x, err := os.ReadFile(filepath.Join(a, name))
+		y, err2 := os.ReadFile(filepath.Join(b, name))
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(x, y) {
+			t.Errorf("%s differs", name)
+		}
+	}
+}
+
+// A rank that hangs is noticed by the others, who end with its number and save nothing.
+func TestRanksHang(t *testing.T) {
+	c := tiny(t)
+	c.Train.MicroBatch, c.Collective.Timeout = 1, 300*time.Millisecond
+	out := filepath.Join(t.TempDir(), "run")
+	_, errs := trainRanks(c, 2, Options{Out: out}, func(rank int, _ *RunConfig, o *Options) context.Context {
+		o.afterStep = func(step int64) {
+			if step == 3 && rank == 1 {
+				time.Sleep(2 * time.Second)
+			}
+		}
+		return context.Background()
+	})
+	var late *collective.TimeoutError
+	if !errors.As(errs[0], &late) || !slices.Equal(late.Ranks, []int{1}) {
+		t.Errorf("%v", errs)
+	}
+	if folders, _ := filepath.Glob(filepath.Join(out, CheckpointsDir, "*")); len(folders) > 0 {
+		t.Errorf("saved %q", folders)
+	}
+}
+
 // What cannot be shared is refused, on all ranks, by the name of the one that differs.
 func TestRanksRefuse(t *testing.T) {
 	same := func(int, *RunConfig, *Options) context.Context { return context.Background() }
@@ -237,10 +253,7 @@ func TestRanksRefuse(t *testing.T) {
 	}{
 		"batch":       {func(c *RunConfig) { c.Train.Batch = 5; c.Train.MicroBatch = 1 }, same, "train.batch (5) does not divide among 2 ranks"},
 		"micro-batch": {func(c *RunConfig) { c.Train.MicroBatch = 4 }, same, "train.micro_batch (4) does not divide the 2 sequences of a rank"},
-		"guard": {func(c *RunConfig) {
-			c.Train.SpikeGuard = DefaultRun().Train.SpikeGuard
-			c.Train.SpikeGuard.Action = SpikeSkip
-		}, same, "train.spike_guard is for one rank, not for 2"},
+		"layers":      {func(c *RunConfig) { c.Optim.Shard, c.Metrics.LayersEvery = true, 5 }, same, "metrics.layers_every (5) wants all gradients in one place"},
 		"configuration": {func(*RunConfig) {}, func(rank int, c *RunConfig, _ *Options) context.Context {
 			c.Optim.LR *= float64(1 + rank)
 			return context.Background()
@@ -287,12 +300,12 @@ func TestRanksNonFinite(t *testing.T) {
 
 // An error of one rank is all ranks', with its name.
 func TestRanksFail(t *testing.T) {
-	m := newMeeting(3)
+	groups := collective.InProcess(3, collective.Network{})
 	var group sync.WaitGroup
 	errs := make([]error, 3)
 	for rank := range 3 {
 		group.Go(func() {
-			k := &ranks{Group: member{m, rank}}
+			k := &ranks{Group: groups[rank]}
 			var err error
 			if rank == 1 {
 				err = fmt.Errorf("no room")

@@ -271,7 +271,11 @@ func (r *run) restore() error {
 	if err != nil {
 		return err
 	}
-	if err := fill(r.momentTensors(new(hostBuffer)), r.from.LoadOptimizer); err != nil {
+	moments, err := r.momentsToLoad()
+	if err == nil {
+		err = fill(moments, r.from.LoadOptimizer)
+	}
+	if err != nil {
 		return err
 	}
 	r.weights.Changed()

@@ -124,9 +124,11 @@ type run struct {
 	rounds  rounds
 	layers  *layerWatch
 	habits  habits
-	ranks   *ranks        // nil of a run of one
-	sources *sourceLosses // of a step; nil where they are not told apart
-	used    int64         // memory, at usedAt
+	ranks   *ranks         // nil of a run of one
+	reducer *reducer       // likewise
+	owner   map[string]int // rank that has each parameter's moments; nil where all have them
+	sources *sourceLosses  // of a step; nil where they are not told apart
+	used    int64          // memory, at usedAt
 	usedAt  time.Time
 	state   progressState
 }
@@ -414,7 +416,10 @@ func (r *run) makeOptimizer() (err error) {
 			Name: p.Name, Decay: r.c.decays(p), Hidden: p.Hidden(), Value: r.weights.Value(p.Name).Float32s(), Grad: r.weights.Gradient(p.Name).Float32s(),
 		})
 	}
-	r.opt, err = optim.New(r.c.Optim, r.trained, r.dev)
+	if r.c.shards() {
+		r.owner = owners(r.trains.learning(), r.c.ranks)
+	}
+	r.opt, err = optim.New(r.c.Optim, r.owned(), r.dev)
 	return err
 }
 
@@ -433,6 +438,9 @@ func (r *run) compile(context.Context) error {
 		return err
 	}
 	r.watchLayers()
+	if r.ranks != nil {
+		r.reducer = newReducer(r.ranks, r.c.Collective.kind(), r.c.Collective.bucketElements(), r.training.vm.GradientOrder(), r.trained, r.owner)
+	}
 	r.sources = newSourceLosses(r.text.Train.Sources(), r.training)
 	o.Profile = false
 	r.scoring, err = compileScoring(&r.c, r.choice.MicroBatch, r.weights, r.dev, o)

@@ -21,6 +21,14 @@ func (r *run) save(ctx context.Context) error {
 // saveFor tries for so long.
 func (r *run) saveFor(ctx context.Context, retry time.Duration) error {
 	s := &r.state
+	if !r.ranks.first() { // of a sharded run: the first saves what this rank has
+		_, err := r.gatheredMoments(nil)
+		return err
+	}
+	weights, moments, err := r.savedTensors()
+	if err != nil {
+		return err
+	}
 	state, err := r.snapshot()
 	if err != nil {
 		return err
@@ -31,9 +39,8 @@ func (r *run) saveFor(ctx context.Context, retry time.Duration) error {
 		Generation: r.text.Tokenizer.GenerationConfig(),
 		Tokenizer:  r.text.Tokenizer.Save,
 		State:      state,
-	}
-	if c.Weights, c.Optimizer, err = r.savedTensors(); err != nil {
-		return err
+		Weights:    weights,
+		Optimizer:  moments,
 	}
 	r.keepAdapter(&c)
 	s.begun, s.savedAt, r.saver.late = s.step, time.Now(), false
@@ -65,11 +72,19 @@ func (r *run) savedTensors() (weights, moments []safetensors.Tensor, err error) 
 	arena := r.saver.arena()
 	if arena == nil {
 		buffer := &hostBuffer{shared: true}
+		if r.owner != nil {
+			moments, err = r.gatheredMoments(new(hostBuffer))
+			return tensors(r.weightTensors(r.trains.kept(), buffer)), moments, err
+		}
 		return tensors(r.weightTensors(r.trains.kept(), buffer)), tensors(r.momentTensors(buffer)), nil
 	}
 	buffer := &hostBuffer{arena: arena}
 	if weights, err = buffer.copied(r.weightTensors(r.trains.kept(), buffer), r.dev); err != nil {
 		return nil, nil, err
+	}
+	if r.owner != nil {
+		moments, err = r.gatheredMoments(buffer)
+		return weights, moments, err
 	}
 	moments, err = buffer.copied(r.momentTensors(buffer), r.dev)
 	return weights, moments, err

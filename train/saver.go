@@ -250,27 +250,38 @@ func (s *saver) patience() time.Duration {
 
 // saveAsDue is told after each step: it begins the save that is due.
 func (r *run) saveAsDue(ctx context.Context) error {
-	if !r.ranks.first() {
-		return nil
+	var due bool
+	var err error
+	if r.ranks.first() {
+		due, err = r.readyToSave(ctx)
 	}
-	if err := r.landed(); err != nil {
-		return err
-	}
-	due := r.asked() || r.saveDue() || r.saver.late
-	if !due || r.state.begun == r.state.step {
-		return nil
-	}
-	if r.last() {
-		if err := r.settle(ctx); err != nil {
+	if r.owner != nil && r.last() {
+		err = r.unhurried(func() error {
+			due, err = r.agreed(due, err)
 			return err
-		}
-		return r.save(ctx)
+		})
+	} else {
+		due, err = r.agreed(due, err)
 	}
-	idle, err := r.awaitSave(ctx)
-	if err != nil || !idle {
+	if err != nil || !due {
 		return err
 	}
 	return r.save(ctx)
+}
+
+// readyToSave says whether a save is due, once the one before is done.
+func (r *run) readyToSave(ctx context.Context) (bool, error) {
+	if err := r.landed(); err != nil {
+		return false, err
+	}
+	due := r.asked() || r.saveDue() || r.saver.late
+	if !due || r.state.begun == r.state.step {
+		return false, nil
+	}
+	if r.last() {
+		return true, r.settle(ctx)
+	}
+	return r.awaitSave(ctx)
 }
 
 // awaitSave waits for the save in flight as long as a step may, and says whether there is

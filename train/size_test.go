@@ -10,11 +10,12 @@ import (
 	"testing"
 
 	"mobilellm/configs"
+	"mobilellm/optim"
 )
 
 func TestForSize(t *testing.T) {
 	for _, size := range []int64{5e5, 1e6, 2e6, 5e6, 8e6, 15e6, 25e6, 40e6, 60e6, 90e6, 125e6, 350e6, 1e9, 15e8} {
-		c, err := ForSize(size, 0)
+		c, err := ForSize(size, 0, optim.NameMuon)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,7 +31,7 @@ func TestForSize(t *testing.T) {
 		t.Logf("%10d: %d x %d, vocabulary %d, seq %d, batch %d, steps %d, lr %g, warm-up %d", size, c.Model.Layers, c.Model.Dim, c.Model.VocabSize, c.Data.Seq, c.Train.Batch, c.Train.Steps, c.Optim.LR, c.Optim.WarmupSteps)
 	}
 	for _, bad := range [][2]int64{{3, 0}, {5e6, 100}} {
-		if c, err := ForSize(bad[0], bad[1]); err == nil {
+		if c, err := ForSize(bad[0], bad[1], optim.NameAdamW); err == nil {
 			t.Errorf("%d parameters, %d tokens: %+v", bad[0], bad[1], c)
 		}
 	}
@@ -43,7 +44,7 @@ func TestForSizeRecipe(t *testing.T) {
 		if _, err := configs.Load(&want, configs.Source{Name: name}); err != nil {
 			t.Fatal(err)
 		}
-		c, err := ForSize(size, 0)
+		c, err := ForSize(size, 0, optim.NameAdamW)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +74,7 @@ func TestForSizeConfigs(t *testing.T) {
 		if fmt.Sprintf("%dm.yaml", size) != name {
 			t.Errorf("%s is of --size %dM", name, size)
 		}
-		want, err := ForSize(size*1e6, tokens*1e6)
+		want, err := ForSize(size*1e6, tokens*1e6, optim.NameMuon)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -97,8 +97,13 @@ func (r *run) openTasks(ctx context.Context) (err error) {
 }
 
 func (r *run) tasksDue() bool {
+	return (r.tasks != nil || len(r.c.Eval.Quantize) > 0) && r.taskStep()
+}
+
+// taskStep says whether this is a step to measure after.
+func (r *run) taskStep() bool {
 	e := r.c.Eval
-	return (r.tasks != nil || len(e.Quantize) > 0) && (r.last() || e.TaskEvery > 0 && r.state.step%int64(e.TaskEvery) == 0)
+	return r.last() || e.TaskEvery > 0 && r.state.step%int64(e.TaskEvery) == 0
 }
 
 // taskModel is the model as it is now, with its adapters in it.

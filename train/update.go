@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"mobilellm/data"
@@ -20,13 +21,18 @@ func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, asid
 		return loss, aside, 0, bad, err
 	}
 	clipping := time.Now()
-	norm = optim.GradNorm(r.trained, r.dev)
+	if norm, err = r.gradNorm(); err != nil {
+		return loss, aside, 0, bad, err
+	}
 	if !finite(loss) || !finite(norm) || r.guard.holds(loss, norm) {
 		return loss, aside, norm, bad, nil
 	}
 	r.layers.beforeUpdate()
 	updating := time.Now()
 	r.opt.Step(lr, optim.ClipScale(norm, r.c.Optim.Clip))
+	if err := r.reducer.gather(); err != nil {
+		return loss, aside, norm, bad, err
+	}
 	r.layers.afterUpdate()
 	r.weights.Updated()
 	if r.o.Profile {
@@ -36,17 +42,36 @@ func (r *run) update(ctx context.Context, b *data.Batch, lr float64) (loss, asid
 	return loss, aside, norm, bad, nil
 }
 
-// gradients runs all micro-batches of a step.
+// gradients runs all micro-batches of a step, and sums over all ranks.
 func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64, bad int, err error) {
+	if r.ranks == nil {
+		return r.ownGradients(ctx, b)
+	}
+	r.reducer.begin()
+	defer r.training.vm.OnGradient(nil)
+	loss, aside, bad, err = r.ownGradients(ctx, b)
+	err = errors.Join(err, r.reducer.finish())
+	if r.o.Profile {
+		r.training.vm.Profile().Add("waiting for other ranks", r.reducer.wait)
+	}
+	return loss, aside, bad, r.ranks.sums(ctx, err, r.sources, &loss, &aside)
+}
+
+// ownGradients runs the micro-batches of this rank.
+func (r *run) ownGradients(ctx context.Context, b *data.Batch) (loss, aside float64, bad int, err error) {
 	bad = -1
 	rows := r.choice.MicroBatch
 	scale := 1 / float32(b.Tokens)
 	r.sources.reset()
-	for i := range r.c.rankBatch() / rows {
+	micro := r.c.rankBatch() / rows
+	for i := range micro {
 		if err := ctx.Err(); err != nil && r.ranks == nil {
 			return 0, 0, bad, err // a step can take minutes: what is not updated yet is given up
 		}
 		r.training.vm.Accumulate(i > 0)
+		if r.reducer != nil && i == micro-1 {
+			r.training.vm.OnGradient(r.reducer.tell)
+		}
 		look := r.layers.look(i == 0)
 		part, err := r.training.run(b, i*rows, scale)
 		look()
@@ -64,8 +89,7 @@ func (r *run) gradients(ctx context.Context, b *data.Batch) (loss, aside float64
 			aside += float64(t.Float32s()[0])
 		}
 	}
-	err = r.ranks.reduce(ctx, r.trained, r.sources, &loss, &aside)
-	return loss, aside, bad, err
+	return loss, aside, bad, nil
 }
 
 // updateRemote enqueues a whole step on an accelerator, which holds the update

@@ -14,8 +14,10 @@ import (
 
 	"mobilellm/collective"
 	"mobilellm/configs"
+	"mobilellm/device"
 	"mobilellm/eval/training"
 	"mobilellm/internal/cli"
+	"mobilellm/optim"
 	"mobilellm/report"
 	"mobilellm/train"
 )
@@ -69,6 +71,7 @@ Exit codes:
     2  mistake on the command line or in the configuration
     3  stopped by a loss or gradient that is not finite, or by train.spike_guard
     4  a checkpoint could not be written; the one before is whole
+    5  another rank of the run ended or did not answer in time; the last checkpoint is whole
    75  stopped by train.max_hours; saved, to be resumed
   130  interrupted by Ctrl-C; saved
   143  interrupted by SIGTERM; saved`
@@ -212,14 +215,36 @@ func (f *flags) resumed() (checkpoint, out string, err error) {
 	return checkpoint, f.out, err
 }
 
-// load reads the configuration: on resume the run's own, unless another is named.
+// load reads the configuration: on resume the run's own, unless another is named. With
+// --size the recipe is Muon's, which is for processors; AdamW's in builds for GPUs, and
+// where another device or optimizer is set.
 func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs.Resolved, error) {
+	recipe := optim.NameMuon
+	if device.Validate("cuda") == nil {
+		recipe = optim.NameAdamW
+	}
+	config, resolved, err := f.read(c, resume, recipe)
+	if err != nil || f.size == 0 {
+		return config, resolved, err
+	}
+	wanted := config.Optim.Name
+	if recipe == optim.NameMuon && config.Device != "cpu" {
+		wanted = optim.NameAdamW
+	}
+	if wanted != recipe {
+		return f.read(c, resume, wanted)
+	}
+	return config, resolved, nil
+}
+
+// read is load with the recipe of --size.
+func (f *flags) read(c *cobra.Command, resume, recipe string) (train.RunConfig, *configs.Resolved, error) {
 	config := train.DefaultRun()
 	name := f.config
 	switch {
 	case f.size != 0:
 		var err error
-		if config, err = f.sized(); err != nil {
+		if config, err = f.sized(recipe); err != nil {
 			return config, nil, err
 		}
 	case name != "":
@@ -284,9 +309,9 @@ func (f *flags) load(c *cobra.Command, resume string) (train.RunConfig, *configs
 	return config, resolved, config.AbsolutePaths()
 }
 
-// sized is the run that --size stands for.
-func (f *flags) sized() (train.RunConfig, error) {
-	c, err := train.ForSize(int64(f.size), int64(f.tokens))
+// sized is the run that --size stands for, by that optimizer.
+func (f *flags) sized(optimizer string) (train.RunConfig, error) {
+	c, err := train.ForSize(int64(f.size), int64(f.tokens), optimizer)
 	if err != nil {
 		return c, cli.Usagef("--size %s: %w", &f.size, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"mobilellm/collective"
 	"mobilellm/configs"
 	"mobilellm/eval/tasks"
 	"mobilellm/internal/cli"
@@ -17,6 +18,7 @@ import (
 const (
 	exitNonFinite = 3
 	exitUnsaved   = 4
+	exitRankLost  = 5
 	exitTimeLimit = 75 // EX_TEMPFAIL of sysexits.h: to be tried again
 )
 
@@ -32,7 +34,11 @@ func exitCode(err error) int {
 	var nonFinite *train.NonFiniteError
 	var spike *train.SpikeError
 	var unsaved *train.SaveError
+	var late *collective.TimeoutError
+	var transport *collective.TransportError
 	switch {
+	case errors.As(err, &late), errors.As(err, &transport):
+		return exitRankLost
 	case errors.As(err, &nonFinite), errors.As(err, &spike), errors.Is(err, errAgain):
 		return exitNonFinite
 	case errors.As(err, &unsaved):
