@@ -2,6 +2,7 @@
 # docker run -v "$PWD:/data" mobilellm --config quickstart.yaml --data /data/text.txt --out /data/run
 # Serving: docker build --target serve -t mobilellm-serve . &&
 # docker run -p 127.0.0.1:8080:8080 -v "$PWD:/data:ro" mobilellm-serve --model /data/run
+# Ranks on many machines: docker build --target mpi -t mobilellm:mpi . (docs/scale.md)
 # On NVIDIA GPUs: docker build --target cuda -t mobilellm-cuda . &&
 # docker run --gpus all -v "$PWD:/data" mobilellm-cuda --config 125m.yaml --data /data/text.txt --out /data/run
 
@@ -49,6 +50,19 @@ EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=6s --start-period=1m \
   CMD ["mobilellm-serve", "--check", "http://127.0.0.1:8080"]
 ENTRYPOINT ["mobilellm-serve", "--listen", "0.0.0.0:8080"]
+
+# Ranks of one run on many pods, by Kubernetes' MPI operator (docs/scale/mpijob.yaml), which
+# starts them over SSH as root.
+FROM cpu AS mpi
+# hadolint ignore=DL3002
+USER root
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends openmpi-bin openssh-client openssh-server \
+ && rm -rf /var/lib/apt/lists/* \
+ && mkdir -p /run/sshd \
+ && printf 'StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n' > /etc/ssh/ssh_config.d/mpi.conf
+ENTRYPOINT []
 
 # The last stage is what docker build makes without --target.
 FROM cpu

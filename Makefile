@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes interop-tensorboard cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized interop-lora clean
+.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-network scale-table bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes interop-tensorboard cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized interop-lora clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { n = split($$2, words, " "); line = sprintf("%-19s", $$1); \
@@ -64,6 +64,12 @@ bench-inference: build ## the same beside llama.cpp, transformers and OpenVINO, 
 
 bench-peers: $(if $(filter cuda,$(DEVICE)),build-gpu,build) ## the same beside PyTorch and transformers, from PyPI; DEVICE=cuda on a GPU
 	scripts/bench-peers.sh
+
+bench-network: build ## two ranks in two network namespaces joined at 1 Gbit/s and 100 Mbit/s, beside the model of --dry-run --ranks (as root)
+	scripts/bench-network.sh
+
+scale-table: build ## what that model says of the shipped sizes on 8, 64 and 512 ranks
+	scripts/scale-table.sh
 
 bench-scaling: build ## speed and memory over sequence length, batch and workers
 	bin/mobilellm-bench scaling --config 125m.yaml --precision bf16

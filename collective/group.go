@@ -22,8 +22,15 @@ type message struct {
 	data []byte
 }
 
-// mostMessage is the length of the longest message: MPI counts in ints.
-const mostMessage = 1 << 30
+// Messages are no longer than this: MPI counts in ints. Gradients travel in short ones, which
+// leave without asking whether the receiver is ready: longer ones used half of a 100 Mbit/s link
+// (Open MPI over TCP, two ranks), and shared memory knows no difference. What a receiver may
+// not be ready for for long, such as moments that are saved, would pile up in its memory and
+// asks first.
+const (
+	shortMessage = 60 << 10
+	longMessage  = 16 << 20
+)
 
 // group is the operations of [Group] above a transport, which a group of one lacks.
 type group struct {
@@ -33,6 +40,7 @@ type group struct {
 	failed            bool
 
 	send, receive []message
+	most          int    // length of the messages of a list
 	in, out       []byte // what others sent, and rounded numbers
 	sums          []float32
 }
@@ -54,16 +62,16 @@ func (g *group) Close() error {
 	return g.close()
 }
 
-// begin starts a list of messages.
-func (g *group) begin() { g.send, g.receive = g.send[:0], g.receive[:0] }
+// begin starts a list of messages that are at most so long.
+func (g *group) begin(most int) { g.send, g.receive, g.most = g.send[:0], g.receive[:0], most }
 
 // to adds a message for another rank, and from one that another rank sends.
-func (g *group) to(peer int, data []byte)   { g.send = appendMessages(g.send, peer, data) }
-func (g *group) from(peer int, data []byte) { g.receive = appendMessages(g.receive, peer, data) }
+func (g *group) to(peer int, data []byte)   { g.send = g.append(g.send, peer, data) }
+func (g *group) from(peer int, data []byte) { g.receive = g.append(g.receive, peer, data) }
 
-func appendMessages(list []message, peer int, data []byte) []message {
-	for len(data) > mostMessage {
-		list, data = append(list, message{peer, data[:mostMessage]}), data[mostMessage:]
+func (g *group) append(list []message, peer int, data []byte) []message {
+	for len(data) > g.most {
+		list, data = append(list, message{peer, data[:g.most]}), data[g.most:]
 	}
 	return append(list, message{peer, data})
 }
@@ -94,7 +102,7 @@ func (g *group) Barrier() error {
 func (g *group) Exchange(own []byte) ([][]byte, error) {
 	lengths, all := make([][8]byte, g.size), make([][]byte, g.size)
 	binary.LittleEndian.PutUint64(lengths[g.rank][:], uint64(len(own)))
-	g.begin()
+	g.begin(longMessage)
 	g.others(func(peer int) {
 		g.to(peer, lengths[g.rank][:])
 		g.from(peer, lengths[peer][:])
@@ -102,7 +110,7 @@ func (g *group) Exchange(own []byte) ([][]byte, error) {
 	if err := g.run(); err != nil {
 		return nil, err
 	}
-	g.begin()
+	g.begin(longMessage)
 	all[g.rank] = own
 	g.others(func(peer int) {
 		if n := binary.LittleEndian.Uint64(lengths[peer][:]); n > 0 {
@@ -127,7 +135,7 @@ func (g *group) Broadcast(x []byte, root int) error {
 	if err := g.checkRoot("broadcast", root); err != nil {
 		return err
 	}
-	g.begin()
+	g.begin(longMessage)
 	if g.rank == root {
 		g.others(func(peer int) { g.to(peer, x) })
 	} else {
@@ -140,7 +148,7 @@ func (g *group) Gather(own [][]byte, all [][][]byte, root int) error {
 	if err := g.checkRoot("gathering", root); err != nil {
 		return err
 	}
-	g.begin()
+	g.begin(longMessage)
 	switch {
 	case g.rank != root:
 		for _, x := range own {
@@ -203,7 +211,7 @@ func (g *group) reducePiece(x Vector, ends []int, at, most int, t Type) error {
 	if t == BF16 {
 		out = room(&g.out, min(x.Len(), most*g.size)*t.Size())
 	}
-	g.begin()
+	g.begin(shortMessage)
 	g.others(func(peer int) {
 		theirs := piece(peer)
 		if t == BF16 {
@@ -292,7 +300,7 @@ func (g *group) AllGather(x Vector, ends []int, t Type) error {
 		}
 		in = room(&g.in, (x.Len()-(to-from))*t.Size())
 	}
-	g.begin()
+	g.begin(shortMessage)
 	rest := in
 	g.others(func(peer int) {
 		theirs := x.part(bounds(ends, peer))

@@ -119,45 +119,38 @@ func (p *mpi) pinned(data []byte) unsafe.Pointer {
 	return unsafe.Pointer(unsafe.SliceData(data))
 }
 
+// A rank that waits sleeps between two looks for messages: twice as long as before where
+// none had come, half as long where some had.
 const (
-	// eagerLooks are how often a rank looks for messages without a pause, when some just came.
-	eagerLooks   = 100
-	shortestNap  = 10 * time.Microsecond
-	longestNap   = 200 * time.Microsecond
-	napsAreShort = 20 * time.Millisecond
+	shortestNap = 10 * time.Microsecond
+	longestNap  = time.Millisecond
 )
 
-// wait looks for the messages until all are done: at first and after some have come again
-// and again, then after naps.
+// wait looks for the messages until all are done.
 func (p *mpi) wait(timeout time.Duration) error {
 	n := len(p.peers)
 	p.which = slices.Grow(p.which[:0], n)[:n]
-	begun := time.Now()
-	looks, nap := 0, shortestNap
-	for left := n; left > 0; {
+	begun, nap := time.Now(), shortestNap
+	for left := n; ; {
 		var done C.int
 		if err := failed("MPI_Testsome", C.mpi_done(C.int(n), &done, &p.which[0])); err != nil {
 			return err
 		}
+		for _, i := range p.which[:max(0, done)] {
+			p.open[i] = false
+		}
+		if left -= int(max(0, done)); left == 0 {
+			return nil
+		}
 		if done > 0 {
-			for _, i := range p.which[:done] {
-				p.open[i] = false
-			}
-			left -= int(done)
-			looks, nap = 0, shortestNap
-			continue
-		}
-		if looks++; looks < eagerLooks {
-			continue
-		}
-		if waited := time.Since(begun); timeout > 0 && waited > timeout {
+			nap = max(shortestNap, nap/2)
+		} else if timeout > 0 && time.Since(begun) > timeout {
 			return p.late(timeout)
-		} else if waited > napsAreShort {
+		} else {
 			nap = min(2*nap, longestNap)
 		}
 		time.Sleep(nap)
 	}
-	return nil
 }
 
 // late names the ranks whose messages are missing.

@@ -238,6 +238,24 @@ func (vm *VM) OnGradient(f func(name string)) { vm.onGradient = f }
 // GradientOrder are the parameters in the order in which a run finishes their gradients.
 func (vm *VM) GradientOrder() []string { return slices.Concat(vm.finished...) }
 
+// Finished is a gradient with the share of a run's FLOPs after which it is whole.
+type Finished struct {
+	Name  string
+	After float64
+}
+
+// GradientCourse are the gradients in the order of [VM.GradientOrder].
+func (vm *VM) GradientCourse() (list []Finished) {
+	var done int64
+	for i, names := range vm.finished {
+		done += vm.flops[i]
+		for _, name := range names {
+			list = append(list, Finished{name, float64(done) / float64(vm.FLOPs())})
+		}
+	}
+	return list
+}
+
 // findFinished looks where the last terms of gradients are made.
 func (vm *VM) findFinished() {
 	last := map[*Tensor]int{}

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Runs a sweep's job array under a real Slurm: Debian's slurm-wlm as a cluster of this
 # one machine, started for the purpose and stopped at the end. One member is told to
-# stop on the way, as at a time limit: it must save, be queued again and finish.
+# stop on the way, as at a time limit: it must save, be queued again and finish. Then one run
+# on two ranks, by docs/scale/slurm.sh, that runs out of time: it must come back and end as the
+# run of two ranks that has the time.
 #
-# Needs root, as slurmd does. Installs slurm-wlm where it is missing.
+# Needs root, as slurmd does. Installs slurm-wlm and Open MPI where they are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null; then
+if ! command -v slurmctld >/dev/null || ! command -v munged >/dev/null || ! command -v mpirun.openmpi >/dev/null || ! compgen -G '/usr/lib/*/pmix2/lib/libpmix.so' >/dev/null; then
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge >/dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm munge openmpi-bin libpmix-dev >/dev/null # Slurm opens libpmix.so, which Debian has in the last
 fi
 work=$(mktemp -d)
 chmod 755 "$work"
@@ -122,3 +124,28 @@ status | grep '3 runs: 3 finished' >/dev/null
 grep -q 'resuming' "$work"/sweep/logs/slurm-*_0.txt
 scontrol show job "$job" | grep 'Restarts=1' >/dev/null
 echo "ok: the array ran to its end, and the member that was stopped went on from its checkpoint"
+
+go build -o "$work/bin/" ./cmd/mobilellm-train
+script=$PWD/docs/scale/slurm.sh
+cd "$work"
+export PATH=$work/bin:$PATH RUN=$work/ranks HOURS=0.004
+ranks=(--config "$work/tiny.yaml" --steps 2000 --set train.micro_batch=1)
+job=$(sbatch --parsable --ntasks=2 --ntasks-per-node=2 --cpus-per-task=1 --time=10 --output="$work/ranks.log" "$script" "${ranks[@]}")
+echo "submitted run on two ranks $job"
+queued=0
+for _ in $(seq 300); do
+	state=$(squeue -h -a -o %T -j "$job" 2>/dev/null || true)
+	if [ -z "$state" ] || [ "$state" = COMPLETED ]; then break; fi
+	again=$(scontrol show job "$job" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')
+	if [ "$state" = PENDING ] && [ "$again" -gt $queued ]; then # this need not wait for two minutes
+		scontrol update "JobId=$job" StartTime=now+5 && queued=$again
+	fi
+	sleep 1
+done
+restarts=$(scontrol show job "$job" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p')
+tail -n 3 "$work/ranks.log"
+[ "$restarts" -ge 1 ]
+grep 'interrupted by train.max_hours' "$work/ranks.log" >/dev/null
+mpirun.openmpi --allow-run-as-root --oversubscribe -n 2 mobilellm-train "${ranks[@]}" --out whole >/dev/null 2>&1
+cmp ranks/checkpoints/step-00002000/model.safetensors whole/checkpoints/step-00002000/model.safetensors
+echo "ok: the run on two ranks was queued again $restarts times, and ended with the bits of the unbroken one"

@@ -34,6 +34,8 @@ type RunConfig struct {
 
 	initial *initialShape // of a run that starts from another model's weights
 	ranks   int           // of the run, 0 for one
+	network Network       // that joins them, for a plan
+	compute float64       // seconds that each computes in a step, likewise; 0 where it is not known
 	noCopy  bool          // there is no memory for a copy of weights and moments to save
 }
 

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,6 +45,7 @@ type Plan struct {
 	AssumedMFU    float64      `json:"assumed_mfu"`  // share of the peak taken for the estimate
 	Seconds       float64      `json:"time_seconds"` // estimated
 	Teacher       *TeacherPlan `json:"teacher,omitempty"`
+	Scale         *ScalePlan   `json:"scale,omitempty"` // of several ranks
 	Notes         []string     `json:"notes,omitempty"`
 
 	texts []string
@@ -168,7 +170,8 @@ func (e *MemoryError) Error() string {
 		100*memoryShare, gigabytes(e.Available))
 }
 
-// NewPlan plans a run without reading its text.
+// NewPlan plans a run without reading its text. Of a run [RunConfig.ForRanks], whose machines
+// are like this one, it tells the memory of one of them and the step of all.
 func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error) {
 	c.Model = c.Model.Resolved()
 	c.estimateSteps(ctx)
@@ -205,6 +208,14 @@ func NewPlan(ctx context.Context, c RunConfig, dev device.Device) (*Plan, error)
 	}
 	p.readText(plannedReadings(ctx, &c))
 	p.Seconds = estimateTime(&c, model+teacher, int64(c.Train.Steps), peak).Seconds()
+	if c.ranks > 1 {
+		course, err := c.readinesses(choice, dev)
+		if err != nil {
+			return nil, err
+		}
+		s := c.scale(cmp.Or(c.compute, p.Seconds/float64(c.Train.Steps*c.ranks)), course)
+		p.Scale, p.Seconds = &s, s.Step*float64(c.Train.Steps)
+	}
 	if teacher > 0 {
 		t, err := c.teacherConfig()
 		if err != nil {

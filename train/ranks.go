@@ -9,7 +9,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"runtime"
 
 	"mobilellm/collective"
 	"mobilellm/data"
@@ -40,19 +39,13 @@ func joinRanks(c *RunConfig, o *Options) (_ *ranks, done func() error, err error
 		return nil, done, nil
 	}
 	n := g.Size()
-	switch {
-	case c.Train.Batch%n != 0:
-		return nil, done, fmt.Errorf("train.batch (%d) does not divide among %d ranks", c.Train.Batch, n)
-	case int(c.Train.MicroBatch) > 0 && c.Train.Batch/n%int(c.Train.MicroBatch) != 0:
-		return nil, done, fmt.Errorf("train.micro_batch (%d) does not divide the %d sequences of a rank: train.batch (%d) among %d ranks", c.Train.MicroBatch, c.Train.Batch/n, c.Train.Batch, n)
-	case o.Overfit:
-		return nil, done, fmt.Errorf("--overfit is for one rank, not for %d", n)
-	case c.Optim.Shard && c.Metrics.LayersEvery > 0:
-		return nil, done, fmt.Errorf("metrics.layers_every (%d) wants all gradients in one place: it does not go with optim.shard", c.Metrics.LayersEvery)
+	if o.Overfit {
+		return nil, done, fmt.Errorf("--overfit-batch is for one rank, not for %d", n)
 	}
-	c.ranks = n
+	if err := c.ForRanks(n); err != nil {
+		return nil, done, err
+	}
 	joined := &ranks{Group: g, measures: len(c.Eval.Tasks)+len(c.Eval.Samples) > 0}
-	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), runtime.NumCPU()+1)) // messages have a thread of their own beside the workers
 	if g.Rank() > 0 {
 		dir, err := os.MkdirTemp("", "mobilellm-rank-")
 		if err != nil {

@@ -49,51 +49,49 @@ func newReducer(g collective.Group, kind collective.Type, elements int, order []
 	for _, p := range params {
 		byName[p.Name] = p
 	}
-	type piece struct {
-		optim.Param
-		rank int
+	var sizes []int
+	for _, name := range order {
+		sizes = append(sizes, len(byName[name].Grad))
 	}
-	var open []piece
-	size := 0
-	seal := func(after int) {
-		if size == 0 {
-			return
+	for _, pieces := range cut(sizes, elements) {
+		last := pieces[len(pieces)-1].of
+		b := bucket{after: last + 1, first: order[pieces[0].of], last: order[last], ends: make([]int, g.Size())}
+		slices.SortStableFunc(pieces, func(a, b piece) int { return cmp.Compare(owner[order[a.of]], owner[order[b.of]]) })
+		for _, p := range pieces {
+			param := byName[order[p.of]]
+			b.grad, b.value = append(b.grad, param.Grad[p.from:p.to]), append(b.value, param.Value[p.from:p.to])
+			b.ends[owner[param.Name]] += p.to - p.from
 		}
-		b := bucket{after: after, first: open[0].Name, last: open[len(open)-1].Name}
-		slices.SortStableFunc(open, func(a, b piece) int { return cmp.Compare(a.rank, b.rank) })
-		if owner != nil {
-			b.ends = make([]int, g.Size())
-		}
-		for _, p := range open {
-			b.grad, b.value = append(b.grad, p.Grad), append(b.value, p.Value)
-			if owner != nil {
-				b.ends[p.rank] += len(p.Grad)
-			}
-		}
-		if owner == nil {
-			b.ends = collective.Even(size, g.Size())
-		}
-		for i := 1; owner != nil && i < len(b.ends); i++ {
+		for i := 1; i < len(b.ends); i++ {
 			b.ends[i] += b.ends[i-1]
 		}
+		if owner == nil {
+			b.ends = collective.Even(b.grad.Len(), g.Size())
+		}
 		d.buckets = append(d.buckets, b)
-		open, size = nil, 0
 	}
-	for i, name := range order {
-		p := byName[name]
-		for len(p.Grad) > 0 {
-			n := min(len(p.Grad), elements-size)
-			part := p
-			part.Grad, part.Value = p.Grad[:n:n], p.Value[:n:n]
-			p.Grad, p.Value = p.Grad[n:], p.Value[n:]
-			open, size = append(open, piece{part, owner[name]}), size+n
-			if size >= elements {
-				seal(i + 1)
+	return d
+}
+
+// piece is the elements from:to of a gradient, by its number.
+type piece struct{ of, from, to int }
+
+// cut divides gradients of so many elements each into buckets of most elements; the last may
+// be smaller.
+func cut(sizes []int, most int) (buckets [][]piece) {
+	left := 0
+	for i, n := range sizes {
+		for from := 0; from < n; {
+			if left == 0 {
+				buckets, left = append(buckets, nil), most
 			}
+			to := min(n, from+left)
+			b := &buckets[len(buckets)-1]
+			*b = append(*b, piece{i, from, to})
+			left, from = left-(to-from), to
 		}
 	}
-	seal(len(order))
-	return d
+	return buckets
 }
 
 // begin starts a step's sums.

@@ -266,6 +266,9 @@ func (r *run) openDevice(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.ranks != nil { // messages have a thread beside the workers
+		runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), r.dev.Workers()+1))
+	}
 	if r.from != nil && r.from.State.Chosen.Device != r.dev.Name() {
 		r.o.Progress.Note("the run began on %s and goes on on %s: its losses may differ from the unbroken run's in their last bits", r.from.State.Chosen.Device, r.dev.Name())
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,9 @@ import (
 // flags are the command line.
 type flags struct {
 	config      string
+	ranks       int
+	compute     float64
+	network     string
 	size        cli.Count
 	tokens      cli.Count
 	out         string
@@ -115,6 +119,9 @@ func newCommand() *cobra.Command {
 	l.StringVar(&f.device, "device", "", "auto, cpu or cuda (device)")
 	l.IntVar(&f.overfit, "overfit-batch", 0, "train on one batch of this many sequences in every step, to see whether the model learns at all")
 	l.BoolVar(&f.dryRun, "dry-run", false, "print what the run would take, and stop")
+	l.IntVar(&f.ranks, "ranks", 0, "with --dry-run: plan for so many ranks, each on a machine like this one")
+	l.StringVar(&f.network, "network", "", "with --ranks: what joins the machines, a rate and, where you know it, a message's latency: 10Gbit,50us (1Gbit)")
+	l.Float64Var(&f.compute, "compute", 0, "with --ranks: seconds that a rank computes in a step, as measured, in place of an estimate")
 	l.BoolVar(&f.json, "json", false, "print results as JSON")
 	l.BoolVar(&f.profile, "profile", false, "print the time of each operation at the end")
 	l.BoolVar(&f.printConfig, "print-config", false, "print the resolved configuration with each key's meaning, and stop")
@@ -132,6 +139,9 @@ func (f *flags) main(c *cobra.Command) error {
 	}
 	config, resolved, err := f.load(c, resume)
 	if err != nil {
+		return err
+	}
+	if err := f.planRanks(&config); err != nil {
 		return err
 	}
 	group := collective.Single()
@@ -171,6 +181,12 @@ func (f *flags) alone() error {
 	if f.replay != "" && (f.config != "" || f.resume != "" || f.init != "" || f.out != "") {
 		return cli.Usagef("--replay takes configuration and weights from its folder: --config, --resume, --init and --out do not go with it")
 	}
+	if !f.dryRun && (f.ranks != 0 || f.network != "" || f.compute != 0) {
+		return cli.Usagef("--ranks, --network and --compute go with --dry-run\nhint: mpirun -n %d mobilellm-train … starts ranks", max(2, f.ranks))
+	}
+	if (f.network != "" || f.compute != 0) && f.ranks == 0 {
+		return cli.Usagef("--network and --compute go with --ranks N, the machines that are joined")
+	}
 	if f.size == 0 {
 		if f.tokens != 0 {
 			return cli.Usagef("--tokens goes with --size, whose recipe it chooses\nhint: --steps N sets how long any other run takes")
@@ -182,6 +198,25 @@ func (f *flags) alone() error {
 			return cli.Usagef("--size and %s exclude each other: both say what the model is", other.flag)
 		}
 	}
+	return nil
+}
+
+// planRanks makes config one of several ranks' where a plan is asked for them.
+func (f *flags) planRanks(config *train.RunConfig) error {
+	if f.ranks == 0 {
+		return nil
+	}
+	net, err := train.ParseNetwork(cmp.Or(f.network, "1Gbit"))
+	if err == nil {
+		err = config.ForRanks(f.ranks)
+	}
+	if err != nil {
+		return cli.Usagef("--ranks %d: %w", f.ranks, err)
+	}
+	if !(f.compute >= 0) || math.IsInf(f.compute, 0) {
+		return cli.Usagef("--compute (%g) must be a number of seconds", f.compute)
+	}
+	config.OnNetwork(net, f.compute)
 	return nil
 }
 

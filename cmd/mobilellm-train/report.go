@@ -53,6 +53,11 @@ func (f *flags) plan(c *cobra.Command, config train.RunConfig) error {
 	fmt.Fprintf(out, "memory           %.2f GB: weights %.2f, gradients %.2f, optimizer %.2f, activations %.2f, scoring %.2f, teacher %.2f, copy to save %.2f, tasks %.2f, text %.2f, process %.2f\n",
 		gb(p.MemoryBytes), gb(m.Weights), gb(m.Gradients), gb(m.Optimizer), gb(m.Activations), gb(m.Scoring), gb(m.Teacher), gb(m.Saving), gb(m.Tasks), gb(m.Data), gb(m.Process))
 	fmt.Fprintf(out, "device           %s, peak %.0f GFLOP/s, measured just now\n", p.Device, p.PeakFLOPS/1e9)
+	if s := p.Scale; s != nil {
+		fmt.Fprintf(out, "ranks            %d, joined by %s; each as above\n", s.Ranks, s.Network)
+		fmt.Fprintf(out, "step             %.3g s: computing %.3g, update %.3g, %.1f MB sent by each rank in %.3g, %.0f %% of it hidden; %.0f %% of the speed of ranks that need not speak\n",
+			s.Step, s.Compute, s.Update, float64(s.Sent)/1e6, s.Wire, 100*s.Hidden, 100*s.Efficiency)
+	}
 	fmt.Fprintf(out, "time             about %s, if the run reaches %.0f %% of that peak\n",
 		p.Time(), 100*p.AssumedMFU)
 	for _, note := range p.Notes {

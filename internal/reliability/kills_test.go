@@ -71,6 +71,46 @@ func TestKills(t *testing.T) {
 	figure(t, "killed runs equal to the unbroken one", good, 5*runs, fmt.Sprintf("(%d kills, %d of them in a save)", kills, saves))
 }
 
+// A rank that is killed ends the run of all, and what the launcher starts again ends with the
+// weights, the moments and the losses of the unbroken run of as many ranks.
+func TestRankKills(t *testing.T) {
+	testlong.Only(t)
+	const runs, each = 4, 3 // of each kind, and kills of a run
+	dir, r := folder(t), source(2)
+	good, all, kills, saves := 0, 0, 0, 0
+	for _, launcher := range [][]string{
+		{"mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "-n", "2"},
+		{"mpirun.mpich", "-n", "2"},
+	} {
+		if _, err := exec.LookPath(launcher[0]); err != nil {
+			t.Logf("%s is not installed", launcher[0])
+			continue
+		}
+		for _, shard := range []string{"false", "true"} {
+			name := launcher[0] + "-" + shard
+			run := killed.Run{
+				Program: filepath.Join(programs, "slow-train"), Dir: dir, Out: name + "-whole", Launcher: launcher,
+				Args: []string{"--config", "tiny.yaml", "--steps", "300", "--set", "checkpoint.every=20", "--set", "eval.every=100", "--set", "train.micro_batch=1", "--set", "optim.shard=" + shard, "--set", "collective.timeout=20s"},
+			}
+			if err := run.Whole(); err != nil {
+				t.Fatal(err)
+			}
+			want := outcome(t, run)
+			for n := range runs {
+				run.Out = fmt.Sprintf("%s-%d", name, n)
+				k, s, err := run.Killed(r, each)
+				kills, saves, all = kills+k, saves+s, all+1
+				if err != nil {
+					t.Errorf("%s, run %d: %v", name, n, err)
+				} else if outcome(t, run) == want {
+					good++
+				}
+			}
+		}
+	}
+	figure(t, "runs with killed ranks equal to the unbroken one", good, all, fmt.Sprintf("(%d kills, %d of them in a save)", kills, saves))
+}
+
 func outcome(t *testing.T, run killed.Run) string {
 	t.Helper()
 	got, err := run.Outcome()

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,6 +25,9 @@ type Run struct {
 	Args    []string      // of its beginning; --out is added
 	Out     string        // the run's folder, within Dir
 	Life    time.Duration // of the unbroken run
+	// Launcher starts the program as the ranks of one run, such as mpirun -n 2: one of them is
+	// killed.
+	Launcher []string
 }
 
 // Whole makes the unbroken run and measures its life.
@@ -38,7 +42,8 @@ func (r *Run) Whole() error {
 }
 
 func (r *Run) command(args []string) *exec.Cmd {
-	c := exec.Command(r.Program, append(slices.Clone(args), "--out", r.Out)...)
+	line := append(append(slices.Clone(r.Launcher), r.Program), append(slices.Clone(args), "--out", r.Out)...)
+	c := exec.Command(line[0], line[1:]...)
 	c.Dir = r.Dir
 	c.Env = append(os.Environ(), r.Env...)
 	return c
@@ -61,13 +66,19 @@ func (r *Run) Killed(random *rand.Rand, kills int) (killed, saving int, err erro
 		}
 		if try < kills {
 			time.Sleep(time.Duration(random.Int64N(int64(r.Life))))
-			_ = c.Process.Kill() // of one that has ended is no kill
+			if len(r.Launcher) == 0 {
+				_ = c.Process.Kill() // of one that has ended is no kill
+			} else if ranks := r.ranks(c.Process.Pid); len(ranks) > 0 {
+				_ = syscall.Kill(ranks[random.IntN(len(ranks))], syscall.SIGKILL)
+			} else {
+				_ = c.Process.Kill()
+			}
 		}
 		err := c.Wait()
 		if err == nil {
 			return killed, saving, nil
 		}
-		if s, ok := c.ProcessState.Sys().(syscall.WaitStatus); !ok || !s.Signaled() {
+		if s, ok := c.ProcessState.Sys().(syscall.WaitStatus); !ok || !s.Signaled() && (len(r.Launcher) == 0 || try >= kills) {
 			return killed, saving, fmt.Errorf("try %d: %w\n%s", try, err, text.String())
 		}
 		killed++
@@ -75,6 +86,38 @@ func (r *Run) Killed(random *rand.Rand, kills int) (killed, saving int, err erro
 			saving++
 		}
 	}
+}
+
+// ranks are the processes of the program that the launcher started, itself or by others.
+func (r *Run) ranks(launcher int) (pids []int) {
+	parents := map[int]int{}
+	var own []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		raw, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		var parent int
+		var state string
+		_, rest, _ := strings.Cut(string(raw), ") ")
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
+		if _, bad := fmt.Sscan(rest, &state, &parent); err != nil || bad != nil {
+			continue
+		}
+		parents[pid] = parent
+		if exe, err := os.Readlink(filepath.Join(filepath.Dir(stat), "exe")); err == nil && exe == r.Program {
+			own = append(own, pid)
+		}
+	}
+	for _, pid := range own {
+		for up := pid; up > 1; up = parents[up] {
+			if up == launcher {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }
 
 // Outcome is the checksum of the last checkpoint's weights and moments, and the losses of
