@@ -16,7 +16,7 @@ run=${RUN:-runs/$SLURM_JOB_NAME}
 hours=${HOURS:-23.8}
 export GOMAXPROCS=${SLURM_CPUS_PER_TASK:-1}
 if [ -e "$run/run.yaml" ]; then
-	set -- --resume "$run"
+	set -- --resume --out "$run"
 else
 	set -- "$@" --out "$run"
 fi
