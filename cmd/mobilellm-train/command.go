@@ -75,7 +75,7 @@ Exit codes:
     2  mistake on the command line or in the configuration
     3  stopped by a loss or gradient that is not finite, or by train.spike_guard
     4  a checkpoint could not be written; the one before is whole
-    5  another rank of the run ended or did not answer in time; the last checkpoint is whole
+    5  another rank ended, or did not answer in time; see docs/scale.md
    75  stopped by train.max_hours; saved, to be resumed
   130  interrupted by Ctrl-C; saved
   143  interrupted by SIGTERM; saved`

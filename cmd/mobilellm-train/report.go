@@ -104,7 +104,10 @@ func (f *flags) train(c *cobra.Command, config train.RunConfig, o train.Options)
 		}
 	}()
 	result, err := train.Run(c.Context(), config, o)
-	if o.Group.Rank() > 0 {
+	if rank := o.Group.Rank(); rank > 0 {
+		if err != nil {
+			err = fmt.Errorf("rank %d: %w", rank, err)
+		}
 		return err
 	}
 	if result != nil && result.Profile != nil {
