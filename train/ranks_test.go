@@ -65,6 +65,7 @@ func mixed(t *testing.T) RunConfig {
 // as many ranks have the same bits twice. One writes, and nothing of the others is left.
 func TestRanks(t *testing.T) {
 	c := mixed(t)
+	c.Train.Steps = 50
 	alone := plainDevice(1)
 	defer alone.Close()
 	one, _ := train(t, c, Options{Device: alone})
@@ -106,7 +107,7 @@ func TestRanks(t *testing.T) {
 				}
 			}
 			for rank, r := range results[1:] {
-				if _, err := os.Stat(r.Out); !errors.Is(err, os.ErrNotExist) || r.Step != 20 {
+				if _, err := os.Stat(r.Out); !errors.Is(err, os.ErrNotExist) || r.Step != 50 {
 					t.Errorf("rank %d of %d: step %d, folder %s: %v", rank+1, n, r.Step, r.Out, err)
 				}
 			}
