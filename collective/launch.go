@@ -17,6 +17,12 @@ var (
 	mpichLibraries   = []string{"libmpich.so.12", "libmpi.so.12", "libmpich.so"}
 )
 
+// LocalRank is this process's number among the ranks of its machine, 0 where none were started.
+func LocalRank() int {
+	l, _ := launched()
+	return l.local
+}
+
 // launched reads the environment: mpirun of Open MPI, mpirun of MPICH (and of libraries with
 // its ABI), srun with PMIx or PMI2.
 func launched() (launch, bool) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"mobilellm/collective"
 	"mobilellm/engine"
 	"mobilellm/engine/cpu"
 	"mobilellm/optim"
@@ -37,6 +38,9 @@ type Accelerator interface {
 	Device
 	// Memory is the size of its memory and what of it is free, in bytes.
 	Memory() (free, total int64)
+	// JoinRanks joins the devices of a run's ranks, whose gradients are summed there. A step that
+	// waits for another longer than timeout fails; 0 is forever.
+	JoinRanks(g collective.Group, timeout time.Duration) error
 	// CheckUpdate reports an optimizer that NewUpdate cannot make.
 	CheckUpdate(c optim.Config) error
 	// NewUpdate takes memory for an optimizer over all parameters of w. decays

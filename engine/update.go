@@ -6,6 +6,9 @@ type Update interface {
 	// Collect enqueues that a scalar, such as the loss of a micro-batch, is kept
 	// as the i-th.
 	Collect(i int, scalar *Tensor)
+	// Reduce enqueues that gradients become the sums of all ranks, of a device that has
+	// joined them.
+	Reduce()
 	// Step enqueues the global norm, clipping and an update with that rate. The
 	// update leaves everything as it is where the norm is not finite.
 	Step(lr float64)

@@ -180,9 +180,6 @@ func (r *run) alike(ctx context.Context, config string) error {
 	if k == nil {
 		return nil
 	}
-	if _, ok := r.dev.(device.Accelerator); ok {
-		return fmt.Errorf("%d ranks on %s: ranks train on processors", k.Size(), r.dev.Name())
-	}
 	sum := sha256.Sum256([]byte(config))
 	facts := []rankKey{
 		{"configuration", fmt.Sprintf("%x", sum[:6])},
@@ -226,6 +223,20 @@ func (r *run) awaitFirst() error {
 		return nil
 	}
 	return r.unhurried(r.ranks.Barrier)
+}
+
+// joinDevices joins the accelerators of all ranks, which sum gradients among themselves.
+func (r *run) joinDevices(dev device.Accelerator) error {
+	c := r.c.Collective
+	switch {
+	case r.ranks == nil:
+		return nil
+	case r.c.Optim.Shard:
+		return fmt.Errorf("optim.shard is for processors, not for %s", dev.Name())
+	case c.Compress != CompressNone:
+		return fmt.Errorf("collective.compress (%s) is for processors, not for %s", c.Compress, dev.Name())
+	}
+	return dev.JoinRanks(r.ranks.Group, c.Timeout)
 }
 
 // agree begins a step: it makes the counts of a batch those of all ranks' together.

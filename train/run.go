@@ -407,6 +407,9 @@ func (r *run) makeModel(context.Context) error {
 
 func (r *run) makeOptimizer() (err error) {
 	if dev, ok := r.dev.(device.Accelerator); ok {
+		if err := r.joinDevices(dev); err != nil {
+			return err
+		}
 		decays := make([]bool, len(r.trains.learning()))
 		for i, p := range r.trains.learning() {
 			decays[i] = r.c.decays(p)
@@ -441,7 +444,7 @@ func (r *run) compile(context.Context) error {
 		return err
 	}
 	r.watchLayers()
-	if r.ranks != nil {
+	if r.ranks != nil && r.remote == nil {
 		r.reducer = newReducer(r.ranks, r.c.Collective.kind(), r.c.Collective.bucketElements(), r.training.vm.GradientOrder(), r.trained, r.owner)
 	}
 	r.sources = newSourceLosses(r.text.Train.Sources(), r.training)

@@ -98,10 +98,10 @@ func (r *run) ownGradients(ctx context.Context, b *data.Batch) (loss, aside floa
 func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss, aside, norm float64, bad int, err error) {
 	bad = -1
 	rows := r.choice.MicroBatch
-	parts := r.c.Train.Batch / rows
+	parts := r.c.rankBatch() / rows
 	scale := 1 / float32(b.Tokens)
 	for i := range parts {
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil && r.ranks == nil {
 			return 0, 0, 0, bad, err
 		}
 		r.training.vm.Accumulate(i > 0)
@@ -114,26 +114,38 @@ func (r *run) updateRemote(ctx context.Context, b *data.Batch, lr float64) (loss
 		}
 	}
 	updating := time.Now()
+	if r.ranks != nil {
+		r.remote.Reduce()
+	}
 	if r.guard != nil {
 		r.remote.Measure()
-		kept, norm, err := r.remote.Result()
-		if err != nil {
-			return 0, 0, 0, bad, err
-		}
-		if loss, aside, bad = r.collected(kept, parts); r.guard.holds(loss, norm) {
-			return loss, aside, norm, bad, nil
+		if loss, aside, norm, bad, err = r.collect(ctx, parts); err != nil || r.guard.holds(loss, norm) {
+			return loss, aside, norm, bad, err
 		}
 	}
 	r.remote.Step(lr)
-	kept, norm, err := r.remote.Result()
-	if err != nil {
-		return 0, 0, 0, bad, err
+	measured := r.guard != nil
+	if !measured {
+		loss, aside, norm, bad, err = r.collect(ctx, parts)
+	} else {
+		_, norm, err = r.remote.Result()
 	}
 	if r.o.Profile { // reading the program's marks has waited for its kernels already
 		r.training.vm.Profile().Add("optimizer", time.Since(updating))
 	}
-	loss, aside, bad = r.collected(kept, parts)
-	return loss, aside, norm, bad, nil
+	return loss, aside, norm, bad, err
+}
+
+// collect waits for a step's micro-batches, and makes their losses those of all ranks.
+func (r *run) collect(ctx context.Context, parts int) (loss, aside, norm float64, bad int, err error) {
+	kept, norm, err := r.remote.Result()
+	if err == nil {
+		loss, aside, bad = r.collected(kept, parts)
+	}
+	if r.ranks != nil {
+		err = r.ranks.sums(ctx, err, r.sources, &loss, &aside)
+	}
+	return loss, aside, norm, bad, err
 }
 
 // collected adds up what an accelerator kept of a step's micro-batches.

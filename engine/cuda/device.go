@@ -9,6 +9,7 @@ import (
 	"time"
 	"unsafe"
 
+	"mobilellm/collective"
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
 )
@@ -22,6 +23,9 @@ type Device struct {
 	angles map[angleKey]angles
 	memory map[*memory]bool // what is not freed yet
 	err    error            // the first of anything enqueued
+
+	ranks   Ranks         // nil of a run of one
+	timeout time.Duration // of a step's wait for others
 }
 
 // Options are a device's choices.
@@ -32,6 +36,8 @@ type Options struct {
 	PeakEdge int
 	// HeadBytes bounds the head's logits that exist at once; 0 is 1 GB.
 	HeadBytes int
+	// Join joins the ranks of a group; nil does by NCCL.
+	Join func(g collective.Group) (Ranks, error)
 }
 
 // New makes a device of the driver that open returns. open, and everything else
@@ -56,6 +62,7 @@ func New(open func() (Driver, error), o Options) (*Device, error) {
 // Close frees all memory and the GPU.
 func (d *Device) Close() {
 	d.Do(func() {
+		d.fail(d.leaveRanks())
 		for m := range d.memory {
 			d.fail(m.free())
 		}

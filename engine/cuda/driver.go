@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"time"
+	"unsafe"
 
 	"mobilellm/engine"
 	"mobilellm/engine/cuda/kernels"
@@ -28,6 +29,9 @@ type Driver interface {
 	Upload(dst kernels.Pointer, src []byte) error
 	// Download waits for what was enqueued before it.
 	Download(dst []byte, src kernels.Pointer) error
+
+	// Stream is the CUDA stream that the work goes to, nil where there is none.
+	Stream() unsafe.Pointer
 
 	// Launch enqueues a kernel.
 	Launch(l kernels.Launch) error

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"mobilellm/arch"
 	"mobilellm/engine"
@@ -30,6 +31,7 @@ type emulated struct {
 func (*emulated) Name() string                            { return "emulated GPU" }
 func (*emulated) BF16() bool                              { return true }
 func (d *emulated) Memory() (int64, int64)                { return 4<<30 - d.held, 4 << 30 }
+func (*emulated) Stream() unsafe.Pointer                  { return nil }
 func (*emulated) Mark(int) error                          { return nil }
 func (*emulated) Elapsed(int, int) (time.Duration, error) { return time.Microsecond, nil }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"gorgonia.org/gorgonia"
 
@@ -29,6 +30,7 @@ func (*ledger) Name() string                                   { return "ledger"
 func (*ledger) BF16() bool                                     { return true }
 func (*ledger) Memory() (free, total int64)                    { return 1 << 40, 1 << 40 }
 func (*ledger) Mark(int) error                                 { return nil }
+func (*ledger) Stream() unsafe.Pointer                         { return nil }
 func (*ledger) Elapsed(int, int) (time.Duration, error)        { return time.Second, nil }
 func (*ledger) Close() error                                   { return nil }
 func (l *ledger) Clear(p kernels.Pointer, n int64) error       { return l.within(p, n) }

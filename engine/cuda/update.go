@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"unsafe"
@@ -23,6 +24,7 @@ type Update struct {
 	mem    []engine.Memory
 	step   func(u *Update, lr float64)
 	losses int
+	watch  *watch // of the sums over ranks that are under way
 
 	// Of each moment its name, its type, the address of all parameters' and each one's.
 	momentNames []string
@@ -271,7 +273,7 @@ func (u *Update) Result() (collected []float32, norm float64, err error) {
 			err = u.d.err
 		}
 	})
-	return u.out[2:], float64(u.out[0]), err
+	return u.out[2:], float64(u.out[0]), errors.Join(err, u.reduced())
 }
 
 // Moments are the state, in the order and with the names of optim.Optimizer's.

@@ -16,6 +16,7 @@ import (
 
 	"gorgonia.org/cu"
 
+	"mobilellm/collective"
 	"mobilellm/engine/cuda"
 	"mobilellm/engine/cuda/kernels"
 )
@@ -40,7 +41,8 @@ type Driver struct {
 // ErrNoDevice is what Open's error wraps where there is no GPU to be used.
 var ErrNoDevice = errors.New("no CUDA device here")
 
-// Open makes a driver of the first GPU: CUDA_VISIBLE_DEVICES says which that is.
+// Open makes a driver of the first GPU, of several ranks on a machine of one GPU each: what
+// CUDA_VISIBLE_DEVICES leaves is counted.
 // Its error says what is missing: the NVIDIA driver, a device, or cublasLt.
 func Open() (cuda.Driver, error) {
 	if message := C.driver_open(); message != nil {
@@ -49,24 +51,25 @@ func Open() (cuda.Driver, error) {
 	if r := C.driver_init(); r != 0 {
 		return nil, fmt.Errorf("%w: cuInit: %d: %w\nhint: see whether nvidia-smi lists a GPU, or use --device cpu", ErrNoDevice, int(r), result(r))
 	}
-	if n, err := cu.NumDevices(); err != nil || n == 0 {
+	n, err := cu.NumDevices()
+	if err != nil || n == 0 {
 		return nil, fmt.Errorf("%w: %d GPUs: %v\nhint: see CUDA_VISIBLE_DEVICES, or use --device cpu", ErrNoDevice, n, err)
 	}
 	d := &Driver{kernels: map[string]*kernel{}, plans: map[cuda.Product]*plan{}, tf32: os.Getenv("MOBILELLM_CUDA_TF32") == "1"}
-	if err := d.open(); err != nil {
+	if err := d.open(collective.LocalRank() % n); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-func (d *Driver) open() error {
+func (d *Driver) open(number int) error {
 	var err error
-	if d.device, err = cu.GetDevice(0); err != nil {
-		return fmt.Errorf("cuda: device 0: %w", err)
+	if d.device, err = cu.GetDevice(number); err != nil {
+		return fmt.Errorf("cuda: device %d: %w", number, err)
 	}
 	name, err := d.device.Name()
 	if err != nil {
-		return fmt.Errorf("cuda: device 0: %w", err)
+		return fmt.Errorf("cuda: device %d: %w", number, err)
 	}
 	major, err := d.device.Attribute(cu.ComputeCapabilityMajor)
 	if err != nil {
@@ -156,6 +159,9 @@ func (d *Driver) Copy(dst, src kernels.Pointer, bytes int64) error {
 
 // compute is the stream of kernels as this package's C functions take it.
 func (d *Driver) compute() unsafe.Pointer { return unsafe.Pointer(d.stream.C()) }
+
+// Stream implements cuda.Driver.
+func (d *Driver) Stream() unsafe.Pointer { return d.compute() }
 
 // Mark implements cuda.Driver.
 func (d *Driver) Mark(i int) error {

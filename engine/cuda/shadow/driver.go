@@ -64,6 +64,9 @@ func (d *Driver) Name() string { return "shadow of a GPU" }
 // BF16 implements cuda.Driver.
 func (d *Driver) BF16() bool { return !d.opt.NoBF16 }
 
+// Stream implements cuda.Driver.
+func (d *Driver) Stream() unsafe.Pointer { return nil }
+
 // Memory implements cuda.Driver.
 func (d *Driver) Memory() (free, total int64) { return d.opt.Bytes - d.used, d.opt.Bytes }
 
