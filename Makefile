@@ -7,7 +7,7 @@ COMMANDS := $(notdir $(wildcard cmd/*))
 PREFIX   ?= $(HOME)/.local
 PKG      ?= ./...
 
-.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu bench bench-infer bench-inference bench-peers bench-network scale-table bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes interop-tensorboard cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized interop-lora clean
+.PHONY: help run setup build install test lint check test-race test-long build-gpu test-gpu test-nccl bench bench-infer bench-inference bench-peers bench-network scale-table bench-scaling bench-tokenizers fuzz golden interop interop-serve interop-slurm interop-kubernetes interop-tensorboard cuda-kernels check-cuda-kernels lint-dockerfile interop-eval interop-quantized interop-lora clean
 
 help: ## what make can do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { n = split($$2, words, " "); line = sprintf("%-19s", $$1); \
@@ -49,6 +49,9 @@ build-gpu: ## every command for NVIDIA GPUs, into bin/; they run without one too
 
 test-gpu: ## vet and test the tag gpu: on a GPU where there is one; SANITIZE=1 adds compute-sanitizer
 	scripts/test-gpu.sh
+
+test-nccl: build-gpu ## ranks on all GPUs of a machine that has two or more, beside one, by NCCL
+	scripts/test-nccl.sh
 
 bench: build ## speed of a training step beside the machine's own peaks
 	bin/mobilellm-bench train --config 125m.yaml --batch 4 --seq 512 --precision float32

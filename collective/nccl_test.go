@@ -72,7 +72,7 @@ func TestNCCL(t *testing.T) {
 		t.Skip("no gcc to compile the stand-in for NCCL with")
 	}
 	library := filepath.Join(t.TempDir(), "libnccl.so.2")
-	if out, err := exec.Command(compiler, "-O2", "-shared", "-fPIC", "-o", library, "testdata/nccl.c", "-lrt").CombinedOutput(); err != nil {
+	if out, err := exec.Command(compiler, "-O2", "-shared", "-fPIC", "-o", library, "testdata/nccl.c", "-lrt", "-ldl").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for name, mpirun := range launchers(t) {
