@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,11 +13,22 @@ import (
 )
 
 // A run whose folder lies on a disk of 1 MB ends with the documented code, every checkpoint
-// that it has is whole, and it goes on once there is room.
+// that it has is whole, and it goes on once there is room: a run of one rank and of two, of
+// which the first writes.
 func TestFullTmpfs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short leaves out: trains tiny models")
 	}
+	t.Run("one", func(t *testing.T) { fullTmpfs(t) })
+	t.Run("ranks", func(t *testing.T) {
+		if _, err := exec.LookPath("mpirun.openmpi"); err != nil {
+			t.Skip("needs mpirun.openmpi")
+		}
+		fullTmpfs(t, "mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "-n", "2")
+	})
+}
+
+func fullTmpfs(t *testing.T, launcher ...string) {
 	dir := t.TempDir()
 	disk := filepath.Join(dir, "disk")
 	if err := os.Mkdir(disk, 0o755); err != nil {
@@ -36,7 +48,8 @@ func TestFullTmpfs(t *testing.T) {
 		}
 	}
 	run := func(args ...string) (string, int) {
-		c := exec.Command("mobilellm-train", append(args, "--out", "disk/run")...)
+		line := append(append(slices.Clone(launcher), "mobilellm-train"), append(args, "--out", "disk/run")...)
+		c := exec.Command(line[0], line[1:]...)
 		c.Dir = dir
 		out, err := c.CombinedOutput()
 		var failed *exec.ExitError
@@ -52,7 +65,7 @@ func TestFullTmpfs(t *testing.T) {
 		}
 		return list
 	}
-	out, code := run("--config", "tiny.yaml", "--steps", "40", "--set", "checkpoint.keep=0", "--set", "checkpoint.retry_minutes=0.02")
+	out, code := run("--config", "tiny.yaml", "--steps", "40", "--set", "checkpoint.keep=0", "--set", "checkpoint.retry_minutes=0.02", "--set", "train.micro_batch=1")
 	last := checkpoints()[len(checkpoints())-1]
 	for _, want := range []string{"no space left on device\n", "hint: free some space", "hint: it was tried ", " is whole: once there is room, go on from it with --resume"} {
 		if !strings.Contains(out, want) {
