@@ -55,7 +55,7 @@ ENTRYPOINT ["mobilellm-serve", "--listen", "0.0.0.0:8080"]
 # starts them over SSH as root.
 FROM cpu AS mpi
 # hadolint ignore=DL3002
-USER root
+USER 0
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends openmpi-bin openssh-client openssh-server \
