@@ -31,7 +31,12 @@ func (d *Device) JoinRanks(g collective.Group, timeout time.Duration) error {
 	}
 	d.timeout = timeout
 	var err error
-	d.Do(func() { d.ranks, err = join(g) })
+	d.Do(func() {
+		var ranks Ranks
+		if ranks, err = join(g); err == nil { // else it may be a nil of a type, which is not nil
+			d.ranks = ranks
+		}
+	})
 	return err
 }
 

@@ -43,7 +43,7 @@ func (r *throughHost) AllReduce(address uintptr, n int, _ unsafe.Pointer) error 
 }
 
 func (r *throughHost) Err() error   { return nil }
-func (r *throughHost) Close() error { return nil }
+func (r *throughHost) Close() error { r.hangs = false; return nil }
 func (r *throughHost) Abort() error { close(r.gone); return nil }
 
 // trainRanks runs c on so many devices.
@@ -107,6 +107,11 @@ func TestRanksRefuse(t *testing.T) {
 				t.Errorf("rank %d: %v, want %q", rank, err, want)
 			}
 		}
+	}
+	// As collective.OpenNCCL does without the library: the device must close all the same.
+	dev, _ := open(t, shadow.Options{}, cuda.Options{Join: func(collective.Group) (cuda.Ranks, error) { return (*throughHost)(nil), errors.New("no library") }})
+	if err := dev.JoinRanks(collective.Single(), 0); err == nil || err.Error() != "no library" {
+		t.Errorf("joined without a library: %v", err)
 	}
 	c := small(text(t))
 	c.Train.MicroBatch, c.Collective.Timeout = 1, 200*time.Millisecond

@@ -41,8 +41,8 @@ type Driver struct {
 // ErrNoDevice is what Open's error wraps where there is no GPU to be used.
 var ErrNoDevice = errors.New("no CUDA device here")
 
-// Open makes a driver of the first GPU, of several ranks on a machine of one GPU each: what
-// CUDA_VISIBLE_DEVICES leaves is counted.
+// Open makes a driver of the first GPU of those that CUDA_VISIBLE_DEVICES leaves; of several
+// ranks on a machine each takes the GPU of its number.
 // Its error says what is missing: the NVIDIA driver, a device, or cublasLt.
 func Open() (cuda.Driver, error) {
 	if message := C.driver_open(); message != nil {
